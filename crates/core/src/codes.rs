@@ -1,0 +1,171 @@
+//! Every reason for which the gate itself answers, with the status it has on the wire.
+//!
+//! The list is part of the interface: names don't change, and the reference page of errors is generated from it.
+
+use crate::Status;
+
+/// One reason, under a name that stays.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Code {
+    /// The stable name: the `code` of a problem document, a log's field and a metric's label.
+    pub name: &'static str,
+    /// The status that goes out.
+    pub status: Status,
+    /// Whose fault it is.
+    pub fault: Fault,
+    /// One line for people.
+    pub title: &'static str,
+    /// What to do about it, for the reference page.
+    pub advice: &'static str,
+    /// The error type of `Proxy-Status` (RFC 9209 §2.3), where one is registered for it.
+    pub proxy_status: Option<&'static str>,
+}
+
+/// Whose fault a failure is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The client sent what can't be answered.
+    Client,
+    /// A policy refused: the request was understood.
+    Policy,
+    /// The backend failed.
+    Upstream,
+    /// The gate itself failed, or is at its limit.
+    Gate,
+}
+
+impl Fault {
+    /// The word for logs and documents.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Fault::Client => "client",
+            Fault::Policy => "policy",
+            Fault::Upstream => "upstream",
+            Fault::Gate => "gate",
+        }
+    }
+}
+
+macro_rules! codes {
+    ($($const:ident = $name:literal, $status:ident, $fault:ident, $proxy_status:expr, $title:literal, $advice:literal;)*) => {
+        $(
+            #[doc = $title]
+            pub static $const: Code = Code {
+                name: $name,
+                status: Status::$status,
+                fault: Fault::$fault,
+                title: $title,
+                advice: $advice,
+                proxy_status: $proxy_status,
+            };
+        )*
+
+        /// All of them, in the order of the reference page.
+        pub static ALL: &[&Code] = &[$(&$const,)*];
+    };
+}
+
+codes! {
+    BAD_REQUEST = "bad_request", BAD_REQUEST, Client, Some("http_request_error"),
+        "The request is malformed", "Mend the client: the detail says what is wrong. The connection is closed, because what follows can't be told apart from the malformed part.";
+    BAD_TARGET = "bad_target", BAD_REQUEST, Client, Some("http_request_error"),
+        "The request target is malformed", "Percent-encode what may not stand in a path or query, and keep the path within the root.";
+    AMBIGUOUS_FRAMING = "ambiguous_framing", BAD_REQUEST, Client, Some("http_request_error"),
+        "The length of the request is ambiguous", "Send either one Content-Length or Transfer-Encoding: chunked. Anything else is how requests are smuggled.";
+    REQUEST_TIMEOUT = "request_timeout", REQUEST_TIMEOUT, Client, Some("http_request_error"),
+        "The request did not arrive in time", "The client stalled while it sent the head or the body; see the listener's timeouts.";
+    LENGTH_REQUIRED = "length_required", LENGTH_REQUIRED, Client, Some("http_request_error"),
+        "The request needs a length", "Send a Content-Length or use Transfer-Encoding: chunked.";
+    CONTENT_TOO_LARGE = "content_too_large", CONTENT_TOO_LARGE, Client, Some("http_request_denied"),
+        "The request body is too large", "Send less, or raise the limit of the route's `limits` policy.";
+    URI_TOO_LONG = "uri_too_long", URI_TOO_LONG, Client, Some("http_request_error"),
+        "The request target is too long", "Shorten the URL, or raise the listener's limit.";
+    EXPECTATION_FAILED = "expectation_failed", EXPECTATION_FAILED, Client, Some("http_request_error"),
+        "The expectation can't be met", "100-continue is the only expectation there is (RFC 9110 §10.1.1).";
+    HEAD_TOO_LARGE = "head_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, Client, Some("http_request_error"),
+        "The header fields are too large", "Send fewer or shorter fields (often it is cookies), or raise the listener's limits.";
+    METHOD_NOT_IMPLEMENTED = "method_not_implemented", NOT_IMPLEMENTED, Client, Some("http_request_error"),
+        "The method is not implemented", "CONNECT is not: this is a gateway, not a forward proxy.";
+    CODING_NOT_IMPLEMENTED = "coding_not_implemented", NOT_IMPLEMENTED, Client, Some("http_request_error"),
+        "The transfer coding is not implemented", "Send Transfer-Encoding: chunked and nothing else.";
+    VERSION_NOT_SUPPORTED = "version_not_supported", HTTP_VERSION_NOT_SUPPORTED, Client, Some("http_request_error"),
+        "The HTTP version is not supported", "Speak HTTP/1.0 or HTTP/1.1.";
+    MISDIRECTED_REQUEST = "misdirected_request", MISDIRECTED_REQUEST, Client, Some("http_request_error"),
+        "The request came to the wrong place", "The host of the request is not the one that the TLS connection was made for.";
+    ROUTE_NOT_FOUND = "route_not_found", NOT_FOUND, Client, Some("destination_not_found"),
+        "No route matches the request", "`portcullis explain METHOD URL` tells why each route lost.";
+    METHOD_NOT_ALLOWED = "method_not_allowed", METHOD_NOT_ALLOWED, Client, Some("http_request_denied"),
+        "The method is not allowed here", "The Allow field lists the methods that are.";
+    RESOURCE_NOT_FOUND = "resource_not_found", NOT_FOUND, Client, None,
+        "There is no such resource", "A table, row or file that the URL names does not exist.";
+    BAD_QUERY = "bad_query", BAD_REQUEST, Client, None,
+        "The query can't be understood", "The detail names the parameter.";
+    BAD_CONTENT = "bad_content", BAD_REQUEST, Client, None,
+        "The content can't be understood", "The detail says where.";
+    UNSUPPORTED_CONTENT_TYPE = "unsupported_content_type", UNSUPPORTED_MEDIA_TYPE, Client, None,
+        "The content type is not supported", "The detail names the types that are.";
+    NOT_ACCEPTABLE = "not_acceptable", NOT_ACCEPTABLE, Client, None,
+        "No acceptable representation", "The detail names the types on offer.";
+    INVALID_CONTENT = "invalid_content", UNPROCESSABLE_CONTENT, Client, None,
+        "The content breaks a rule of the data", "The detail names the rule: a value that may not be missing, a check, a type.";
+    CONFLICT = "conflict", CONFLICT, Client, None,
+        "The change conflicts with the data", "A unique value exists already, or a row is still referred to.";
+    PRECONDITION_FAILED = "precondition_failed", PRECONDITION_FAILED, Client, None,
+        "A precondition failed", "The resource is not in the state that If-Match or If-Unmodified-Since asked for.";
+    RANGE_NOT_SATISFIABLE = "range_not_satisfiable", RANGE_NOT_SATISFIABLE, Client, None,
+        "The range can't be satisfied", "Content-Range tells how long the resource is.";
+    RATE_LIMITED = "rate_limited", TOO_MANY_REQUESTS, Policy, Some("http_request_denied"),
+        "Too many requests", "Wait for as long as Retry-After says.";
+    UNAUTHENTICATED = "unauthenticated", UNAUTHORIZED, Policy, Some("http_request_denied"),
+        "Authentication is needed", "Send valid credentials, as WWW-Authenticate asks.";
+    FORBIDDEN = "forbidden", FORBIDDEN, Policy, Some("http_request_denied"),
+        "Access is denied", "The credentials are valid and don't allow this.";
+    ORIGIN_FORBIDDEN = "origin_forbidden", FORBIDDEN, Policy, Some("http_request_denied"),
+        "The origin is not allowed", "List the origin in the route's `cors` policy.";
+    UPSTREAM_REFUSED = "upstream_refused", BAD_GATEWAY, Upstream, Some("connection_refused"),
+        "The service can't be reached", "No connection could be made; the log names target and cause.";
+    UPSTREAM_TLS = "upstream_tls", BAD_GATEWAY, Upstream, Some("tls_protocol_error"),
+        "The service can't be reached safely", "The TLS handshake with the target failed; the log says why. Its certificate is verified always.";
+    UPSTREAM_DNS = "upstream_dns", BAD_GATEWAY, Upstream, Some("dns_error"),
+        "The service can't be found", "The name of the target does not resolve.";
+    UPSTREAM_CLOSED = "upstream_closed", BAD_GATEWAY, Upstream, Some("connection_terminated"),
+        "The service closed the connection", "It ended before a whole response was there; the log has the cause.";
+    UPSTREAM_INVALID = "upstream_invalid", BAD_GATEWAY, Upstream, Some("http_protocol_error"),
+        "The service gave an invalid response", "What came is not HTTP, or is framed ambiguously; the log has the cause.";
+    UPSTREAM_CONNECT_TIMEOUT = "upstream_connect_timeout", GATEWAY_TIMEOUT, Upstream, Some("connection_timeout"),
+        "The service did not accept a connection in time", "See the service's `timeout.connect`.";
+    UPSTREAM_TIMEOUT = "upstream_timeout", GATEWAY_TIMEOUT, Upstream, Some("http_response_timeout"),
+        "The service did not answer in time", "See the service's `timeout.first_byte` and `timeout.request`.";
+    UPSTREAM_BUSY = "upstream_busy", SERVICE_UNAVAILABLE, Upstream, Some("connection_limit_reached"),
+        "The service is at its limit", "All connections that `max_connections` allows are in use.";
+    DATABASE_BUSY = "database_busy", SERVICE_UNAVAILABLE, Upstream, None,
+        "The database is busy", "It is locked, or its queue is full. Nothing was changed; ask again.";
+    DATABASE_TIMEOUT = "database_timeout", GATEWAY_TIMEOUT, Upstream, None,
+        "The database did not answer in time", "The statement was stopped at its time limit. Nothing was changed.";
+    DATABASE_FULL = "database_full", SERVICE_UNAVAILABLE, Upstream, None,
+        "The database can't store more", "The disk is full or the file is read-only. Nothing was changed.";
+    DATABASE_FAILED = "database_failed", INTERNAL_SERVER_ERROR, Upstream, None,
+        "The database failed", "The log has the cause.";
+    FILE_FAILED = "file_failed", INTERNAL_SERVER_ERROR, Upstream, None,
+        "The file can't be read", "The log has the cause.";
+    OVERLOADED = "overloaded", SERVICE_UNAVAILABLE, Gate, Some("connection_limit_reached"),
+        "The gate is at its limit", "A limit of the gate itself was reached: connections, descriptors or queued work.";
+    DRAINING = "draining", SERVICE_UNAVAILABLE, Gate, None,
+        "The gate is shutting down", "Ask again: another process takes over.";
+    INTERNAL = "internal", INTERNAL_SERVER_ERROR, Gate, Some("proxy_internal_error"),
+        "The gate failed", "This is a bug; the log has the cause.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_words() {
+        let mut names: Vec<_> = ALL.iter().map(|code| code.name).collect();
+        assert!(names.iter().all(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')));
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ALL.len());
+    }
+}

@@ -1,0 +1,177 @@
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::Headers;
+
+/// The facts about one request: who, where, when, which route. No services.
+#[derive(Debug)]
+pub struct Ctx {
+    /// The connection that it came by.
+    pub connection: Rc<Connection>,
+    /// The client's address: the peer's, or what a trusted proxy said.
+    pub client: IpAddr,
+    /// Whether the client speaks TLS: to us, or to the trusted proxy before us.
+    pub scheme: Scheme,
+    /// Names the request in answers, logs and to upstreams.
+    pub request_id: RequestId,
+    /// When its first byte was there, for durations.
+    pub started: Instant,
+    /// When its first byte was there, for people.
+    pub received: SystemTime,
+    /// The route that claimed it.
+    pub route: Option<RouteName>,
+    /// What the path's `{param}` and `*` segments matched.
+    pub params: PathParams,
+    /// Who it is, once an authentication policy knows.
+    pub consumer: Option<Consumer>,
+    /// Fields for whatever answer goes out, refusals and failures too. One replaces the response's own of that name.
+    pub answer: Headers,
+    /// What the backend that forwards requests tells the log.
+    pub upstream: UpstreamFacts,
+}
+
+/// The facts about one client connection.
+#[derive(Debug)]
+pub struct Connection {
+    /// The other end of the socket: a client or a proxy before us.
+    pub peer: SocketAddr,
+    /// Our end of the socket.
+    pub local: SocketAddr,
+    /// The host that the client named in its TLS hello, for a TLS connection.
+    pub tls_server_name: Option<Box<str>>,
+    /// Whether the connection speaks TLS.
+    pub tls: bool,
+}
+
+/// How the client reaches us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Scheme {
+    Http,
+    Https,
+}
+
+impl Scheme {
+    /// `http` or `https`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        }
+    }
+}
+
+/// A request's name: at most 64 visible ASCII characters.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct RequestId {
+    text: [u8; RequestId::LONGEST],
+    len: u8,
+}
+
+impl RequestId {
+    /// The most characters that a name may have.
+    pub const LONGEST: usize = 64;
+
+    /// The name, if it is one: 1 to 64 visible ASCII characters.
+    pub fn new(text: &[u8]) -> Option<RequestId> {
+        if text.is_empty() || text.len() > RequestId::LONGEST || !text.iter().all(u8::is_ascii_graphic) {
+            return None;
+        }
+        let mut id = RequestId { text: [0; RequestId::LONGEST], len: u8::try_from(text.len()).ok()? };
+        id.text[..text.len()].copy_from_slice(text);
+        Some(id)
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.text[..usize::from(self.len)]).expect("a request id is ASCII")
+    }
+}
+
+impl fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The name of a route, for logs and metrics, and its place in the snapshot.
+#[derive(Clone, Debug)]
+pub struct RouteName {
+    /// As the file gives it, or made of its match.
+    pub name: Arc<str>,
+    /// Its place among the routes of the snapshot.
+    pub index: u32,
+}
+
+/// What the variable parts of a route's path matched, in order, percent-decoded where that is UTF-8.
+#[derive(Clone, Debug, Default)]
+pub struct PathParams(Vec<(Arc<str>, Box<str>)>);
+
+impl PathParams {
+    /// Adds what a part matched.
+    pub fn push(&mut self, name: Arc<str>, value: Box<str>) {
+        self.0.push((name, value));
+    }
+
+    /// What `{name}` matched.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| &**known == name).map(|(_, value)| &**value)
+    }
+
+    /// All of them, in the path's order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (&**name, &**value))
+    }
+}
+
+/// Who a request was found to come from.
+#[derive(Clone, Debug)]
+pub struct Consumer {
+    /// The consumer's name in the file or store.
+    pub name: Arc<str>,
+    /// The policy that found it out, by its name in the file.
+    pub by: &'static str,
+}
+
+/// What a backend that forwards requests tells the log. Never shown to clients.
+#[derive(Clone, Debug, Default)]
+pub struct UpstreamFacts {
+    /// The service, by its name in the file.
+    pub service: Option<Arc<str>>,
+    /// The target that answered, or was tried last.
+    pub target: Option<Arc<str>>,
+    /// How many times the request was sent.
+    pub attempts: u32,
+    /// From the request's first byte sent to the response's head.
+    pub first_byte: Option<Duration>,
+}
+
+impl Ctx {
+    /// The context of a request that has just arrived.
+    pub fn new(connection: Rc<Connection>, request_id: RequestId, started: Instant, received: SystemTime) -> Ctx {
+        let client = connection.peer.ip().to_canonical();
+        let scheme = if connection.tls { Scheme::Https } else { Scheme::Http };
+        Ctx {
+            connection,
+            client,
+            scheme,
+            request_id,
+            started,
+            received,
+            route: None,
+            params: PathParams::default(),
+            consumer: None,
+            answer: Headers::new(),
+            upstream: UpstreamFacts::default(),
+        }
+    }
+}

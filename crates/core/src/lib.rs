@@ -1,0 +1,38 @@
+//! The vocabulary that every other crate speaks: a [`Request`], a [`Response`], their [`Headers`] and [`Body`],
+//! the [`Ctx`] of one request, the two seams [`Policy`] and [`Backend`], and the one [`Error`].
+//!
+//! Nothing here does I/O, reads configuration, or knows a concrete policy or backend.
+
+mod method;
+mod status;
+mod version;
+
+pub mod headers;
+pub mod target;
+
+mod body;
+mod request;
+mod response;
+
+mod ctx;
+
+pub mod codes;
+mod error;
+
+mod backend;
+mod policy;
+mod reply;
+
+pub use backend::Backend;
+pub use body::{Body, BodyStream, Frame};
+pub use ctx::{Connection, Consumer, Ctx, PathParams, RequestId, RouteName, Scheme, UpstreamFacts};
+pub use error::{Error, Result};
+pub use headers::{Headers, Known, Name};
+pub use method::Method;
+pub use policy::{Next, Observer, Outcome, Policy};
+pub use reply::Reply;
+pub use request::Request;
+pub use response::Response;
+pub use status::Status;
+pub use target::Target;
+pub use version::Version;

@@ -1,0 +1,54 @@
+use crate::{Body, Headers, Known, Method, Target, Version};
+
+/// A request on its way from a listener to a backend.
+///
+/// Fields that belong to one connection only (`Connection` and what it names, `TE`, `Upgrade`, `Proxy-*`, …) have been
+/// removed; framing (`Content-Length`, `Transfer-Encoding`) is the wire's own affair: what stands in the body is what
+/// will be sent, whatever the fields say.
+#[derive(Debug)]
+pub struct Request {
+    /// What is asked for.
+    pub method: Method,
+    /// Path and query, in normal form.
+    pub target: Target,
+    /// The version that the client spoke.
+    pub version: Version,
+    /// The fields. `Host` is always among them, whatever the protocol called it, but for an HTTP/1.0 client.
+    pub headers: Headers,
+    /// The content. For a request with `upgrade`: everything that the client sends after the head.
+    pub body: Body,
+    /// The protocol that the client asks to switch to (RFC 9110 §7.8), such as `websocket`.
+    pub upgrade: Option<Box<str>>,
+}
+
+impl Request {
+    /// A request without fields or content.
+    pub fn new(method: Method, target: Target) -> Request {
+        Request { method, target, version: Version::Http11, headers: Headers::new(), body: Body::Empty, upgrade: None }
+    }
+
+    /// The host that the client named, without port, brackets kept for IPv6. Empty where it named none.
+    pub fn host(&self) -> &str {
+        host_of(self.headers.get_str(Known::Host).unwrap_or_default())
+    }
+}
+
+/// The host of `host[:port]`.
+fn host_of(authority: &str) -> &str {
+    match authority.rfind(':') {
+        Some(colon) if !authority[colon..].contains(']') => &authority[..colon],
+        _ => authority,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_lose_their_port_only() {
+        for (authority, host) in [("a", "a"), ("a:1", "a"), ("[::1]", "[::1]"), ("[::1]:80", "[::1]"), ("", "")] {
+            assert_eq!(host_of(authority), host);
+        }
+    }
+}
