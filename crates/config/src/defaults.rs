@@ -1,0 +1,144 @@
+//! Every default, each with its reason.
+
+use std::time;
+
+use crate::listener::{ListenerLimits, ListenerTimeouts};
+use crate::service::{KeepAlive, ServiceTimeout};
+use crate::units::{ByteSize, Duration};
+
+/// How long requests in progress may go on after SIGTERM: 30 s, the grace that Kubernetes gives a pod before it kills it.
+pub fn drain() -> Duration {
+    Duration::seconds(30)
+}
+
+/// The limits of a listener.
+pub fn listener_limits() -> ListenerLimits {
+    ListenerLimits {
+        // Browsers and proxies rarely send more than 16 KiB; twice that leaves room for large cookies and tokens.
+        head: ByteSize::kib(32),
+        // RFC 9112, section 3 asks for at least 8000 bytes.
+        target: ByteSize::kib(8),
+        // What Apache and nginx users are used to; a request with more is an attack or a mistake.
+        fields: 100,
+        // With a few KiB for each connection, a small machine survives this many idle ones.
+        connections: 20_000,
+    }
+}
+
+/// The timeouts of a listener.
+pub fn listener_timeouts() -> ListenerTimeouts {
+    ListenerTimeouts {
+        // A head is a packet or two: 10 s forgive a lost one on a bad line and starve a slow-loris.
+        head: Duration::seconds(10),
+        // A phone may lose its network for a while in the middle of an upload.
+        body: Duration::seconds(30),
+        // Longer than the 60 s after which the usual load balancers and browsers let go, so that the client closes first
+        // and no request meets a connection that is closing.
+        idle: Duration::seconds(75),
+        // As for the body, the other way round.
+        write: Duration::seconds(30),
+    }
+}
+
+/// The timeouts of a service.
+pub fn service_timeout() -> ServiceTimeout {
+    ServiceTimeout {
+        // Within a data centre a connection takes a millisecond; a second allows for one lost SYN.
+        connect: Duration::seconds(1),
+        // After this long most people have gone.
+        first_byte: Duration::seconds(30),
+        // Downloads and streams may rightly take long.
+        request: None,
+        // A stream that says nothing for so long is dead, unless its owner knows better.
+        idle: Duration::seconds(30),
+    }
+}
+
+/// The connections that are kept open to each target by each worker.
+pub fn keep_alive() -> KeepAlive {
+    KeepAlive {
+        // Enough for steady traffic without opening connections, and a bounded number of sockets at the target.
+        connections: 128,
+        // Most servers close idle connections after 60 s or more; a connection that was closed meanwhile costs a retry.
+        idle: Duration::seconds(60),
+    }
+}
+
+/// Connections to a target at a time: 1024, the number of workers at which most application servers stop being useful.
+pub fn max_connections() -> u32 {
+    1024
+}
+
+/// How long a statement may run: 5 s. Whatever takes longer needs an index, not patience.
+pub fn statement_timeout() -> Duration {
+    Duration::seconds(5)
+}
+
+/// How long a write waits for another process's lock: 5 s, as long as a statement may run.
+pub fn busy_timeout() -> Duration {
+    Duration::seconds(5)
+}
+
+/// Statements that may wait for a connection: 1024, about as many as are answered within the statement timeout.
+pub fn database_queue() -> u32 {
+    1024
+}
+
+/// The methods of a table: all that the resource knows. What must not change is said by `methods: [GET]`.
+pub fn table_methods() -> Vec<String> {
+    texts(&["GET", "HEAD", "OPTIONS", "POST", "PATCH", "DELETE"])
+}
+
+/// Rows in one answer: 1000, so that nobody reads a whole table by leaving out `limit`.
+pub fn max_rows() -> u32 {
+    1000
+}
+
+/// Rows that one PATCH or DELETE may touch: 1000, so that a forgotten filter does bounded harm.
+pub fn max_affected() -> u32 {
+    1000
+}
+
+/// Bytes of a body for a table: 1 MiB holds thousands of rows and is safe to hold in memory.
+pub fn table_body() -> ByteSize {
+    ByteSize::mib(1)
+}
+
+/// The file that answers for a folder: `index.html`, as everywhere.
+pub fn index_file() -> String {
+    "index.html".to_owned()
+}
+
+/// The status of a fixed answer: 200.
+pub fn respond_status() -> u16 {
+    200
+}
+
+/// The type of a fixed answer: plain text, which a browser never runs.
+pub fn respond_content_type() -> String {
+    "text/plain; charset=utf-8".to_owned()
+}
+
+/// The status of a redirection: 308, which keeps the method and the body (RFC 9110, section 15.4.9).
+pub fn redirect_status() -> u16 {
+    308
+}
+
+/// The methods that pages of other origins may use: those of a REST resource. GET, HEAD and POST need no permission.
+pub fn cors_methods() -> Vec<String> {
+    texts(&["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
+}
+
+/// The header fields that pages of other origins may send: what a JSON client with a token needs.
+pub fn cors_headers() -> Vec<String> {
+    texts(&["Accept", "Authorization", "Content-Type"])
+}
+
+/// How long a browser may remember: 10 min. Chromium caps it at two hours, and a mistake should not outlive a coffee.
+pub fn cors_max_age() -> Duration {
+    Duration(time::Duration::from_secs(600))
+}
+
+fn texts(list: &[&str]) -> Vec<String> {
+    list.iter().map(|text| (*text).to_owned()).collect()
+}

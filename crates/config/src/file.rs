@@ -1,0 +1,46 @@
+//! The whole file.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::database::Database;
+use crate::listener::{Admin, Listener};
+use crate::policy::PolicySet;
+use crate::route::Route;
+use crate::service::Service;
+use crate::{defaults, units};
+
+/// A configuration of Portcullis: which listeners there are, which routes claim their requests, which policies guard
+/// them and which backends answer.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    /// Where clients connect.
+    pub listeners: Vec<Listener>,
+    /// Where operators ask for health and metrics and reload. Keep it off public networks.
+    #[serde(default)]
+    pub admin: Option<Admin>,
+    /// How many workers serve requests, each on a thread and an event loop of its own. By default one for each core.
+    /// The variable PORTCULLIS_WORKERS overrides it.
+    #[serde(default)]
+    pub workers: Option<u16>,
+    /// How long requests in progress may go on after SIGTERM.
+    #[serde(default = "defaults::drain")]
+    pub drain: units::Duration,
+    /// Pools of upstream servers, by name.
+    #[serde(default)]
+    pub services: BTreeMap<String, Service>,
+    /// Databases, by name.
+    #[serde(default)]
+    pub databases: BTreeMap<String, Database>,
+    /// Sets of policies, by name, for routes to use.
+    #[serde(default)]
+    pub policies: BTreeMap<String, PolicySet>,
+    /// Names of policy sets that apply to every request, even to those that no route claims.
+    #[serde(default)]
+    pub everywhere: Vec<String>,
+    /// Who answers what. The most specific match wins, whatever the order.
+    pub routes: Vec<Route>,
+}

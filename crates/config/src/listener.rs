@@ -1,0 +1,115 @@
+//! Where clients and operators connect.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{defaults, units};
+
+/// An address on which clients connect. Short form: the address alone.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Listener {
+    /// Address and port, such as `0.0.0.0:8080` or `[::]:8080`.
+    pub bind: SocketAddr,
+    /// Its name in logs and metrics. By default the address.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Speak TLS on it.
+    #[serde(default)]
+    pub tls: Option<Tls>,
+    /// Networks of proxies before us whose `Forwarded` and `X-Forwarded-*` fields and `X-Request-Id` are believed.
+    /// From anybody else they are replaced.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub trusted_proxies: Vec<IpNet>,
+    /// How large the head of a request may be, and how many connections there may be.
+    #[serde(default)]
+    pub limits: ListenerLimits,
+    /// How long a client may take.
+    #[serde(default)]
+    pub timeouts: ListenerTimeouts,
+}
+
+/// TLS 1.2 and 1.3 on a listener.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// The certificates; the client's server name chooses, the first is for clients that name none or another.
+    pub certificates: Vec<Certificate>,
+    /// The oldest version to speak.
+    #[serde(default)]
+    pub min_version: TlsVersion,
+}
+
+/// A certificate chain and its key, as PEM files. Paths are relative to the configuration file.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Certificate {
+    /// The chain, the server's certificate first.
+    pub cert: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum TlsVersion {
+    #[default]
+    #[serde(rename = "1.2")]
+    V1_2,
+    #[serde(rename = "1.3")]
+    V1_3,
+}
+
+/// What a listener accepts at the most.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ListenerLimits {
+    /// Bytes of a request's head: request line and fields (431).
+    pub head: units::ByteSize,
+    /// Bytes of the request target (414).
+    pub target: units::ByteSize,
+    /// Number of header fields (431).
+    pub fields: u16,
+    /// Connections at a time; one more is closed at once.
+    pub connections: u32,
+}
+
+impl Default for ListenerLimits {
+    fn default() -> Self {
+        defaults::listener_limits()
+    }
+}
+
+/// How long a client may take.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ListenerTimeouts {
+    /// From the first byte of a head, or the start of a TLS handshake, to its end (408).
+    pub head: units::Duration,
+    /// Between two pieces of a request's body (408).
+    pub body: units::Duration,
+    /// Between two requests on a connection; it is closed silently.
+    pub idle: units::Duration,
+    /// Between two pieces of an answer that the client takes; it is cut off.
+    pub write: units::Duration,
+}
+
+impl Default for ListenerTimeouts {
+    fn default() -> Self {
+        defaults::listener_timeouts()
+    }
+}
+
+/// The operators' listener: `/healthz`, `/readyz`, `/metrics`, `/config`, `/reload`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Admin {
+    /// Address and port, such as `127.0.0.1:9901`.
+    pub bind: SocketAddr,
+}

@@ -1,0 +1,32 @@
+//! What each policy can be told, one file for each, by the policy's name.
+
+pub mod access_log;
+pub mod api_key;
+pub mod cors;
+pub mod headers;
+pub mod limits;
+pub mod metrics;
+pub mod rate_limit;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A set of policies. In which order they run is the program's to say, not the file's.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PolicySet {
+    /// Write a line for each request. Of several that apply to a route, the last one counts.
+    pub access_log: Option<access_log::AccessLog>,
+    /// Count requests. On by default. Of several that apply to a route, the last one counts.
+    pub metrics: Option<metrics::Metrics>,
+    /// Limit how large a request may be.
+    pub limits: Option<limits::Limits>,
+    /// Limit how often clients may ask.
+    pub rate_limit: Option<rate_limit::RateLimit>,
+    /// Let pages of other origins call (the Fetch standard's CORS protocol).
+    pub cors: Option<cors::Cors>,
+    /// Let in those who have a key.
+    pub api_key: Option<api_key::ApiKey>,
+    /// Set, add and remove header fields.
+    pub headers: Option<headers::Headers>,
+}

@@ -1,0 +1,164 @@
+//! Routes: which requests, what guards them, who answers.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::policy::PolicySet;
+use crate::{defaults, units};
+
+/// Which requests it claims, what guards them, and who answers.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// Its name in logs and metrics. By default made of host and path.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Hosts that it claims: `example.com`, or `*.example.com` for one or more labels. By default every host.
+    #[serde(default)]
+    pub host: Vec<String>,
+    /// The path: `/exact`, `/items/{id}` and `/items/*` for one segment, `/prefix/**` for the prefix and all below it.
+    pub path: String,
+    /// Methods that it claims. By default all.
+    #[serde(default)]
+    pub method: Vec<String>,
+    /// Header fields that the request must have, with exactly this value, or with any: `"*"`.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// Query parameters that the request must have, with exactly this value, or with any: `"*"`.
+    #[serde(default)]
+    pub query: BTreeMap<String, String>,
+    /// Policies: names of sets, or sets written out.
+    #[serde(default)]
+    pub policies: Vec<PolicyRef>,
+    /// Who answers.
+    pub to: To,
+}
+
+/// A named set of policies, or one written out.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum PolicyRef {
+    /// The name of a set under `policies`.
+    Name(String),
+    /// A set for this route alone.
+    Inline(Box<PolicySet>),
+}
+
+/// What a route ends in.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum To {
+    /// A pool of upstream servers.
+    Service(ToService),
+    /// A table of a database.
+    Table(ToTable),
+    /// Files of a folder.
+    Files(ToFiles),
+    /// A fixed answer.
+    Respond(ToRespond),
+    /// A redirection.
+    Redirect(ToRedirect),
+}
+
+/// A pool of upstream servers.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ToService {
+    /// The name of a service under `services`.
+    pub service: String,
+    /// A prefix of the path that the targets don't see. It must end between two segments.
+    #[serde(default)]
+    pub strip: Option<String>,
+}
+
+/// A table of a database, as a REST resource. The route's path is the collection; `/{key}` below it is one row.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ToTable {
+    /// `DATABASE.TABLE`: a name under `databases`, and a table or view in it.
+    pub table: String,
+    /// Methods that the resource takes. By default all that it knows: GET, HEAD, OPTIONS, POST, PATCH, DELETE.
+    #[serde(default = "defaults::table_methods")]
+    pub methods: Vec<String>,
+    /// Columns that can be seen, filtered and written. By default all.
+    #[serde(default)]
+    pub columns: Vec<String>,
+    /// Rows in one answer at the most.
+    #[serde(default = "defaults::max_rows")]
+    pub max_rows: u32,
+    /// Rows that one PATCH or DELETE may touch; one more and none is.
+    #[serde(default = "defaults::max_affected")]
+    pub max_affected: u32,
+    /// Bytes of a body at the most (413).
+    #[serde(default = "defaults::table_body")]
+    pub max_body: units::ByteSize,
+}
+
+/// Files of a folder.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ToFiles {
+    /// The folder, relative to the configuration file. Nothing outside of it is ever served.
+    pub files: PathBuf,
+    /// A prefix of the path that is no folder. By default the fixed part of the route's path.
+    #[serde(default)]
+    pub strip: Option<String>,
+    /// The file that answers for a folder.
+    #[serde(default = "defaults::index_file")]
+    pub index: String,
+    /// A file that answers where there is none, with 200: for pages that route by themselves.
+    #[serde(default)]
+    pub fallback: Option<String>,
+    /// The `Cache-Control` of answers.
+    #[serde(default)]
+    pub cache_control: Option<String>,
+}
+
+/// A fixed answer. Short form: the text of its body.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ToRespond {
+    /// The answer.
+    pub respond: FixedResponse,
+}
+
+/// A fixed answer. Short form: the text of its body, with status 200.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FixedResponse {
+    /// Its status, 200 to 599.
+    #[serde(default = "defaults::respond_status")]
+    pub status: u16,
+    /// Its body.
+    #[serde(default)]
+    pub body: String,
+    /// The type of the body.
+    #[serde(default = "defaults::respond_content_type")]
+    pub content_type: String,
+    /// More fields.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+}
+
+/// A redirection.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ToRedirect {
+    /// Where to. Short form: the URL.
+    pub redirect: Redirect,
+}
+
+/// Where a redirection leads. Short form: the URL, with status 308.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Redirect {
+    /// An absolute URL or path. `{scheme}`, `{host}`, `{path}`, `{query}` and the route's own parameters are put in;
+    /// `{query}` brings its question mark.
+    pub url: String,
+    /// 301, 302, 303, 307 or 308.
+    #[serde(default = "defaults::redirect_status")]
+    pub status: u16,
+}

@@ -1,0 +1,103 @@
+//! Services: pools of upstream servers.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{defaults, units};
+
+/// A pool of upstream servers that do the same. Short form: a list of targets, or one.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Service {
+    /// The servers: `http://host:port` or `https://host:port`, without a path.
+    pub targets: Vec<String>,
+    /// Which target gets the next request.
+    #[serde(default)]
+    pub balance: Balance,
+    /// How long a target may take.
+    #[serde(default)]
+    pub timeout: ServiceTimeout,
+    /// Connections to each target at a time, over all workers (503 beyond it).
+    #[serde(default = "defaults::max_connections")]
+    pub max_connections: u32,
+    /// Connections that are kept open between requests.
+    #[serde(default)]
+    pub keep_alive: KeepAlive,
+    /// The `Host` that targets see.
+    #[serde(default)]
+    pub host: HostHeader,
+    /// How targets with `https` are verified.
+    #[serde(default)]
+    pub tls: ServiceTls,
+}
+
+/// How a target is chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Balance {
+    /// One after the other.
+    #[default]
+    RoundRobin,
+    /// The one with fewer requests in progress of two chosen at random.
+    LeastRequest,
+}
+
+/// How long a target may take.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServiceTimeout {
+    /// To accept a connection, with its TLS handshake (504).
+    pub connect: units::Duration,
+    /// From the end of the request to the response's head (504).
+    pub first_byte: units::Duration,
+    /// From the request's first byte to the response's last. By default there is no such limit, because downloads and
+    /// streams may rightly take long.
+    pub request: Option<units::Duration>,
+    /// Between two pieces of the response's body, or of the request's that the target takes.
+    pub idle: units::Duration,
+}
+
+impl Default for ServiceTimeout {
+    fn default() -> Self {
+        defaults::service_timeout()
+    }
+}
+
+/// Connections that are kept open between requests.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct KeepAlive {
+    /// For each target and worker, at the most.
+    pub connections: u16,
+    /// For how long without a request.
+    pub idle: units::Duration,
+}
+
+impl Default for KeepAlive {
+    fn default() -> Self {
+        defaults::keep_alive()
+    }
+}
+
+/// The `Host` that targets see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HostHeader {
+    /// The one that the client sent.
+    #[default]
+    Preserve,
+    /// The target's own host and port.
+    Target,
+}
+
+/// How targets with `https` are verified. Verification can't be switched off.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServiceTls {
+    /// A PEM file of authorities to trust in place of the system's.
+    pub ca: Option<PathBuf>,
+    /// The name that the certificate must have, in place of the target's host.
+    pub server_name: Option<String>,
+}
