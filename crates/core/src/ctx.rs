@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::Headers;
+use crate::{Headers, Known, Name};
 
 /// The facts about one request: who, where, when, which route. No services.
 #[derive(Debug)]
@@ -29,6 +29,9 @@ pub struct Ctx {
     pub consumer: Option<Consumer>,
     /// Fields for whatever answer goes out, refusals and failures too. One replaces the response's own of that name.
     pub answer: Headers,
+    /// What whatever answer goes out depends on: a bit of [`crate::Known::bit`] for each request field that its `Vary`
+    /// must name. These are added to the response's own `Vary`, since a backend knows of others.
+    pub vary: u64,
     /// What the backend that forwards requests tells the log.
     pub upstream: UpstreamFacts,
 }
@@ -171,7 +174,49 @@ impl Ctx {
             params: PathParams::default(),
             consumer: None,
             answer: Headers::new(),
+            vary: 0,
             upstream: UpstreamFacts::default(),
         }
+    }
+
+    /// Puts [`Ctx::answer`] in place of a response's fields of those names, and adds [`Ctx::vary`] to its `Vary`.
+    pub fn put_answer_into(&self, headers: &mut Headers) {
+        for (known, name, _) in self.answer.iter_known() {
+            headers.remove(known.map_or(Name::Other(name), |known| Name::Cased(known, name)));
+        }
+        headers.extend(&self.answer);
+        for known in Known::in_set(self.vary) {
+            headers.append(Known::Vary, known.as_str());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_replaces_and_vary_adds() {
+        let local = SocketAddr::from(([127, 0, 0, 1], 80));
+        let connection = Connection {
+            peer: local,
+            local,
+            tls_server_name: None,
+            tls: false,
+        };
+        let id = RequestId::new(b"1").expect("it is visible ASCII");
+        let mut cx = Ctx::new(Rc::new(connection), id, Instant::now(), SystemTime::UNIX_EPOCH);
+        cx.answer.append("x-a", "gate");
+        cx.answer.append("X-A", "gate too");
+        cx.vary = Known::Origin.bit();
+        let mut headers = Headers::new();
+        headers.append("X-A", "backend");
+        headers.append(Known::Vary, "Accept");
+        cx.put_answer_into(&mut headers);
+        assert_eq!(headers.get_all("x-a").collect::<Vec<_>>(), [&b"gate"[..], b"gate too"]);
+        assert_eq!(
+            headers.list(Known::Vary).collect::<Vec<_>>(),
+            [&b"Accept"[..], b"Origin"]
+        );
     }
 }

@@ -40,6 +40,12 @@ impl Headers {
         Headers { text: Vec::with_capacity(bytes), fields: Vec::with_capacity(fields), present: 0 }
     }
 
+    /// Makes room for `fields` more fields of `bytes` bytes in all.
+    pub fn reserve(&mut self, fields: usize, bytes: usize) {
+        self.fields.reserve(fields);
+        self.text.reserve(bytes);
+    }
+
     /// How many fields there are.
     pub fn len(&self) -> usize {
         self.fields.len()

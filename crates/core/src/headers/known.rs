@@ -162,6 +162,15 @@ impl Known {
     pub const fn bit(self) -> u64 {
         1 << self as u8
     }
+
+    /// The names of a set; see [`Known::bit`].
+    pub fn in_set(mut set: u64) -> impl Iterator<Item = Known> {
+        std::iter::from_fn(move || {
+            let (known, _) = NAMES.get(set.trailing_zeros() as usize)?;
+            set &= set - 1;
+            Some(*known)
+        })
+    }
 }
 
 #[cfg(test)]
