@@ -1,0 +1,140 @@
+//! Whom a request is for: its target and its `Host`, which must not contradict each other (RFC 9112 §3.2).
+
+use portcullis_core::{Headers, Known, Method, Target, Version, codes};
+
+use crate::refusal::Refusal;
+
+/// The target in origin form, or `*`. Afterwards `Host` is in the list and valid, but for an HTTP/1.0 client that
+/// named no host anywhere.
+pub(crate) fn agreed_target(
+    method: &Method,
+    raw: &[u8],
+    version: Version,
+    headers: &mut Headers,
+) -> Result<Target, Refusal> {
+    check_host(headers, version)?;
+    match raw {
+        [b'/', ..] => Ok(Target::parse(raw)?),
+        b"*" if *method == Method::Options => Ok(Target::asterisk()),
+        _ => absolute(method, raw, headers),
+    }
+}
+
+/// Exactly one valid `Host`, as RFC 9112 §3.2 demands; HTTP/1.0 may have none.
+fn check_host(headers: &Headers, version: Version) -> Result<(), Refusal> {
+    let mut hosts = headers.get_all(Known::Host);
+    let Some(host) = hosts.next() else {
+        return if version == Version::Http10 {
+            Ok(())
+        } else {
+            Err(Refusal::malformed("there is no Host field"))
+        };
+    };
+    if hosts.next().is_some() {
+        return Err(Refusal::malformed("there is more than one Host field"));
+    }
+    if !is_authority(host) {
+        return Err(Refusal::malformed("the Host field is not a host and perhaps a port"));
+    }
+    Ok(())
+}
+
+/// `http://host/path`: the host must be that of `Host`. RFC 9112 §3.2.2 lets a server overrule `Host` silently, but
+/// then whoever decides by `Host` beside us decides about another request.
+#[cold]
+fn absolute(method: &Method, raw: &[u8], headers: &mut Headers) -> Result<Target, Refusal> {
+    let malformed = || Refusal::new(&codes::BAD_TARGET, "the request target is neither a path nor a URL");
+    let colon = raw.iter().position(|byte| *byte == b':').ok_or_else(malformed)?;
+    let default_port: &[u8] = match &raw[..colon] {
+        scheme if scheme.eq_ignore_ascii_case(b"http") => b"80",
+        scheme if scheme.eq_ignore_ascii_case(b"https") => b"443",
+        _ => return Err(malformed()),
+    };
+    let rest = raw[colon + 1..].strip_prefix(b"//").ok_or_else(malformed)?;
+    let path_at = rest
+        .iter()
+        .position(|byte| matches!(byte, b'/' | b'?' | b'#'))
+        .unwrap_or(rest.len());
+    let (named, path) = rest.split_at(path_at);
+    if named.is_empty() || !is_authority(named) {
+        return Err(malformed());
+    }
+    match headers.get(Known::Host) {
+        None => headers.append(Known::Host, named),
+        Some(host) if same_authority(host, named, default_port) => {}
+        Some(_) => {
+            return Err(Refusal::malformed(
+                "the request target and the Host field name different hosts",
+            ));
+        }
+    }
+    match path {
+        // RFC 9112 §3.2.4: OPTIONS for the server as a whole.
+        [] if *method == Method::Options => Ok(Target::asterisk()),
+        [b'/', ..] => Ok(Target::parse(path)?),
+        _ => Ok(Target::parse(&[b"/", path].concat())?),
+    }
+}
+
+fn same_authority(one: &[u8], other: &[u8], default_port: &[u8]) -> bool {
+    let parts = |authority| {
+        let (host, port) = host_and_port(authority);
+        (host, port.filter(|port| !port.is_empty() && *port != default_port))
+    };
+    let ((one_host, one_port), (other_host, other_port)) = (parts(one), parts(other));
+    one_host.eq_ignore_ascii_case(other_host) && one_port == other_port
+}
+
+/// Splits at the colon before the port; the colons of an IPv6 address are within brackets.
+fn host_and_port(authority: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match authority.iter().rposition(|byte| matches!(byte, b':' | b']')) {
+        Some(at) if authority[at] == b':' => (&authority[..at], Some(&authority[at + 1..])),
+        _ => (authority, None),
+    }
+}
+
+/// Whether this is `host[:port]` (RFC 3986 §3.2.2, §3.2.3) without user information. An empty host is valid in `Host`
+/// (RFC 9112 §3.2).
+fn is_authority(authority: &[u8]) -> bool {
+    let (host, port) = host_and_port(authority);
+    let port_is_valid = port.is_none_or(|port| port.len() <= 5 && port.iter().all(u8::is_ascii_digit));
+    port_is_valid
+        && match host {
+            [b'[', address @ .., b']'] => is_address(address),
+            _ => host.iter().all(|byte| HOST_BYTES[usize::from(*byte)]) && is_encoded(host),
+        }
+}
+
+/// An IPv6 address. No other kind of address in brackets exists (RFC 3986 §3.2.2), and zones are not for the wire.
+fn is_address(address: &[u8]) -> bool {
+    std::str::from_utf8(address).is_ok_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok())
+}
+
+/// Whether two hexadecimal digits follow each percent sign.
+fn is_encoded(host: &[u8]) -> bool {
+    let mut rest = host;
+    while let Some(at) = memchr::memchr(b'%', rest) {
+        match rest.get(at + 1..at + 3) {
+            Some(digits) if digits.iter().all(u8::is_ascii_hexdigit) => rest = &rest[at + 3..],
+            _ => return false,
+        }
+    }
+    true
+}
+
+/// The bytes of a registered name: unreserved, percent sign, sub-delimiters.
+static HOST_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let punctuation = b"-._~%!$&'()*+,;=";
+    let mut byte = 0u8;
+    while byte < 128 {
+        table[byte as usize] = byte.is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let mut at = 0;
+    while at < punctuation.len() {
+        table[punctuation[at] as usize] = true;
+        at += 1;
+    }
+    table
+};

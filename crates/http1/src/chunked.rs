@@ -1,0 +1,264 @@
+//! The chunked transfer coding (RFC 9112 §7.1).
+
+use bytes::{Buf, Bytes, BytesMut};
+use httparse::Status::{Complete, Partial};
+use portcullis_core::{Headers, Known, codes};
+
+use crate::encode;
+use crate::head::{self, HeadLimits, HeadScanner};
+use crate::refusal::Refusal;
+
+/// The most digits of a chunk's size.
+const SIZE_DIGITS: usize = 16;
+
+/// The most bytes of one chunk's extensions.
+const EXTENSION_BYTES: usize = 256;
+
+/// How many bytes of extensions a message may have, however little content it carries. Beyond that it may have as
+/// many as content: nothing that we know of sends any, and whoever makes us read them for nothing means harm.
+const FREE_EXTENSION_BYTES: u64 = 8 * 1024;
+
+/// The most fields of a trailer section, whatever the limit of a head is.
+const TRAILER_FIELDS: usize = 64;
+
+/// Fields that no trailer section may hold: they frame, route or authenticate the message, which has long begun
+/// (RFC 9110 §6.5.1). They are dropped.
+const NOT_TRAILERS: u64 = Known::Authorization.bit()
+    | Known::CacheControl.bit()
+    | Known::Connection.bit()
+    | Known::ContentEncoding.bit()
+    | Known::ContentLength.bit()
+    | Known::ContentRange.bit()
+    | Known::ContentType.bit()
+    | Known::Cookie.bit()
+    | Known::Expect.bit()
+    | Known::Forwarded.bit()
+    | Known::Host.bit()
+    | Known::Http2Settings.bit()
+    | Known::KeepAlive.bit()
+    | Known::Location.bit()
+    | Known::Origin.bit()
+    | Known::ProxyAuthenticate.bit()
+    | Known::ProxyAuthorization.bit()
+    | Known::ProxyConnection.bit()
+    | Known::Range.bit()
+    | Known::SetCookie.bit()
+    | Known::Te.bit()
+    | Known::Trailer.bit()
+    | Known::TransferEncoding.bit()
+    | Known::Upgrade.bit()
+    | Known::Via.bit()
+    | Known::WwwAuthenticate.bit()
+    | Known::XForwardedFor.bit()
+    | Known::XForwardedHost.bit()
+    | Known::XForwardedPort.bit()
+    | Known::XForwardedProto.bit();
+
+/// Decodes the content of one message.
+#[derive(Debug)]
+pub struct Decoder {
+    limits: HeadLimits,
+    state: State,
+    extension_bytes: u64,
+    content_bytes: u64,
+}
+
+#[derive(Debug)]
+enum State {
+    /// A chunk's size line comes next, after the line break that ends the chunk before it.
+    Size { after_data: bool },
+    /// So many bytes of the chunk are still to come.
+    Data(u64),
+    /// The last chunk, whose size line is so long and still in the input, and trailers.
+    Trailers { size_line: usize, scanner: HeadScanner },
+    /// All was decoded.
+    Ended,
+}
+
+/// What was found in the input.
+#[derive(Debug)]
+pub enum Event {
+    /// More bytes are needed. Nothing was taken from the input.
+    NeedMore,
+    /// Some of the content; not empty.
+    Data(Bytes),
+    /// The end, with the trailer fields. What follows in the input is none of this message's.
+    End(Headers),
+}
+
+impl Decoder {
+    /// A decoder at the start of the content. The limits hold for the trailer section.
+    pub fn new(limits: &HeadLimits) -> Decoder {
+        Decoder {
+            limits: *limits,
+            state: State::Size { after_data: false },
+            extension_bytes: 0,
+            content_bytes: 0,
+        }
+    }
+
+    /// Takes the next event from the front of `input`, content without copying it. After [`Event::NeedMore`] the
+    /// same input with more behind it is expected; it grows to no more than the limit of a head.
+    ///
+    /// # Errors
+    /// Says why the content is refused. The decoder is of no more use then.
+    pub fn decode(&mut self, input: &mut BytesMut) -> Result<Event, Refusal> {
+        loop {
+            match &mut self.state {
+                State::Data(left) => {
+                    let count = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
+                    if count == 0 {
+                        return Ok(Event::NeedMore);
+                    }
+                    *left -= count as u64;
+                    if *left == 0 {
+                        self.state = State::Size { after_data: true };
+                    }
+                    self.content_bytes = self.content_bytes.saturating_add(count as u64);
+                    return Ok(Event::Data(input.split_to(count).freeze()));
+                }
+                State::Size { after_data } => {
+                    let Some(line) = SizeLine::read(input, *after_data)? else {
+                        return Ok(Event::NeedMore);
+                    };
+                    self.count_extension(line.extension)?;
+                    if line.size > 0 {
+                        input.advance(line.len);
+                        self.state = State::Data(line.size);
+                    } else {
+                        self.state = State::Trailers {
+                            size_line: line.len,
+                            scanner: HeadScanner::strict(),
+                        };
+                    }
+                }
+                State::Trailers { size_line, scanner } => {
+                    let section = &input[*size_line..];
+                    if !scanner.ready(section, &self.limits) {
+                        return Ok(Event::NeedMore);
+                    }
+                    let Some((trailers, len)) = read_trailers(section, &self.limits)? else {
+                        return Ok(Event::NeedMore);
+                    };
+                    input.advance(*size_line + len);
+                    self.state = State::Ended;
+                    return Ok(Event::End(trailers));
+                }
+                State::Ended => return Ok(Event::End(Headers::new())),
+            }
+        }
+    }
+
+    fn count_extension(&mut self, bytes: usize) -> Result<(), Refusal> {
+        self.extension_bytes += bytes as u64;
+        if self.extension_bytes > FREE_EXTENSION_BYTES.max(self.content_bytes) {
+            return Err(Refusal::malformed("the chunk extensions are out of proportion"));
+        }
+        Ok(())
+    }
+}
+
+struct SizeLine {
+    /// Of the whole line with its break, and of the break before it.
+    len: usize,
+    size: u64,
+    extension: usize,
+}
+
+impl SizeLine {
+    /// Reads the line at the start of the input, or nothing when it is not whole yet.
+    fn read(input: &[u8], after_data: bool) -> Result<Option<SizeLine>, Refusal> {
+        let malformed = || Refusal::malformed("a chunk's size is malformed");
+        let start = if after_data { 2 } else { 0 };
+        let line_break = &input[..start.min(input.len())];
+        if !b"\r\n".starts_with(line_break) {
+            return Err(Refusal::malformed("a chunk does not end where its size says"));
+        }
+        let Some(line) = input.get(start..) else {
+            return Ok(None);
+        };
+        let mut size = 0u64;
+        let mut digits = 0;
+        while let Some(digit) = line.get(digits).and_then(|byte| char::from(*byte).to_digit(16)) {
+            digits += 1;
+            if digits > SIZE_DIGITS {
+                return Err(malformed());
+            }
+            size = size << 4 | u64::from(digit);
+        }
+        match line.get(digits) {
+            None => return Ok(None),
+            Some(b';' | b'\r') if digits > 0 => {}
+            Some(_) => return Err(malformed()),
+        }
+        let rest = &line[digits..];
+        let Some(extension) = rest.iter().position(|byte| !is_extension_byte(*byte)) else {
+            return if rest.len() > EXTENSION_BYTES {
+                Err(long_extension())
+            } else {
+                Ok(None)
+            };
+        };
+        if extension > EXTENSION_BYTES {
+            return Err(long_extension());
+        }
+        match &rest[extension..] {
+            [b'\r', b'\n', ..] => Ok(Some(SizeLine {
+                len: start + digits + extension + 2,
+                size,
+                extension,
+            })),
+            [b'\r'] => Ok(None),
+            _ => Err(malformed()),
+        }
+    }
+}
+
+#[cold]
+fn long_extension() -> Refusal {
+    Refusal::malformed("a chunk extension is longer than 256 bytes")
+}
+
+/// What extensions are made of: tokens, quoted strings and the white space between them.
+fn is_extension_byte(byte: u8) -> bool {
+    matches!(byte, b'\t' | b' '..=b'~' | 0x80..)
+}
+
+/// Reads a trailer section with its empty line: the fields and the length, or nothing when it is not whole yet.
+fn read_trailers(section: &[u8], limits: &HeadLimits) -> Result<Option<(Headers, usize)>, Refusal> {
+    if section.starts_with(b"\r\n") {
+        return Ok(Some((Headers::new(), 2)));
+    }
+    let too_long = || Refusal::new(&codes::HEAD_TOO_LARGE, "the trailer section is longer than the limit");
+    let mut room = [httparse::EMPTY_HEADER; TRAILER_FIELDS];
+    let most = limits.fields.min(TRAILER_FIELDS);
+    match httparse::parse_headers(section, &mut room[..most]) {
+        Ok(Complete((len, _))) if len > limits.head_bytes => Err(too_long()),
+        Ok(Complete((len, parsed))) => {
+            let mut trailers = head::fields(&section[..len], parsed)?;
+            trailers.retain(|known, _, _| known.is_none_or(|known| NOT_TRAILERS & known.bit() == 0));
+            Ok(Some((trailers, len)))
+        }
+        Ok(Partial) if head::has_bare_line_feed(section) => Err(head::bare_line_feed()),
+        Ok(Partial) if section.len() > limits.head_bytes => Err(too_long()),
+        Ok(Partial) => Ok(None),
+        Err(error) => Err(head::malformed(error)),
+    }
+}
+
+/// Appends the size line of a chunk of `len` bytes, which is followed by those bytes and CRLF. `len` is not 0.
+pub fn encode_size(out: &mut Vec<u8>, len: usize) {
+    debug_assert!(len > 0, "a chunk of no bytes would be the last");
+    let digits = (usize::BITS - len.leading_zeros()).div_ceil(4).max(1);
+    for place in (0..digits).rev() {
+        out.push(b"0123456789abcdef"[len >> (4 * place) & 0xf]);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends the last chunk and the trailer section.
+pub fn encode_end(out: &mut Vec<u8>, trailers: &Headers) {
+    out.extend_from_slice(b"0\r\n");
+    encode::fields(out, trailers, NOT_TRAILERS);
+    out.extend_from_slice(b"\r\n");
+}

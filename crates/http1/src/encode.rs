@@ -1,0 +1,150 @@
+//! Heads as they go out. Framing and what concerns the connection itself is written here, from what the caller knows
+//! to be true; what fields say about either is passed over.
+
+use portcullis_core::{Headers, Known, Method, Status, Target};
+
+use crate::date;
+use crate::framing::BodyLength;
+
+/// How the length of a response's content is announced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResponseLength {
+    /// The content follows. `None`: there is none and can't be (1xx, 204, 304), and no length is announced; an empty
+    /// content of another status is `Sized(0)`.
+    Body(BodyLength),
+    /// The answer to a HEAD request: a `Content-Length` among the fields stays, otherwise the length that GET would
+    /// send is announced where it is known and not zero, which may just mean that nobody counted.
+    Head(Option<u64>),
+}
+
+/// What becomes of the connection after a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Persistence {
+    /// It goes on, as HTTP/1.1 has it without a word.
+    Default,
+    /// It goes on, and an HTTP/1.0 client is told so.
+    KeepAlive,
+    /// It ends.
+    Close,
+    /// It switches to the protocol that the response's `Upgrade` names; otherwise that field is passed over.
+    Upgrade,
+}
+
+/// Fields that are written from what is true, or not at all.
+const OWN: u64 = Known::Connection.bit()
+    | Known::ContentLength.bit()
+    | Known::Http2Settings.bit()
+    | Known::KeepAlive.bit()
+    | Known::ProxyConnection.bit()
+    | Known::TransferEncoding.bit()
+    | Known::Upgrade.bit();
+
+/// Appends the head of a request. `Host` comes first, as RFC 9110 §7.2 advises; where there is none an empty one is
+/// sent. `upgrade` is the protocol to ask for: then the rest of the connection is the content, and `length` is not
+/// announced.
+pub fn request(
+    out: &mut Vec<u8>,
+    method: &Method,
+    target: &Target,
+    headers: &Headers,
+    length: BodyLength,
+    upgrade: Option<&str>,
+) {
+    out.extend_from_slice(method.as_str().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(target.as_str().as_bytes());
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    field(out, Known::Host.as_str(), headers.get(Known::Host).unwrap_or_default());
+    fields(out, headers, OWN | Known::Host.bit());
+    match (upgrade, length) {
+        (Some(protocol), _) => {
+            field(out, "Connection", b"upgrade");
+            field(out, "Upgrade", protocol.as_bytes());
+        }
+        // RFC 9110 §8.6: a method that gives content a meaning tells that there is none.
+        (None, BodyLength::None) if matches!(method, Method::Post | Method::Put | Method::Patch) => {
+            out.extend_from_slice(b"Content-Length: 0\r\n");
+        }
+        (None, length) => announce(out, length),
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends the head of a final response, or of 101. `Date` is added where it is missing (RFC 9110 §6.6.1).
+pub fn response(
+    out: &mut Vec<u8>,
+    status: Status,
+    headers: &Headers,
+    length: ResponseLength,
+    persistence: Persistence,
+) {
+    status_line(out, status);
+    if !headers.any_of(Known::Date.bit()) {
+        field(out, "Date", &date::now());
+    }
+    let mut passed_over = OWN;
+    if persistence == Persistence::Upgrade {
+        passed_over &= !Known::Upgrade.bit();
+    }
+    match length {
+        ResponseLength::Body(length) => announce(out, length),
+        ResponseLength::Head(_) if headers.any_of(Known::ContentLength.bit()) => {
+            passed_over &= !Known::ContentLength.bit();
+        }
+        ResponseLength::Head(Some(length)) if length > 0 => announce(out, BodyLength::Sized(length)),
+        ResponseLength::Head(_) => {}
+    }
+    fields(out, headers, passed_over);
+    out.extend_from_slice(match persistence {
+        Persistence::Default => &b"\r\n"[..],
+        Persistence::KeepAlive => b"Connection: keep-alive\r\n\r\n",
+        Persistence::Close => b"Connection: close\r\n\r\n",
+        Persistence::Upgrade => b"Connection: upgrade\r\n\r\n",
+    });
+}
+
+/// Appends an interim response (1xx but 101), whole.
+pub fn informational(out: &mut Vec<u8>, status: Status, headers: &Headers) {
+    status_line(out, status);
+    fields(out, headers, OWN);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn status_line(out: &mut Vec<u8>, status: Status) {
+    if status == Status::OK {
+        out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+        return;
+    }
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(itoa::Buffer::new().format(status.code()).as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(status.reason().as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+fn announce(out: &mut Vec<u8>, length: BodyLength) {
+    match length {
+        BodyLength::None | BodyLength::UntilClose => {}
+        BodyLength::Sized(length) => {
+            field(out, "Content-Length", itoa::Buffer::new().format(length).as_bytes());
+        }
+        BodyLength::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+    }
+}
+
+/// Appends all fields but those of `passed_over`, a set of [`Known::bit`].
+pub(crate) fn fields(out: &mut Vec<u8>, headers: &Headers, passed_over: u64) {
+    for (known, name, value) in headers.iter_known() {
+        if known.is_none_or(|known| passed_over & known.bit() == 0) {
+            field(out, name, value);
+        }
+    }
+}
+
+fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    out.reserve(name.len() + value.len() + 4);
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
