@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::{Headers, Known, Name};
+use crate::{Headers, Known, Name, Status};
 
 /// The facts about one request: who, where, when, which route. No services.
 #[derive(Debug)]
@@ -34,6 +34,20 @@ pub struct Ctx {
     pub vary: u64,
     /// What the backend that forwards requests tells the log.
     pub upstream: UpstreamFacts,
+    /// Where a backend hands on interim responses; `None` where the client can't take any.
+    pub interim: Option<Rc<dyn Interim>>,
+}
+
+/// The way of interim responses (1xx but 100 and 101), such as 103 with early hints, to the client.
+pub trait Interim {
+    /// Sends the response ahead of the final one.
+    fn send(&self, status: Status, headers: &Headers);
+}
+
+impl fmt::Debug for dyn Interim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Interim")
+    }
 }
 
 /// The facts about one client connection.
@@ -41,12 +55,22 @@ pub struct Ctx {
 pub struct Connection {
     /// The other end of the socket: a client or a proxy before us.
     pub peer: SocketAddr,
+    /// The peer's address as text, made once for all its requests.
+    pub peer_ip: Box<str>,
     /// Our end of the socket.
     pub local: SocketAddr,
     /// The host that the client named in its TLS hello, for a TLS connection.
     pub tls_server_name: Option<Box<str>>,
     /// Whether the connection speaks TLS.
     pub tls: bool,
+}
+
+impl Connection {
+    /// The facts about a connection. An IPv4 address that came mapped into IPv6 is taken as what it is.
+    pub fn new(peer: SocketAddr, local: SocketAddr, tls_server_name: Option<Box<str>>, tls: bool) -> Connection {
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        Connection { peer, peer_ip: peer.ip().to_string().into(), local, tls_server_name, tls }
+    }
 }
 
 /// How the client reaches us.
@@ -161,7 +185,7 @@ pub struct UpstreamFacts {
 impl Ctx {
     /// The context of a request that has just arrived.
     pub fn new(connection: Rc<Connection>, request_id: RequestId, started: Instant, received: SystemTime) -> Ctx {
-        let client = connection.peer.ip().to_canonical();
+        let client = connection.peer.ip();
         let scheme = if connection.tls { Scheme::Https } else { Scheme::Http };
         Ctx {
             connection,
@@ -176,6 +200,7 @@ impl Ctx {
             answer: Headers::new(),
             vary: 0,
             upstream: UpstreamFacts::default(),
+            interim: None,
         }
     }
 

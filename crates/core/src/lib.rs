@@ -25,7 +25,7 @@ mod reply;
 
 pub use backend::Backend;
 pub use body::{Body, BodyStream, Frame};
-pub use ctx::{Connection, Consumer, Ctx, PathParams, RequestId, RouteName, Scheme, UpstreamFacts};
+pub use ctx::{Connection, Consumer, Ctx, Interim, PathParams, RequestId, RouteName, Scheme, UpstreamFacts};
 pub use error::{Error, Result};
 pub use headers::{Headers, Known, Name};
 pub use method::Method;
