@@ -1,1 +1,3 @@
+//! What a route ends in. Each backend is a module by its name in the file; none knows policies, routes or the admin side.
 
+pub mod service;

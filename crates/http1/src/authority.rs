@@ -138,3 +138,118 @@ static HOST_BYTES: [bool; 256] = {
     }
     table
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn agreed(method: Method, raw: &str, host: Option<&str>) -> Result<(String, Option<String>), &'static str> {
+        let mut headers = Headers::new();
+        if let Some(host) = host {
+            headers.append(Known::Host, host);
+        }
+        let version = if host.is_some() {
+            Version::Http11
+        } else {
+            Version::Http10
+        };
+        agreed_target(&method, raw.as_bytes(), version, &mut headers)
+            .map(|target| (target.to_string(), headers.get_str(Known::Host).map(str::to_owned)))
+            .map_err(|refusal| refusal.code.name)
+    }
+
+    #[track_caller]
+    fn check(raw: &str, host: &str, expected: Result<&str, &str>) {
+        let got = agreed(Method::Get, raw, Some(host));
+        assert_eq!(
+            got.as_ref().map(|(target, _)| target.as_str()).map_err(|code| *code),
+            expected,
+            "{raw} {host}"
+        );
+    }
+
+    #[test]
+    fn a_url_and_its_host_agree() {
+        check("/a?b", "example.com", Ok("/a?b"));
+        check("http://example.com/a?b", "example.com", Ok("/a?b"));
+        check("HTTP://EXAMPLE.com:80", "example.COM", Ok("/"));
+        check("http://example.com?b", "example.com:80", Ok("/?b"));
+        check("https://example.com:443/", "example.com", Ok("/"));
+        check("http://[::1]:8080/", "[::1]:8080", Ok("/"));
+        check("http://example.com:443/", "example.com", Err("bad_request"));
+        check("http://example.com/", "example.org", Err("bad_request"));
+        check("http://example.com/", "", Err("bad_request"));
+        check("http://example.com/", "example.com:8080", Err("bad_request"));
+        check("http://a@example.com/", "example.com", Err("bad_target"));
+        check("http:///a", "example.com", Err("bad_target"));
+        check("http:/a", "example.com", Err("bad_target"));
+        check("ftp://example.com/", "example.com", Err("bad_target"));
+        check("example.com:80", "example.com", Err("bad_target"));
+        check("http://example.com#a", "example.com", Err("bad_target"));
+        check("a", "example.com", Err("bad_target"));
+        check("*", "example.com", Err("bad_target"));
+    }
+
+    #[test]
+    fn options_may_ask_the_server_as_a_whole() {
+        let asterisk = Ok(("*".to_owned(), Some("a".to_owned())));
+        assert_eq!(agreed(Method::Options, "*", Some("a")), asterisk);
+        assert_eq!(agreed(Method::Options, "http://a", Some("a")), asterisk);
+    }
+
+    #[test]
+    fn an_old_client_may_name_the_host_in_the_url_only() {
+        assert_eq!(agreed(Method::Get, "/", None), Ok(("/".to_owned(), None)));
+        assert_eq!(
+            agreed(Method::Get, "http://a:1/b", None),
+            Ok(("/b".to_owned(), Some("a:1".to_owned())))
+        );
+    }
+
+    #[test]
+    fn hosts_are_hosts() {
+        for host in [
+            "",
+            "a",
+            "a.b-c_d~e",
+            "a:",
+            "a:80",
+            "127.0.0.1:65535",
+            "[::1]",
+            "[::1]:1",
+            "a%20b",
+            "xn--4ca.com",
+        ] {
+            assert!(is_authority(host.as_bytes()), "{host}");
+        }
+        for host in [
+            "a b",
+            "a/b",
+            "a?b",
+            "a#b",
+            "a@b",
+            "a\\b",
+            "a\tb",
+            "a:b",
+            "a:1:2",
+            "a:123456",
+            "a:-1",
+            "::1",
+            "[::1",
+            "::1]",
+            "[]",
+            "[a]",
+            "[::1%eth0]",
+            "[::1]a",
+            "a%2",
+            "a%zz",
+            "a%",
+            "\u{e9}",
+            "a\"b",
+            "a<b",
+            "[a:b]",
+        ] {
+            assert!(!is_authority(host.as_bytes()), "{host}");
+        }
+    }
+}

@@ -121,6 +121,9 @@ impl Decoder {
                     let Some(line) = SizeLine::read(input, *after_data)? else {
                         return Ok(Event::NeedMore);
                     };
+                    if line.size > 0 && input.len() == line.len {
+                        return Ok(Event::NeedMore);
+                    }
                     self.count_extension(line.extension)?;
                     if line.size > 0 {
                         input.advance(line.len);
@@ -261,4 +264,183 @@ pub fn encode_end(out: &mut Vec<u8>, trailers: &Headers) {
     out.extend_from_slice(b"0\r\n");
     encode::fields(out, trailers, NOT_TRAILERS);
     out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    const LIMITS: HeadLimits = HeadLimits {
+        head_bytes: 1024,
+        target_bytes: 0,
+        fields: 16,
+    };
+
+    /// Content, trailers and what was left of the input, which arrives in pieces of `piece` bytes.
+    fn decode(text: &[u8], piece: usize) -> Result<(Vec<u8>, Headers, Vec<u8>), Refusal> {
+        let mut decoder = Decoder::new(&LIMITS);
+        let mut input = BytesMut::new();
+        let mut content = Vec::new();
+        for arrived in text.chunks(piece) {
+            input.extend_from_slice(arrived);
+            loop {
+                let before = input.len();
+                match decoder.decode(&mut input)? {
+                    Event::Data(data) => content.extend_from_slice(&data),
+                    Event::End(trailers) => return Ok((content, trailers, input.to_vec())),
+                    Event::NeedMore => {
+                        assert_eq!(input.len(), before);
+                        break;
+                    }
+                }
+            }
+        }
+        panic!("incomplete: {}", text.escape_ascii());
+    }
+
+    #[track_caller]
+    fn check(text: &str, content: &str, trailers: &[(&str, &[u8])]) {
+        for piece in 1..=text.len() {
+            let (got, fields, left) = decode(text.as_bytes(), piece).unwrap();
+            assert_eq!(got, content.as_bytes(), "{text:?}");
+            assert_eq!(fields.iter().collect::<Vec<_>>(), trailers, "{text:?}");
+            assert!(left.is_empty(), "{text:?}");
+        }
+    }
+
+    #[track_caller]
+    fn check_refused(text: &str) {
+        for piece in [1, text.len()] {
+            let mut decoder = Decoder::new(&LIMITS);
+            let mut input = BytesMut::new();
+            let refused = text.as_bytes().chunks(piece).any(|arrived| {
+                input.extend_from_slice(arrived);
+                loop {
+                    match decoder.decode(&mut input) {
+                        Ok(Event::Data(_)) => {}
+                        Ok(Event::NeedMore) => return false,
+                        Ok(Event::End(_)) => panic!("{text:?} is taken"),
+                        Err(_) => return true,
+                    }
+                }
+            });
+            assert!(refused, "{text:?} by {piece}");
+        }
+    }
+
+    #[test]
+    fn content_is_decoded_wherever_it_is_split() {
+        check("0\r\n\r\n", "", &[]);
+        check("c\r\nHellO world1\r\n0\r\n\r\n", "HellO world1", &[]);
+        check(
+            "000A\r\n0123456789\r\n1;a=\"b c\";d\r\nx\r\n00;e\r\n\r\n",
+            "0123456789x",
+            &[],
+        );
+        check("3\r\n\r\n0\r\n0\r\n\r\n", "\r\n0", &[]);
+        check(
+            "1\r\na\r\n0\r\nX-A: 1\r\nx-b:\r\n\r\n",
+            "a",
+            &[("X-A", b"1"), ("x-b", b"")],
+        );
+    }
+
+    #[test]
+    fn what_follows_is_left() {
+        let (content, _, left) = decode(b"1\r\na\r\n0\r\n\r\nGET /", 100).unwrap();
+        assert_eq!((&content[..], &left[..]), (&b"a"[..], &b"GET /"[..]));
+    }
+
+    #[test]
+    fn trailers_can_not_frame_route_or_authenticate() {
+        let text =
+            "0\r\nContent-Length: 5\r\nX: y\r\nhost: b\r\nAuthorization: c\r\nTransfer-Encoding: chunked\r\n\r\n";
+        check(text, "", &[("X", b"y")]);
+    }
+
+    #[test]
+    fn malformed_chunks_are_refused() {
+        for text in [
+            "\r\n",
+            "g\r\n",
+            "-1\r\n",
+            "+1\r\na",
+            "0x1\r\na",
+            " 1\r\na",
+            "1 \r\na",
+            "1 ;a\r\na",
+            ";a\r\n",
+            "1\na\r\n",
+            "1\ra\r\n",
+            "1\r\r\na",
+            "1\r\nab\r\n",
+            "1\r\na\n",
+            "1\r\na\rX",
+            "1\r\na0\r\n\r\n",
+            "1;a\nb\r\n",
+            "1;a\0\r\n",
+            "1;a\x7f\r\n",
+            "1;\rb\r\n",
+            "00000000000000001\r\na",
+            "11111111111111111\r\n",
+            "0\n\r\n",
+            "0\r\n\n",
+            "0\r\nX: a\n\r\n",
+            "0\r\nX: a\r\n b\r\n\r\n",
+            "0\r\nX : a\r\n\r\n",
+            "0\r\n: a\r\n\r\n",
+            "0\r\nGET / HTTP/1.1\r\n\r\n",
+        ] {
+            check_refused(text);
+        }
+    }
+
+    #[test]
+    fn the_largest_size_is_a_size() {
+        let mut input = BytesMut::from("ffffffffffffffff\r\nab");
+        let event = Decoder::new(&LIMITS).decode(&mut input).unwrap();
+        assert!(matches!(event, Event::Data(data) if data == "ab"));
+    }
+
+    #[test]
+    fn extensions_and_trailers_are_limited() {
+        check_refused(&format!("1;{}\r\na\r\n0\r\n\r\n", "x".repeat(256)));
+        check_refused(&format!("1;{}", "x".repeat(300)));
+        check_refused(&format!(
+            "{}0\r\n\r\n",
+            format!("1;{}\r\na\r\n", "x".repeat(200)).repeat(42)
+        ));
+        let in_proportion = format!("ff;{}\r\n{}\r\n", "x".repeat(200), "a".repeat(255)).repeat(100);
+        assert_eq!(
+            decode(format!("{in_proportion}0\r\n\r\n").as_bytes(), 1000)
+                .unwrap()
+                .0
+                .len(),
+            25_500
+        );
+        check_refused(&format!("0\r\nX: {}\r\n\r\n", "a".repeat(1024)));
+        check_refused(&format!("0\r\n{}\r\n", "X: a\r\n".repeat(17)));
+    }
+
+    #[test]
+    fn chunks_are_encoded() {
+        for (len, line) in [
+            (1, "1\r\n"),
+            (15, "f\r\n"),
+            (16, "10\r\n"),
+            (4096, "1000\r\n"),
+            (0xabcde, "abcde\r\n"),
+        ] {
+            let mut out = Vec::new();
+            encode_size(&mut out, len);
+            assert_eq!(out, line.as_bytes());
+        }
+        let mut trailers = Headers::new();
+        trailers.append("X", "a");
+        trailers.append(Known::ContentLength, "5");
+        let mut out = Vec::new();
+        encode_end(&mut out, &trailers);
+        assert_eq!(out, b"0\r\nX: a\r\n\r\n");
+    }
 }

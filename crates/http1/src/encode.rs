@@ -148,3 +148,161 @@ fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    fn list(fields: &[(&str, &str)]) -> Headers {
+        let mut headers = Headers::new();
+        for (name, value) in fields {
+            headers.append(*name, value);
+        }
+        headers
+    }
+
+    #[track_caller]
+    fn check_request(method: Method, fields: &[(&str, &str)], length: BodyLength, expected: &str) {
+        let mut out = Vec::new();
+        let target = Target::parse(b"/a?b").unwrap();
+        request(&mut out, &method, &target, &list(fields), length, None);
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[track_caller]
+    fn check_response(
+        status: Status,
+        fields: &[(&str, &str)],
+        length: ResponseLength,
+        persistence: Persistence,
+        expected: &str,
+    ) {
+        let mut headers = list(fields);
+        headers.append(Known::Date, "D");
+        let mut out = Vec::new();
+        response(&mut out, status, &headers, length, persistence);
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn host_comes_first_and_framing_is_our_own() {
+        let fields = [
+            ("x", "1"),
+            ("HOST", "a"),
+            ("content-length", "7"),
+            ("Transfer-Encoding", "gzip"),
+            ("Upgrade", "b"),
+        ];
+        check_request(
+            Method::Get,
+            &fields,
+            BodyLength::None,
+            "GET /a?b HTTP/1.1\r\nHost: a\r\nx: 1\r\n\r\n",
+        );
+        let sized = "POST /a?b HTTP/1.1\r\nHost: a\r\nx: 1\r\nContent-Length: 3\r\n\r\n";
+        check_request(Method::Post, &fields, BodyLength::Sized(3), sized);
+        let chunked = "POST /a?b HTTP/1.1\r\nHost: a\r\nx: 1\r\nTransfer-Encoding: chunked\r\n\r\n";
+        check_request(Method::Post, &fields, BodyLength::Chunked, chunked);
+        let empty = "PUT /a?b HTTP/1.1\r\nHost: \r\nContent-Length: 0\r\n\r\n";
+        check_request(Method::Put, &[], BodyLength::None, empty);
+    }
+
+    #[test]
+    fn an_upgrade_is_asked_for() {
+        let mut out = Vec::new();
+        let headers = list(&[("Host", "a"), ("Sec-WebSocket-Version", "13")]);
+        request(
+            &mut out,
+            &Method::Get,
+            &Target::parse(b"/").unwrap(),
+            &headers,
+            BodyLength::None,
+            Some("websocket"),
+        );
+        let expected = "GET / HTTP/1.1\r\nHost: a\r\nSec-WebSocket-Version: 13\r\nConnection: upgrade\r\n\
+                        Upgrade: websocket\r\n\r\n";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn lengths_of_responses_are_announced() {
+        use ResponseLength::{Body, Head};
+        let check = |status, fields: &[(&str, &str)], length, expected: &str| {
+            check_response(status, fields, length, Persistence::Default, expected);
+        };
+        let sized = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nx: 1\r\nDate: D\r\n\r\n";
+        check(
+            Status::OK,
+            &[("Content-Length", "7"), ("x", "1")],
+            Body(BodyLength::Sized(0)),
+            sized,
+        );
+        let chunked = "HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\nDate: D\r\n\r\n";
+        check(
+            Status::NOT_FOUND,
+            &[("Connection", "x")],
+            Body(BodyLength::Chunked),
+            chunked,
+        );
+        let none = "HTTP/1.1 204 No Content\r\nDate: D\r\n\r\n";
+        check(
+            Status::NO_CONTENT,
+            &[("Content-Length", "7")],
+            Body(BodyLength::None),
+            none,
+        );
+        let kept = "HTTP/1.1 200 OK\r\nContent-Length: 7\r\nDate: D\r\n\r\n";
+        check(Status::OK, &[("Content-Length", "7")], Head(Some(0)), kept);
+        check(Status::OK, &[], Head(Some(7)), kept);
+        check(Status::OK, &[], Head(Some(0)), "HTTP/1.1 200 OK\r\nDate: D\r\n\r\n");
+        let unknown = "HTTP/1.1 799 \r\nDate: D\r\n\r\n";
+        check(Status::new(799).unwrap(), &[], Head(None), unknown);
+    }
+
+    #[test]
+    fn the_connections_end_is_announced() {
+        let check = |persistence, expected: &str| {
+            let fields = [("Upgrade", "websocket"), ("Connection", "upgrade")];
+            let length = ResponseLength::Body(BodyLength::None);
+            let expected = format!("HTTP/1.1 101 Switching Protocols\r\n{expected}\r\n");
+            check_response(Status::SWITCHING_PROTOCOLS, &fields, length, persistence, &expected);
+        };
+        check(Persistence::Default, "Date: D\r\n");
+        check(Persistence::Close, "Date: D\r\nConnection: close\r\n");
+        check(Persistence::KeepAlive, "Date: D\r\nConnection: keep-alive\r\n");
+        check(
+            Persistence::Upgrade,
+            "Upgrade: websocket\r\nDate: D\r\nConnection: upgrade\r\n",
+        );
+    }
+
+    #[test]
+    fn a_missing_date_is_added() {
+        let mut out = Vec::new();
+        response(
+            &mut out,
+            Status::OK,
+            &Headers::new(),
+            ResponseLength::Head(None),
+            Persistence::Default,
+        );
+        let date = out
+            .strip_prefix(b"HTTP/1.1 200 OK\r\nDate: ")
+            .unwrap()
+            .strip_suffix(b"\r\n\r\n")
+            .unwrap();
+        assert!(date::parse(date).is_some());
+    }
+
+    #[test]
+    fn interim_responses_have_neither_length_nor_date() {
+        let mut out = Vec::new();
+        informational(
+            &mut out,
+            Status::EARLY_HINTS,
+            &list(&[("Link", "</a>"), ("Content-Length", "5")]),
+        );
+        assert_eq!(out, b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
+    }
+}

@@ -185,3 +185,57 @@ pub(crate) fn malformed(error: httparse::Error) -> Refusal {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    const LIMITS: HeadLimits = HeadLimits {
+        head_bytes: 1024,
+        target_bytes: 256,
+        fields: 16,
+    };
+
+    /// At which lengths of the input, growing byte by byte, a parse is worth it.
+    fn ready_at(mut scanner: HeadScanner, text: &str) -> Vec<usize> {
+        (1..=text.len())
+            .filter(|end| scanner.ready(&text.as_bytes()[..*end], &LIMITS))
+            .collect()
+    }
+
+    #[test]
+    fn a_head_that_trickles_in_is_parsed_twice() {
+        let text = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        assert_eq!(ready_at(HeadScanner::new(), text), [1, text.len()]);
+        let late = format!("\r\n\r\n{text}");
+        assert_eq!(ready_at(HeadScanner::new(), &late), [1, late.len()]);
+        assert_eq!(ready_at(HeadScanner::strict(), "X: a\r\n\r\n"), [1, 8]);
+        assert_eq!(ready_at(HeadScanner::strict(), "\r\n"), [1, 2]);
+    }
+
+    #[test]
+    fn what_will_be_refused_is_parsed_at_once() {
+        assert_eq!(ready_at(HeadScanner::new(), "GET / HTTP/1.1\n"), [1, 15]);
+        assert_eq!(ready_at(HeadScanner::new(), "\r\n\r\n\r\n"), [1, 6]);
+        let long_line = "a".repeat(LIMITS.target_bytes + REQUEST_LINE_BYTES + 1);
+        assert_eq!(ready_at(HeadScanner::new(), &long_line), [1, long_line.len()]);
+        let long_head = format!("GET / HTTP/1.1\r\nX: {}", "a".repeat(1005));
+        assert_eq!(ready_at(HeadScanner::new(), &long_head), [1, LIMITS.head_bytes]);
+    }
+
+    #[test]
+    fn a_scanner_reads_one_head_after_the_other() {
+        let mut scanner = HeadScanner::new();
+        let text = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\n\r\n";
+        let mut at = 0;
+        let mut targets = Vec::new();
+        for end in 1..=text.len() {
+            if let Some((head, len)) = scanner.parse(&text[at..end], &LIMITS).unwrap() {
+                targets.push(head.target.to_string());
+                at += len;
+            }
+        }
+        assert_eq!(targets, ["/a", "/b"]);
+    }
+}

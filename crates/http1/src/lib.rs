@@ -12,8 +12,18 @@ pub mod hop_by_hop;
 pub mod request;
 pub mod response;
 
-mod authority;
-mod head;
-mod refusal;
+pub mod buffers;
+pub mod client;
+pub mod server;
 
+mod authority;
+mod channel;
+mod drain;
+mod head;
+mod outgoing;
+mod refusal;
+mod watchdog;
+
+pub use drain::{Drain, DrainTicket};
+pub use head::HeadLimits;
 pub use refusal::Refusal;

@@ -68,7 +68,7 @@ fn read(wire: &httparse::Response<'_, '_>, head: &[u8], asked_by: &Method) -> Re
     let version = if minor == 0 { Version::Http10 } else { Version::Http11 };
     let headers = head::fields(head, wire.headers)?;
     let (body, reusable) = framing::of_response(&headers, version, status, asked_by)?;
-    let persist = persists(&headers, version);
+    let persist = persists(&headers, version)?;
     Ok(ResponseHead {
         status,
         version,
@@ -78,14 +78,158 @@ fn read(wire: &httparse::Response<'_, '_>, head: &[u8], asked_by: &Method) -> Re
     })
 }
 
-fn persists(headers: &Headers, version: Version) -> bool {
+fn persists(headers: &Headers, version: Version) -> Result<bool, Refusal> {
     if !headers.any_of(Known::Connection.bit()) {
-        return version != Version::Http10;
+        return Ok(version != Version::Http10);
     }
-    ConnectionOptions::of(headers).persist(version)
+    Ok(ConnectionOptions::of(headers)?.persist(version))
 }
 
 #[cold]
 fn long_head() -> Refusal {
     Refusal::new(&codes::HEAD_TOO_LARGE, "the head is longer than the limit")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    const LIMITS: HeadLimits = HeadLimits {
+        head_bytes: 1024,
+        target_bytes: 0,
+        fields: 16,
+    };
+
+    fn read_whole(text: &str, asked_by: &Method) -> ResponseHead {
+        let (head, len) = parse(text.as_bytes(), asked_by, &LIMITS)
+            .unwrap()
+            .unwrap_or_else(|| panic!("incomplete: {text:?}"));
+        assert_eq!(len, text.len(), "{text:?}");
+        head
+    }
+
+    #[track_caller]
+    fn check_refused(text: &str) {
+        match parse(text.as_bytes(), &Method::Get, &LIMITS) {
+            Err(refusal) => assert_eq!(refusal.code.name, codes::UPSTREAM_INVALID.name, "{text:?}: {refusal}"),
+            Ok(read) => panic!("{text:?}: {read:?}"),
+        }
+    }
+
+    /// The length of the content and whether the connection lives on.
+    #[track_caller]
+    fn check(text: &str, asked_by: &Method, expected: (BodyLength, bool)) {
+        let head = read_whole(&text.replace('\n', "\r\n"), asked_by);
+        assert_eq!((head.body, head.keep_alive), expected, "{asked_by} {text:?}");
+    }
+
+    #[test]
+    fn a_response_is_read() {
+        let text = "HTTP/1.1 404 No, there is n\u{f6}thing\r\nX: a\r\ncontent-length: 3\r\n\r\n";
+        let head = read_whole(text, &Method::Get);
+        assert_eq!((head.status, head.version), (Status::NOT_FOUND, Version::Http11));
+        assert_eq!(
+            head.headers.iter().collect::<Vec<_>>(),
+            [("X", &b"a"[..]), ("content-length", b"3")]
+        );
+        for start in ["HTTP/1.1 204\r\n", "HTTP/1.1 204 \r\n", "HTTP/1.0 204 x\r\n"] {
+            assert_eq!(
+                read_whole(&format!("{start}\r\n"), &Method::Get).status,
+                Status::NO_CONTENT
+            );
+        }
+    }
+
+    #[test]
+    fn content_ends_where_the_rules_say() {
+        use BodyLength::{Chunked, None, Sized, UntilClose};
+        let (get, head) = (&Method::Get, &Method::Head);
+        check("HTTP/1.1 200 OK\nContent-Length: 3\n\n", get, (Sized(3), true));
+        check("HTTP/1.1 200 OK\nTransfer-Encoding: Chunked\n\n", get, (Chunked, true));
+        check("HTTP/1.1 200 OK\n\n", get, (UntilClose, false));
+        check("HTTP/1.1 200 OK\nContent-Length: 3\n\n", head, (None, true));
+        check("HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n", head, (None, true));
+        check("HTTP/1.1 200 OK\n\n", head, (None, true));
+        check("HTTP/1.1 304 Not Modified\nContent-Length: 3\n\n", get, (None, true));
+        check("HTTP/1.1 204 No Content\n\n", get, (None, true));
+        check("HTTP/1.1 204 No Content\nContent-Length: 0\n\n", get, (None, true));
+        check("HTTP/1.1 103 Early Hints\nLink: </a>\n\n", get, (None, true));
+        check(
+            "HTTP/1.1 101 Switching Protocols\nUpgrade: websocket\n\n",
+            get,
+            (UntilClose, false),
+        );
+    }
+
+    #[test]
+    fn a_connection_that_may_carry_more_than_was_said_ends() {
+        check(
+            "HTTP/1.1 204 No Content\nContent-Length: 3\n\n",
+            &Method::Get,
+            (BodyLength::None, false),
+        );
+        check(
+            "HTTP/1.1 204 No Content\nTransfer-Encoding: chunked\n\n",
+            &Method::Get,
+            (BodyLength::None, false),
+        );
+    }
+
+    #[test]
+    fn connections_live_on_or_not() {
+        let sized = |version: &str, connection: &str, lives_on| {
+            let text = format!("{version} 200 OK\nContent-Length: 1\n{connection}\n");
+            check(&text, &Method::Get, (BodyLength::Sized(1), lives_on));
+        };
+        sized("HTTP/1.1", "", true);
+        sized("HTTP/1.1", "Connection: close\n", false);
+        sized("HTTP/1.0", "", false);
+        sized("HTTP/1.0", "Connection: keep-alive\n", true);
+    }
+
+    #[test]
+    fn malformed_and_ambiguous_responses_are_refused() {
+        for text in [
+            "\r\nHTTP/1.1 200 OK\r\n\r\n",
+            "ICY 200 OK\r\n\r\n",
+            "hello",
+            "HTTP/2.0 200 OK\r\n\r\n",
+            "HTTP/1.1  200 OK\r\n\r\n",
+            "HTTP/1.1 20 OK\r\n\r\n",
+            "HTTP/1.1 2000 OK\r\n\r\n",
+            "HTTP/1.1 099 OK\r\n\r\n",
+            "HTTP/1.1 +20 OK\r\n\r\n",
+            "HTTP/1.1 200 OK\n\n",
+            "HTTP/1.1 200 OK\nX: a\r\n",
+            "HTTP/1.1 200 OK\rX: a\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nX: a\n\r\n",
+            "HTTP/1.1 200 OK\r\nX : a\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nX: a\r\n b\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nX: a\0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 3, 3\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, chunked\r\n\r\n",
+            "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        ] {
+            check_refused(text);
+        }
+        check_refused(&format!("HTTP/1.1 200 OK\r\nX: {}", "a".repeat(1024)));
+        check_refused(&format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "a".repeat(1024)));
+        check_refused(&format!("HTTP/1.1 200 OK\r\n{}\r\n", "X: a\r\n".repeat(17)));
+    }
+
+    #[test]
+    fn every_start_of_a_head_is_incomplete() {
+        let text = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
+        for end in 0..text.len() {
+            assert!(
+                parse(&text.as_bytes()[..end], &Method::Get, &LIMITS).unwrap().is_none(),
+                "{end}"
+            );
+        }
+    }
 }

@@ -1,0 +1,249 @@
+//! One server of a service: its address, and what is kept for it across reloads.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::{Duration, Instant};
+
+use portcullis_config::service::KeepAlive;
+use portcullis_core::{Error, codes};
+use portcullis_http1::client::Connection;
+use rustls::pki_types::ServerName;
+use thread_local::ThreadLocal;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use super::tls::TlsSettings;
+use super::transport::{Stream, Transport};
+
+/// A server of a service. All workers share it; each keeps connections of its own.
+pub(super) struct Target {
+    pub(super) key: TargetKey,
+    /// `host:port`, or `host` where the port is the scheme's own: what `Host` says for `host: target`.
+    pub(super) authority: String,
+    /// The URL, for logs.
+    pub(super) label: Arc<str>,
+    address: Address,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+    /// Connections that are open now, over all workers.
+    open: AtomicU32,
+    /// Requests in progress, over all workers; counted only where the balance asks for it.
+    pub(super) in_progress: AtomicU32,
+    idle: ThreadLocal<RefCell<VecDeque<Idle>>>,
+}
+
+/// What makes a target the same one after a reload: its pool is kept then.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct TargetKey {
+    pub(super) service: String,
+    pub(super) url: String,
+    pub(super) tls: TlsSettings,
+}
+
+enum Address {
+    Fixed(SocketAddr),
+    /// Resolved for each new connection, away from the workers.
+    Named(String, u16),
+}
+
+/// A connection that is kept open. It keeps its target alive, so that a target which is gone from the configuration
+/// goes when the last of them has expired.
+struct Idle {
+    connection: Connection<Transport>,
+    until: Instant,
+}
+
+/// Counts a connection as open until it is dropped.
+pub(super) struct Opened(Arc<Target>);
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// All targets that are in use, for the next configuration to take over.
+#[derive(Default)]
+pub struct Targets(Mutex<HashMap<TargetKey, Weak<Target>>>);
+
+impl Targets {
+    /// The target of that key: the one that is in use, or a new one.
+    pub(super) fn get(
+        &self,
+        key: TargetKey,
+        make: impl FnOnce(TargetKey) -> Result<Target, String>,
+    ) -> Result<Arc<Target>, String> {
+        let mut targets = self.0.lock().expect("no thread panics while it holds this lock");
+        if let Some(target) = targets.get(&key).and_then(Weak::upgrade) {
+            return Ok(target);
+        }
+        let target = Arc::new(make(key.clone())?);
+        targets.retain(|_, target| target.strong_count() > 0);
+        targets.insert(key, Arc::downgrade(&target));
+        Ok(target)
+    }
+
+    /// Closes this thread's connections that have been idle for too long, or that the servers ended. Each worker calls
+    /// it now and then.
+    pub fn sweep(&self) {
+        let targets: Vec<Arc<Target>> = {
+            let targets = self.0.lock().expect("no thread panics while it holds this lock");
+            targets.values().filter_map(Weak::upgrade).collect()
+        };
+        for target in targets {
+            if let Some(idle) = target.idle.get() {
+                // Taken out first: dropping a connection may drop the target.
+                let kept = idle.take();
+                let (kept, gone): (VecDeque<_>, VecDeque<_>) = kept.into_iter().partition(Idle::is_good);
+                idle.replace(kept);
+                drop(gone);
+            }
+        }
+    }
+
+    /// Connections open now to each target: URL and number.
+    pub fn open_connections(&self) -> Vec<(String, Arc<str>, u32)> {
+        let targets = self.0.lock().expect("no thread panics while it holds this lock");
+        let alive = targets.values().filter_map(Weak::upgrade);
+        alive
+            .map(|it| {
+                (
+                    it.key.service.clone(),
+                    it.label.clone(),
+                    it.open.load(Ordering::Relaxed),
+                )
+            })
+            .collect()
+    }
+}
+
+impl fmt::Debug for Targets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Targets")
+    }
+}
+
+impl Target {
+    /// The target of a URL `http://host:port` or `https://host:port`.
+    pub(super) fn new(key: TargetKey) -> Result<Target, String> {
+        let url = &key.url;
+        let (tls, rest) = match url.split_once("://") {
+            Some(("http", rest)) => (false, rest),
+            Some(("https", rest)) => (true, rest),
+            _ => return Err(format!("the target `{url}` must start with http:// or https://")),
+        };
+        let authority = rest.strip_suffix('/').unwrap_or(rest);
+        if authority.is_empty() || authority.contains(['/', '?', '#', '@']) {
+            return Err(format!(
+                "the target `{url}` must be a scheme, a host and a port, and nothing else"
+            ));
+        }
+        let (host, port) = split_authority(authority, if tls { 443 } else { 80 })
+            .ok_or_else(|| format!("the target `{url}` has no valid port"))?;
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let address = match bare.parse() {
+            Ok(ip) => Address::Fixed(SocketAddr::new(ip, port)),
+            Err(_) => Address::Named(host.to_owned(), port),
+        };
+        let connector = if tls { Some(key.tls.connector(bare)?) } else { None };
+        Ok(Target {
+            authority: authority.to_owned(),
+            label: url.as_str().into(),
+            address,
+            tls: connector,
+            open: AtomicU32::new(0),
+            in_progress: AtomicU32::new(0),
+            idle: ThreadLocal::new(),
+            key,
+        })
+    }
+
+    /// A connection of this thread that was kept open, if there is a good one.
+    pub(super) fn reuse(&self) -> Option<Connection<Transport>> {
+        let mut idle = self.idle.get()?.borrow_mut();
+        // The one used last is the one most likely to be alive, and leaves the others to grow old.
+        while let Some(last) = idle.pop_back() {
+            if last.is_good() {
+                return Some(last.connection);
+            }
+        }
+        None
+    }
+
+    /// Keeps a connection open for the next request of this thread.
+    pub(super) fn keep(&self, connection: Connection<Transport>, limits: &KeepAlive) {
+        let mut idle = self.idle.get_or_default().borrow_mut();
+        if idle.len() < usize::from(limits.connections) {
+            idle.push_back(Idle {
+                connection,
+                until: Instant::now() + limits.idle.0,
+            });
+        }
+    }
+
+    /// Makes a connection.
+    pub(super) async fn connect(
+        self: &Arc<Self>,
+        most: u32,
+        timeout: Duration,
+        slow: &tokio::runtime::Handle,
+    ) -> Result<Connection<Transport>, Error> {
+        let before = self.open.fetch_add(1, Ordering::Relaxed);
+        let opened = Opened(self.clone());
+        if before >= most {
+            return Err(Error::new(&codes::UPSTREAM_BUSY).with_header("Retry-After", "1"));
+        }
+        let stream = tokio::time::timeout(timeout, self.open_stream(slow))
+            .await
+            .unwrap_or_else(|_| Err(Error::new(&codes::UPSTREAM_CONNECT_TIMEOUT)))?;
+        Ok(Connection::new(Transport { stream, opened }))
+    }
+
+    async fn open_stream(&self, slow: &tokio::runtime::Handle) -> Result<Stream, Error> {
+        let stream = match &self.address {
+            Address::Fixed(address) => TcpStream::connect(address).await.map_err(refused)?,
+            Address::Named(host, port) => {
+                let name = (host.clone(), *port);
+                let addresses: Vec<SocketAddr> = slow
+                    .spawn_blocking(move || name.to_socket_addrs().map(Iterator::collect))
+                    .await
+                    .map_err(|error| Error::new(&codes::INTERNAL).with_cause(error))?
+                    .map_err(|error| Error::new(&codes::UPSTREAM_DNS).with_cause(error))?;
+                TcpStream::connect(&addresses[..]).await.map_err(refused)?
+            }
+        };
+        stream.set_nodelay(true).map_err(refused)?;
+        match &self.tls {
+            None => Ok(Stream::Plain(stream)),
+            Some((connector, name)) => {
+                let stream = connector.connect(name.clone(), stream).await;
+                let stream = stream.map_err(|error| Error::new(&codes::UPSTREAM_TLS).with_cause(error))?;
+                Ok(Stream::Tls(Box::new(stream)))
+            }
+        }
+    }
+}
+
+fn refused(error: std::io::Error) -> Error {
+    Error::new(&codes::UPSTREAM_REFUSED).with_cause(error)
+}
+
+impl Idle {
+    fn is_good(&self) -> bool {
+        Instant::now() < self.until && !self.connection.io().is_stale()
+    }
+}
+
+/// Host and port of an authority.
+fn split_authority(authority: &str, default_port: u16) -> Option<(&str, u16)> {
+    match authority.rfind(':') {
+        Some(colon) if !authority[colon..].contains(']') => {
+            let port = authority[colon + 1..].parse().ok().filter(|port| *port != 0)?;
+            Some((&authority[..colon], port))
+        }
+        _ => Some((authority, default_port)),
+    }
+}

@@ -1,0 +1,297 @@
+//! The server's side of a connection: requests in, one after the other, responses out.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use portcullis_core::{Body, Error, Interim, Request, Response, Status, Version, codes};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::channel::{RequestBody, Shared, takes_interim};
+use crate::drain::DrainTicket;
+use crate::framing::BodyLength;
+use crate::head::{HeadLimits, HeadScanner};
+use crate::outgoing::Outgoing;
+use crate::request::{self, RequestHead};
+
+/// How long after the last response a connection that must end is read from, so that the client gets the response
+/// before it learns that the connection is gone (RFC 9112 §9.6).
+const LINGER: Duration = Duration::from_secs(2);
+
+/// The most bytes that are read and dropped meanwhile.
+const LINGER_BYTES: usize = 1024 * 1024;
+
+/// What answers the requests of a connection.
+pub trait Handler {
+    /// What the handler remembers of a request until its response has been sent.
+    type Exchange;
+
+    /// Answers a request.
+    fn call(&self, request: Request, arrival: Arrival) -> impl Future<Output = (Response, Self::Exchange)>;
+
+    /// Answers what is not a request. The connection ends after the answer.
+    fn refuse(&self, error: Error, started: Instant) -> (Response, Self::Exchange);
+
+    /// Learns how the response went out.
+    fn ended(&self, exchange: Self::Exchange, sent: Sent);
+}
+
+/// What a handler learns beside the request itself.
+pub struct Arrival {
+    /// When its first byte was there.
+    pub started: Instant,
+    /// Where interim responses go, for a client that understands them.
+    pub interim: Option<Rc<dyn Interim>>,
+}
+
+/// How a response went out.
+#[derive(Clone, Copy, Debug)]
+pub struct Sent {
+    /// The status.
+    pub status: Status,
+    /// Bytes of content that came with the request.
+    pub bytes_in: u64,
+    /// Bytes of content that went out.
+    pub bytes_out: u64,
+    /// Whether all of it went out.
+    pub complete: bool,
+}
+
+/// What a connection may take: time and size.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How large a head may be.
+    pub limits: HeadLimits,
+    /// From the first byte of a head to its end.
+    pub head_timeout: Duration,
+    /// Between two pieces of a body.
+    pub body_timeout: Duration,
+    /// Between two requests.
+    pub idle_timeout: Duration,
+    /// Between two pieces of a response that the client takes.
+    pub write_timeout: Duration,
+}
+
+/// Serves a connection to its end.
+pub async fn serve<IO, H>(io: IO, handler: &H, settings: &Settings, drain: &DrainTicket)
+where
+    IO: AsyncRead + AsyncWrite + Unpin + 'static,
+    H: Handler,
+{
+    let channel = Shared::new(io, settings.limits, settings.body_timeout);
+    loop {
+        let goes_on = match next_head(&channel, settings, drain).await {
+            Incoming::Ended => return,
+            // Boxed so that an idle connection doesn't hold the room that a request in progress needs.
+            Incoming::Head(head, started) => {
+                Box::pin(exchange(&channel, handler, settings, drain, *head, started)).await
+            }
+            Incoming::Refused(error, started) => {
+                Box::pin(refuse(&channel, handler, settings, error, started)).await;
+                false
+            }
+        };
+        if !goes_on {
+            break;
+        }
+    }
+    linger(&channel).await;
+}
+
+enum Incoming {
+    Head(Box<RequestHead>, Instant),
+    Refused(Error, Instant),
+    Ended,
+}
+
+/// Waits for the next request's head.
+async fn next_head<IO>(channel: &Shared<IO>, settings: &Settings, drain: &DrainTicket) -> Incoming
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
+    let idle_due = Instant::now() + settings.idle_timeout;
+    let mut started = None;
+    let mut scanner = HeadScanner::new();
+    poll_fn(|cx| {
+        let mut channel = channel.borrow_mut();
+        loop {
+            if !channel.input().is_empty() {
+                let began = *started.get_or_insert_with(Instant::now);
+                let parsed = if scanner.ready(channel.input(), &settings.limits) {
+                    request::parse(channel.input(), &settings.limits)
+                } else {
+                    Ok(None)
+                };
+                match parsed {
+                    Ok(Some((head, consumed))) => {
+                        channel.consume(consumed);
+                        return Poll::Ready(Incoming::Head(Box::new(head), began));
+                    }
+                    Ok(None) => {}
+                    Err(refusal) => return Poll::Ready(Incoming::Refused(refusal.into(), began)),
+                }
+            }
+            match channel.poll_receive(cx) {
+                Poll::Ready(Ok(0)) => {
+                    return Poll::Ready(match started {
+                        Some(began) if !channel.input().is_empty() => {
+                            let detail = "the connection ended in the middle of the head";
+                            Incoming::Refused(Error::new(&codes::BAD_REQUEST).with_detail(detail), began)
+                        }
+                        _ => Incoming::Ended,
+                    });
+                }
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(_)) => return Poll::Ready(Incoming::Ended),
+                Poll::Pending => {
+                    let due = started.map_or(idle_due, |began| began + settings.head_timeout);
+                    let overdue = channel.poll_overdue(cx, due).is_ready();
+                    return match started {
+                        Some(began) if overdue => {
+                            let error = Error::new(&codes::REQUEST_TIMEOUT).with_detail("the head stalled");
+                            Poll::Ready(Incoming::Refused(error, began))
+                        }
+                        None if overdue || drain.poll_draining(cx) => Poll::Ready(Incoming::Ended),
+                        _ => Poll::Pending,
+                    };
+                }
+            }
+        }
+    })
+    .await
+}
+
+/// One request and its response; whether the connection can go on.
+async fn exchange<IO, H>(
+    channel: &Rc<Shared<IO>>,
+    handler: &H,
+    settings: &Settings,
+    drain: &DrainTicket,
+    head: RequestHead,
+    started: Instant,
+) -> bool
+where
+    IO: AsyncRead + AsyncWrite + Unpin + 'static,
+    H: Handler,
+{
+    let upgrade = head.upgrade.is_some();
+    let client = Client {
+        version: head.version,
+        keep_alive: head.keep_alive,
+        is_head: head.method == portcullis_core::Method::Head,
+    };
+    channel
+        .borrow_mut()
+        .start_body(head.body, upgrade, head.expect_continue);
+    let interim = takes_interim(head.version).then(|| channel.clone() as Rc<dyn Interim>);
+    let has_body = upgrade || head.body != BodyLength::None;
+    let body = if has_body {
+        Body::Stream(Box::new(RequestBody(channel.clone())))
+    } else {
+        Body::Empty
+    };
+    let request = Request {
+        method: head.method,
+        target: head.target,
+        version: head.version,
+        headers: head.headers,
+        body,
+        upgrade: head.upgrade,
+    };
+    let (response, memory) = {
+        let mut call = pin!(handler.call(request, Arrival { started, interim }));
+        poll_fn(|cx| {
+            let response = call.as_mut().poll(cx);
+            if response.is_pending() {
+                // A failure shows again, and for good, when the response is written.
+                let _ = channel.borrow_mut().poll_interim(cx);
+            }
+            response
+        })
+        .await
+    };
+    if upgrade && response.status != Status::SWITCHING_PROTOCOLS {
+        channel.borrow_mut().decline_upgrade();
+    }
+    let status = response.status;
+    let keep_alive = client.keep_alive && !drain.is_draining();
+    let mut outgoing = Outgoing::new(response, &client, || keep_alive && channel.borrow_mut().finish_body());
+    let complete = outgoing.send(channel, settings.write_timeout).await;
+    let goes_on = complete && outgoing.keeps_alive() && channel.borrow_mut().finish_body();
+    let bytes_in = channel.borrow().bytes_in;
+    let bytes_out = outgoing.bytes_out();
+    drop(outgoing);
+    handler.ended(
+        memory,
+        Sent {
+            status,
+            bytes_in,
+            bytes_out,
+            complete,
+        },
+    );
+    channel.borrow_mut().release_empty_input();
+    goes_on
+}
+
+async fn refuse<IO, H>(channel: &Rc<Shared<IO>>, handler: &H, settings: &Settings, error: Error, started: Instant)
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+    H: Handler,
+{
+    let (response, memory) = handler.refuse(error, started);
+    let status = response.status;
+    let client = Client {
+        version: Version::Http11,
+        keep_alive: false,
+        is_head: false,
+    };
+    let mut outgoing = Outgoing::new(response, &client, || false);
+    let complete = outgoing.send(channel, settings.write_timeout).await;
+    handler.ended(
+        memory,
+        Sent {
+            status,
+            bytes_in: 0,
+            bytes_out: outgoing.bytes_out(),
+            complete,
+        },
+    );
+}
+
+/// What of a request decides on the form of its response.
+pub(crate) struct Client {
+    pub(crate) version: Version,
+    pub(crate) keep_alive: bool,
+    pub(crate) is_head: bool,
+}
+
+/// Ends a connection so that the client can still read the last response.
+async fn linger<IO: AsyncRead + AsyncWrite + Unpin>(channel: &Shared<IO>) {
+    let due = Instant::now() + LINGER;
+    let mut dropped = 0;
+    let mut shut = false;
+    poll_fn(|cx| {
+        let mut channel = channel.borrow_mut();
+        if !shut {
+            match channel.poll_shutdown(cx) {
+                Poll::Ready(Ok(())) => shut = true,
+                Poll::Ready(Err(_)) => return Poll::Ready(()),
+                Poll::Pending => return channel.poll_overdue(cx, due),
+            }
+        }
+        loop {
+            let left = channel.input().len();
+            dropped += left;
+            channel.consume(left);
+            match channel.poll_receive(cx) {
+                Poll::Ready(Ok(count)) if count > 0 && dropped < LINGER_BYTES => {}
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => return channel.poll_overdue(cx, due),
+            }
+        }
+    })
+    .await;
+}
