@@ -220,8 +220,8 @@ mod tests {
         assert_eq!(ready_at(HeadScanner::new(), "\r\n\r\n\r\n"), [1, 6]);
         let long_line = "a".repeat(LIMITS.target_bytes + REQUEST_LINE_BYTES + 1);
         assert_eq!(ready_at(HeadScanner::new(), &long_line), [1, long_line.len()]);
-        let long_head = format!("GET / HTTP/1.1\r\nX: {}", "a".repeat(1005));
-        assert_eq!(ready_at(HeadScanner::new(), &long_head), [1, LIMITS.head_bytes]);
+        let long_head = format!("GET / HTTP/1.1\r\nX: {}", "a".repeat(1006));
+        assert_eq!(ready_at(HeadScanner::new(), &long_head), [1, LIMITS.head_bytes + 1]);
     }
 
     #[test]
