@@ -84,9 +84,12 @@ pub fn database_queue() -> u32 {
     1024
 }
 
+/// What a table knows.
+pub(crate) const TABLE_METHODS: &[&str] = &["GET", "HEAD", "OPTIONS", "POST", "PATCH", "DELETE"];
+
 /// The methods of a table: all that the resource knows. What must not change is said by `methods: [GET]`.
 pub fn table_methods() -> Vec<String> {
-    texts(&["GET", "HEAD", "OPTIONS", "POST", "PATCH", "DELETE"])
+    texts(TABLE_METHODS)
 }
 
 /// Rows in one answer: 1000, so that nobody reads a whole table by leaving out `limit`.

@@ -9,6 +9,7 @@ use crate::database::Database;
 use crate::listener::{Admin, Listener};
 use crate::policy::PolicySet;
 use crate::route::Route;
+use crate::schema::form;
 use crate::service::Service;
 use crate::{defaults, units};
 
@@ -18,6 +19,7 @@ use crate::{defaults, units};
 #[serde(deny_unknown_fields)]
 pub struct File {
     /// Where clients connect.
+    #[schemars(length(min = 1))]
     pub listeners: Vec<Listener>,
     /// Where operators ask for health and metrics and reload. Keep it off public networks.
     #[serde(default)]
@@ -25,22 +27,28 @@ pub struct File {
     /// How many workers serve requests, each on a thread and an event loop of its own. By default one for each core.
     /// The variable PORTCULLIS_WORKERS overrides it.
     #[serde(default)]
+    #[schemars(range(min = 1, max = 1024))]
     pub workers: Option<u16>,
     /// How long requests in progress may go on after SIGTERM.
     #[serde(default = "defaults::drain")]
     pub drain: units::Duration,
     /// Pools of upstream servers, by name.
     #[serde(default)]
+    #[schemars(transform = form::keys("name"))]
     pub services: BTreeMap<String, Service>,
     /// Databases, by name.
     #[serde(default)]
+    #[schemars(transform = form::keys("name"))]
     pub databases: BTreeMap<String, Database>,
     /// Sets of policies, by name, for routes to use.
     #[serde(default)]
+    #[schemars(transform = form::keys("name"))]
     pub policies: BTreeMap<String, PolicySet>,
     /// Names of policy sets that apply to every request, even to those that no route claims.
     #[serde(default)]
+    #[schemars(transform = form::names("policies"))]
     pub everywhere: Vec<String>,
     /// Who answers what. The most specific match wins, whatever the order.
+    #[schemars(length(min = 1))]
     pub routes: Vec<Route>,
 }

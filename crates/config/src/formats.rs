@@ -1,9 +1,300 @@
-//! The forms of single texts.
+//! The forms of single texts, by the name that the schema gives them under `format`.
+//!
+//! Each check takes the text as it was written, and gives it back in the one form in which the rest of the program
+//! expects it, or says what is wrong and what to write.
 
-/// Whether a text is a token (RFC 9110, section 5.6.2): the form of a field name and of a method.
-pub(crate) fn is_token(text: &str) -> bool {
-    !text.is_empty()
+mod address;
+mod http;
+mod path;
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use crate::policy::rate_limit::RateLimitKey;
+use crate::units::{ByteSize, Duration, Quota};
+
+pub(crate) use http::is_token;
+pub(crate) use path::fixed_part;
+
+/// What a check gives: the text in its one form, or what is wrong with it.
+type Checked = Result<String, String>;
+
+/// Checks a text against a format. A format that isn't known here asks nothing of it.
+pub(crate) fn check(format: &str, text: &str) -> Checked {
+    match format {
+        "duration" => written::<Duration>(text),
+        "timeout" => timeout(text),
+        "byte-size" => written::<ByteSize>(text),
+        "quota" => written::<Quota>(text),
+        "rate-limit-key" => written::<RateLimitKey>(text),
+        "name" => name(text),
+        "column" => not_empty(text, "the name of a column"),
+        "label" => label(text),
+        "path" => not_empty(text, "a path of a file or folder"),
+        "socket-address" => address::socket(text),
+        "ip-network" => address::network(text),
+        "target-url" => address::target(text),
+        "database-url" => address::database(text),
+        "host-pattern" => address::host_pattern(text),
+        "host-name" => address::host_name(text),
+        "origin" => address::origin(text),
+        "table" => table(text),
+        "path-pattern" => path::pattern(text),
+        "path-prefix" => path::prefix(text),
+        "file-name" => path::file_name(text),
+        "redirect-url" => path::redirect(text),
+        "method" => http::method(text),
+        "field-name" => http::field_name(text),
+        "editable-field-name" => http::editable_field_name(text),
+        "field-value" => http::field_value(text),
+        "sha256" => http::sha256(text),
+        _ => Ok(text.to_owned()),
+    }
+}
+
+fn written<T: FromStr<Err = String> + Display>(text: &str) -> Checked {
+    text.parse::<T>().map(|value| value.to_string())
+}
+
+fn timeout(text: &str) -> Checked {
+    match text.parse::<Duration>()? {
+        Duration(span) if span.is_zero() => Err(format!("`{text}` leaves no time at all; give it some, such as `5s`")),
+        span => Ok(span.to_string()),
+    }
+}
+
+fn name(text: &str) -> Checked {
+    let fine = !text.is_empty()
         && text
             .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+    if fine && text.len() <= 64 {
+        return Ok(text.to_owned());
+    }
+    Err(format!(
+        "`{text}` is no name; a name has letters, digits, `_` and `-`, 64 at the most"
+    ))
+}
+
+/// Names that reach logs, metrics and header fields: freer than those by which the file itself finds things.
+fn label(text: &str) -> Checked {
+    let fine = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) && text.trim() == text;
+    if fine && (1..=128).contains(&text.len()) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("`{text}` is no name; it has 1 to 128 visible ASCII characters"))
+}
+
+fn not_empty(text: &str, what: &str) -> Checked {
+    if text.is_empty() || text.contains('\0') {
+        Err(format!("this must be {what}"))
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+fn table(text: &str) -> Checked {
+    match text.split_once('.') {
+        Some((database, table)) if !database.is_empty() && !table.is_empty() => Ok(text.to_owned()),
+        _ => Err(format!(
+            "`{text}` names no table; write `DATABASE.TABLE`, with a name under `databases`"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check;
+
+    /// Checks what becomes of texts; what is refused is given with a part of the reason.
+    fn table(format: &str, cases: &[(&str, Result<&str, &str>)]) {
+        for (text, expected) in cases {
+            match (check(format, text), expected) {
+                (Ok(text), Ok(expected)) => assert_eq!(text, *expected, "{format}"),
+                (Err(error), Err(part)) => assert!(error.contains(part), "{format}: {text}: {error}"),
+                (result, _) => panic!("{format}: {text}: {result:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn addresses() {
+        table(
+            "socket-address",
+            &[
+                ("0.0.0.0:8080", Ok("0.0.0.0:8080")),
+                ("[::]:8080", Ok("[::]:8080")),
+                ("8080", Err("`0.0.0.0:8080`")),
+                (":8080", Err("`0.0.0.0:8080`")),
+                ("localhost:8080", Err("`127.0.0.1:8080`")),
+                ("::1:8080x", Err("address and a port")),
+            ],
+        );
+        table(
+            "ip-network",
+            &[
+                ("10.0.0.0/8", Ok("10.0.0.0/8")),
+                ("10.0.0.1", Ok("10.0.0.1/32")),
+                ("::1", Ok("::1/128")),
+                ("10.0.0.0/33", Err("network")),
+            ],
+        );
+        table(
+            "target-url",
+            &[
+                ("http://10.0.0.1:9000", Ok("http://10.0.0.1:9000")),
+                ("https://api.example.com/", Ok("https://api.example.com")),
+                ("http://[::1]:9000", Ok("http://[::1]:9000")),
+                ("10.0.0.1:9000", Err("http://")),
+                ("ftp://host", Err("http://")),
+                ("http://host/path", Err("path")),
+                ("http://host?x", Err("path")),
+                ("http://user:pw@host", Err("user")),
+                ("http://host:0", Err("port")),
+                ("http://host:99999", Err("port")),
+                ("http://", Err("host")),
+                ("http://ho st", Err("host")),
+            ],
+        );
+        table(
+            "database-url",
+            &[
+                ("sqlite:hiring.db", Ok("sqlite:hiring.db")),
+                ("sqlite:", Err("sqlite:PATH")),
+                ("postgres://x/y", Err("only SQLite")),
+                ("hiring.db", Err("sqlite:PATH")),
+            ],
+        );
+        table(
+            "host-pattern",
+            &[
+                ("Example.COM", Ok("example.com")),
+                ("*.example.com", Ok("*.example.com")),
+                ("127.0.0.1", Ok("127.0.0.1")),
+                ("[::1]", Ok("[::1]")),
+                ("example.com:80", Err("port")),
+                ("*", Err("leave `host` out")),
+                ("a.*.com", Err("host")),
+                ("-a.com", Err("host")),
+                ("a..com", Err("host")),
+            ],
+        );
+        table(
+            "origin",
+            &[
+                ("*", Ok("*")),
+                ("https://app.example.com", Ok("https://app.example.com")),
+                ("https://*.example.com:8443", Ok("https://*.example.com:8443")),
+                ("app.example.com", Err("https://")),
+                ("https://app.example.com/", Err("path")),
+            ],
+        );
+    }
+
+    #[test]
+    fn paths() {
+        table(
+            "path-pattern",
+            &[
+                ("/", Ok("/")),
+                ("/**", Ok("/**")),
+                ("/calendar/**", Ok("/calendar/**")),
+                ("/items/{id}/*", Ok("/items/{id}/*")),
+                ("/items/", Ok("/items/")),
+                ("items", Err("begin with `/`")),
+                ("/a//b", Err("empty segment")),
+                ("/a/../b", Err("`..`")),
+                ("/a/**/b", Err("last")),
+                ("/a/b*", Err("whole segment")),
+                ("/a/x{id}", Err("whole segment")),
+                ("/{id}/{id}", Err("twice")),
+                ("/a?b", Err("query")),
+                ("/a b", Err("percent")),
+                ("/a%zz", Err("percent")),
+            ],
+        );
+        table(
+            "path-prefix",
+            &[
+                ("/calendar", Ok("/calendar")),
+                ("/calendar/", Err("end")),
+                ("/a/*", Err("fixed")),
+                ("calendar", Err("begin with `/`")),
+            ],
+        );
+        table(
+            "redirect-url",
+            &[
+                ("https://{host}{path}{query}", Ok("https://{host}{path}{query}")),
+                ("/new", Ok("/new")),
+                ("{path}", Ok("{path}")),
+                ("new", Err("absolute")),
+                ("/a b", Err("space")),
+            ],
+        );
+        table(
+            "file-name",
+            &[
+                ("index.html", Ok("index.html")),
+                ("a/b", Err("name")),
+                ("..", Err("name")),
+            ],
+        );
+    }
+
+    #[test]
+    fn words_of_http() {
+        table(
+            "method",
+            &[
+                ("GET", Ok("GET")),
+                ("PURGE", Ok("PURGE")),
+                ("get", Err("`GET`")),
+                ("G T", Err("method")),
+            ],
+        );
+        table(
+            "field-name",
+            &[
+                ("X-Tenant", Ok("X-Tenant")),
+                ("X Tenant", Err("header field")),
+                ("", Err("header field")),
+            ],
+        );
+        table(
+            "editable-field-name",
+            &[
+                ("X-Tenant", Ok("X-Tenant")),
+                ("Transfer-Encoding", Err("framing")),
+                ("connection", Err("framing")),
+            ],
+        );
+        table(
+            "field-value",
+            &[
+                ("a b", Ok("a b")),
+                ("a\nb", Err("control")),
+                (" a", Err("begin or end")),
+            ],
+        );
+        let hash = "AB".repeat(32);
+        table("sha256", &[(&hash, Ok(&hash.to_lowercase())), ("ab", Err("64"))]);
+        table("timeout", &[("5s", Ok("5s")), ("0s", Err("no time"))]);
+        table(
+            "name",
+            &[("a-b_1", Ok("a-b_1")), ("a.b", Err("letters")), ("", Err("letters"))],
+        );
+        table(
+            "label",
+            &[("GET /x", Ok("GET /x")), ("", Err("visible")), ("ä", Err("visible"))],
+        );
+        table(
+            "table",
+            &[
+                ("a.b", Ok("a.b")),
+                ("a", Err("DATABASE.TABLE")),
+                (".b", Err("DATABASE.TABLE")),
+            ],
+        );
+    }
 }

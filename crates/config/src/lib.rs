@@ -3,8 +3,20 @@
 //!
 //! Nothing here opens a socket, knows a runtime, or compiles what was written into what runs.
 
-pub mod defaults;
+mod effective;
+mod load;
+mod problem;
+
+mod substitute;
+mod tree;
+
+mod check;
 mod formats;
+mod schema;
+mod structure;
+mod suggest;
+
+pub mod defaults;
 pub mod secret;
 pub mod units;
 
@@ -15,4 +27,8 @@ pub mod policy;
 pub mod route;
 pub mod service;
 
+pub use effective::effective;
 pub use file::File;
+pub use load::{Loaded, load, parse};
+pub use problem::{Place, Problem, Problems};
+pub use schema::schema;

@@ -7,16 +7,20 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::schema::form;
 use crate::{defaults, units};
 
 /// An address on which clients connect. Short form: the address alone.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = form::short("bind"))]
 pub struct Listener {
     /// Address and port, such as `0.0.0.0:8080` or `[::]:8080`.
+    #[schemars(extend("format" = "socket-address"))]
     pub bind: SocketAddr,
     /// Its name in logs and metrics. By default the address.
     #[serde(default)]
+    #[schemars(extend("format" = "label"))]
     pub name: Option<String>,
     /// Speak TLS on it.
     #[serde(default)]
@@ -24,7 +28,7 @@ pub struct Listener {
     /// Networks of proxies before us whose `Forwarded` and `X-Forwarded-*` fields and `X-Request-Id` are believed.
     /// From anybody else they are replaced.
     #[serde(default)]
-    #[schemars(with = "Vec<String>")]
+    #[schemars(with = "Vec<String>", transform = form::items("ip-network"))]
     pub trusted_proxies: Vec<IpNet>,
     /// How large the head of a request may be, and how many connections there may be.
     #[serde(default)]
@@ -39,6 +43,7 @@ pub struct Listener {
 #[serde(deny_unknown_fields)]
 pub struct Tls {
     /// The certificates; the client's server name chooses, the first is for clients that name none or another.
+    #[schemars(length(min = 1))]
     pub certificates: Vec<Certificate>,
     /// The oldest version to speak.
     #[serde(default)]
@@ -50,8 +55,10 @@ pub struct Tls {
 #[serde(deny_unknown_fields)]
 pub struct Certificate {
     /// The chain, the server's certificate first.
+    #[schemars(extend("format" = "path"))]
     pub cert: PathBuf,
     /// The private key.
+    #[schemars(extend("format" = "path"))]
     pub key: PathBuf,
 }
 
@@ -75,8 +82,10 @@ pub struct ListenerLimits {
     /// Bytes of the request target (414).
     pub target: units::ByteSize,
     /// Number of header fields (431).
+    #[schemars(range(min = 1))]
     pub fields: u16,
     /// Connections at a time; one more is closed at once.
+    #[schemars(range(min = 1))]
     pub connections: u32,
 }
 
@@ -91,12 +100,16 @@ impl Default for ListenerLimits {
 #[serde(deny_unknown_fields, default)]
 pub struct ListenerTimeouts {
     /// From the first byte of a head, or the start of a TLS handshake, to its end (408).
+    #[schemars(extend("format" = "timeout"))]
     pub head: units::Duration,
     /// Between two pieces of a request's body (408).
+    #[schemars(extend("format" = "timeout"))]
     pub body: units::Duration,
     /// Between two requests on a connection; it is closed silently.
+    #[schemars(extend("format" = "timeout"))]
     pub idle: units::Duration,
     /// Between two pieces of an answer that the client takes; it is cut off.
+    #[schemars(extend("format" = "timeout"))]
     pub write: units::Duration,
 }
 
@@ -109,7 +122,9 @@ impl Default for ListenerTimeouts {
 /// The operators' listener: `/healthz`, `/readyz`, `/metrics`, `/config`, `/reload`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = form::short("bind"))]
 pub struct Admin {
     /// Address and port, such as `127.0.0.1:9901`.
+    #[schemars(extend("format" = "socket-address"))]
     pub bind: SocketAddr,
 }

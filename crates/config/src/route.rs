@@ -7,25 +7,32 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::policy::PolicySet;
+use crate::schema::form;
 use crate::{defaults, units};
 
 /// Which requests it claims, what guards them, and who answers.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = form::also("host", "hosts"), transform = form::also("method", "methods"))]
 pub struct Route {
     /// Its name in logs and metrics. By default made of host and path.
     #[serde(default)]
+    #[schemars(extend("format" = "label"))]
     pub name: Option<String>,
     /// Hosts that it claims: `example.com`, or `*.example.com` for one or more labels. By default every host.
     #[serde(default)]
+    #[schemars(transform = form::items("host-pattern"), transform = form::single)]
     pub host: Vec<String>,
     /// The path: `/exact`, `/items/{id}` and `/items/*` for one segment, `/prefix/**` for the prefix and all below it.
+    #[schemars(extend("format" = "path-pattern"))]
     pub path: String,
     /// Methods that it claims. By default all.
     #[serde(default)]
+    #[schemars(transform = form::items("method"), transform = form::single)]
     pub method: Vec<String>,
     /// Header fields that the request must have, with exactly this value, or with any: `"*"`.
     #[serde(default)]
+    #[schemars(transform = form::keys("field-name"))]
     pub headers: BTreeMap<String, String>,
     /// Query parameters that the request must have, with exactly this value, or with any: `"*"`.
     #[serde(default)]
@@ -42,6 +49,7 @@ pub struct Route {
 #[serde(untagged)]
 pub enum PolicyRef {
     /// The name of a set under `policies`.
+    #[schemars(extend("x-names" = "policies"))]
     Name(String),
     /// A set for this route alone.
     Inline(Box<PolicySet>),
@@ -68,9 +76,11 @@ pub enum To {
 #[serde(deny_unknown_fields)]
 pub struct ToService {
     /// The name of a service under `services`.
+    #[schemars(extend("x-names" = "services"))]
     pub service: String,
     /// A prefix of the path that the targets don't see. It must end between two segments.
     #[serde(default)]
+    #[schemars(extend("format" = "path-prefix"))]
     pub strip: Option<String>,
 }
 
@@ -79,18 +89,23 @@ pub struct ToService {
 #[serde(deny_unknown_fields)]
 pub struct ToTable {
     /// `DATABASE.TABLE`: a name under `databases`, and a table or view in it.
+    #[schemars(extend("format" = "table", "x-names" = "databases"))]
     pub table: String,
     /// Methods that the resource takes. By default all that it knows: GET, HEAD, OPTIONS, POST, PATCH, DELETE.
     #[serde(default = "defaults::table_methods")]
+    #[schemars(length(min = 1), transform = form::choices(defaults::TABLE_METHODS))]
     pub methods: Vec<String>,
     /// Columns that can be seen, filtered and written. By default all.
     #[serde(default)]
+    #[schemars(transform = form::items("column"))]
     pub columns: Vec<String>,
     /// Rows in one answer at the most.
     #[serde(default = "defaults::max_rows")]
+    #[schemars(range(min = 1))]
     pub max_rows: u32,
     /// Rows that one PATCH or DELETE may touch; one more and none is.
     #[serde(default = "defaults::max_affected")]
+    #[schemars(range(min = 1))]
     pub max_affected: u32,
     /// Bytes of a body at the most (413).
     #[serde(default = "defaults::table_body")]
@@ -102,18 +117,23 @@ pub struct ToTable {
 #[serde(deny_unknown_fields)]
 pub struct ToFiles {
     /// The folder, relative to the configuration file. Nothing outside of it is ever served.
+    #[schemars(extend("format" = "path"))]
     pub files: PathBuf,
     /// A prefix of the path that is no folder. By default the fixed part of the route's path.
     #[serde(default)]
+    #[schemars(extend("format" = "path-prefix"))]
     pub strip: Option<String>,
     /// The file that answers for a folder.
     #[serde(default = "defaults::index_file")]
+    #[schemars(extend("format" = "file-name"))]
     pub index: String,
     /// A file that answers where there is none, with 200: for pages that route by themselves.
     #[serde(default)]
+    #[schemars(extend("format" = "path"))]
     pub fallback: Option<String>,
     /// The `Cache-Control` of answers.
     #[serde(default)]
+    #[schemars(extend("format" = "field-value"))]
     pub cache_control: Option<String>,
 }
 
@@ -128,18 +148,22 @@ pub struct ToRespond {
 /// A fixed answer. Short form: the text of its body, with status 200.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = form::short("body"))]
 pub struct FixedResponse {
     /// Its status, 200 to 599.
     #[serde(default = "defaults::respond_status")]
+    #[schemars(range(min = 200, max = 599))]
     pub status: u16,
     /// Its body.
     #[serde(default)]
     pub body: String,
     /// The type of the body.
     #[serde(default = "defaults::respond_content_type")]
+    #[schemars(extend("format" = "field-value"))]
     pub content_type: String,
     /// More fields.
     #[serde(default)]
+    #[schemars(transform = form::keys("editable-field-name"), transform = form::values("field-value"))]
     pub headers: BTreeMap<String, String>,
 }
 
@@ -154,11 +178,14 @@ pub struct ToRedirect {
 /// Where a redirection leads. Short form: the URL, with status 308.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = form::short("url"))]
 pub struct Redirect {
     /// An absolute URL or path. `{scheme}`, `{host}`, `{path}`, `{query}` and the route's own parameters are put in;
     /// `{query}` brings its question mark.
+    #[schemars(extend("format" = "redirect-url"))]
     pub url: String,
     /// 301, 302, 303, 307 or 308.
     #[serde(default = "defaults::redirect_status")]
+    #[schemars(extend("enum" = [301, 302, 303, 307, 308]))]
     pub status: u16,
 }

@@ -5,13 +5,16 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::schema::form;
 use crate::{defaults, units};
 
 /// A pool of upstream servers that do the same. Short form: a list of targets, or one.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = form::short("targets"))]
 pub struct Service {
     /// The servers: `http://host:port` or `https://host:port`, without a path.
+    #[schemars(length(min = 1), transform = form::items("target-url"), transform = form::single)]
     pub targets: Vec<String>,
     /// Which target gets the next request.
     #[serde(default)]
@@ -21,6 +24,7 @@ pub struct Service {
     pub timeout: ServiceTimeout,
     /// Connections to each target at a time, over all workers (503 beyond it).
     #[serde(default = "defaults::max_connections")]
+    #[schemars(range(min = 1))]
     pub max_connections: u32,
     /// Connections that are kept open between requests.
     #[serde(default)]
@@ -49,13 +53,17 @@ pub enum Balance {
 #[serde(deny_unknown_fields, default)]
 pub struct ServiceTimeout {
     /// To accept a connection, with its TLS handshake (504).
+    #[schemars(extend("format" = "timeout"))]
     pub connect: units::Duration,
     /// From the end of the request to the response's head (504).
+    #[schemars(extend("format" = "timeout"))]
     pub first_byte: units::Duration,
     /// From the request's first byte to the response's last. By default there is no such limit, because downloads and
     /// streams may rightly take long.
+    #[schemars(extend("format" = "timeout"))]
     pub request: Option<units::Duration>,
     /// Between two pieces of the response's body, or of the request's that the target takes.
+    #[schemars(extend("format" = "timeout"))]
     pub idle: units::Duration,
 }
 
@@ -97,7 +105,9 @@ pub enum HostHeader {
 #[serde(deny_unknown_fields, default)]
 pub struct ServiceTls {
     /// A PEM file of authorities to trust in place of the system's.
+    #[schemars(extend("format" = "path"))]
     pub ca: Option<PathBuf>,
     /// The name that the certificate must have, in place of the target's host.
+    #[schemars(extend("format" = "host-name"))]
     pub server_name: Option<String>,
 }

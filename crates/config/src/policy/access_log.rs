@@ -13,7 +13,9 @@ pub struct AccessLog {
     /// Whether to write at all: for a route that shall be left out.
     pub off: bool,
     /// A file to append to, relative to the configuration file. By default standard output.
+    #[schemars(extend("format" = "path"))]
     pub file: Option<PathBuf>,
     /// A template such as `{client} "{method} {target}" {status} {bytes_out} {duration_ms}`. By default a JSON object.
+    #[schemars(length(min = 1))]
     pub template: Option<String>,
 }

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::schema::form;
 use crate::{defaults, units};
 
 /// Which pages of other origins may call, from a browser.
@@ -10,15 +11,19 @@ use crate::{defaults, units};
 #[serde(deny_unknown_fields)]
 pub struct Cors {
     /// Origins: `https://app.example.com`, `https://*.example.com`, or `*` for every one.
+    #[schemars(length(min = 1), transform = form::items("origin"), transform = form::single)]
     pub origins: Vec<String>,
     /// Methods beyond GET, HEAD and POST. By default those and PUT, PATCH, DELETE.
     #[serde(default = "defaults::cors_methods")]
+    #[schemars(transform = form::items("method"))]
     pub methods: Vec<String>,
     /// Header fields that a page may send.
     #[serde(default = "defaults::cors_headers")]
+    #[schemars(transform = form::items("field-name"))]
     pub headers: Vec<String>,
     /// Header fields that a page may read.
     #[serde(default)]
+    #[schemars(transform = form::items("field-name"))]
     pub expose: Vec<String>,
     /// Whether cookies go along. Not with the origin `*`.
     #[serde(default)]

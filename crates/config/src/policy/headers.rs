@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::schema::form;
+
 /// Changes of header fields.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -20,10 +22,13 @@ pub struct Headers {
 #[serde(deny_unknown_fields, default)]
 pub struct HeaderChanges {
     /// Fields to take out.
+    #[schemars(transform = form::items("editable-field-name"))]
     pub remove: Vec<String>,
     /// Fields to put in place of those of their name. `{client_ip}`, `{request_id}`, `{host}`, `{scheme}`,
     /// `{consumer}`, `{route}` are put in.
+    #[schemars(transform = form::keys("editable-field-name"), transform = form::values("field-value"))]
     pub set: BTreeMap<String, String>,
     /// Fields to put beside those of their name.
+    #[schemars(transform = form::keys("editable-field-name"), transform = form::values("field-value"))]
     pub add: BTreeMap<String, String>,
 }

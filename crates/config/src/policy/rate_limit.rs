@@ -17,6 +17,7 @@ pub struct RateLimit {
     pub quota: units::Quota,
     /// How many may come at once. By default as many as the quota.
     #[serde(default)]
+    #[schemars(range(min = 1))]
     pub burst: Option<u32>,
     /// What tells clients apart.
     #[serde(default)]

@@ -1,0 +1,215 @@
+//! What can only be wrong between values: doubles, contradictions, things that can't be meant.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+
+use crate::database::Database;
+use crate::formats::fixed_part;
+use crate::listener::{Admin, Listener};
+use crate::policy::PolicySet;
+use crate::policy::api_key::ApiKey;
+use crate::policy::cors::Cors;
+use crate::route::{PolicyRef, Route, To};
+use crate::service::Service;
+
+/// The sound parts of a file, those in lists with their index.
+pub(crate) struct Parts {
+    pub(crate) listeners: Vec<(usize, Listener)>,
+    pub(crate) admin: Option<Admin>,
+    pub(crate) services: BTreeMap<String, Service>,
+    pub(crate) databases: BTreeMap<String, Database>,
+    pub(crate) policies: BTreeMap<String, PolicySet>,
+    pub(crate) everywhere: Vec<String>,
+    pub(crate) routes: Vec<(usize, Route)>,
+}
+
+/// Takes the path of a value and what is wrong with it.
+type Sink<'a> = &'a mut dyn FnMut(&str, String);
+
+/// Finds what must not be.
+pub(crate) fn problems(parts: &Parts, sink: Sink<'_>) {
+    binds(parts, sink);
+    listener_names(parts, sink);
+    route_names(parts, sink);
+    for (name, set) in &parts.policies {
+        policy_set(&format!("policies.{name}"), set, sink);
+    }
+    for (index, route) in &parts.routes {
+        let path = format!("routes[{index}]");
+        for (at, policies) in route.policies.iter().enumerate() {
+            if let PolicyRef::Inline(set) = policies {
+                policy_set(&format!("{path}.policies[{at}]"), set, sink);
+            }
+        }
+        to(&path, route, sink);
+    }
+}
+
+/// Finds what may be and is probably not meant.
+pub(crate) fn warnings(parts: &Parts, sink: Sink<'_>) {
+    if let Some(admin) = &parts.admin
+        && admin.bind.ip().is_unspecified()
+    {
+        let message = "whoever reaches this machine reaches the operators' listener; bind it to 127.0.0.1";
+        sink("admin.bind", message.to_owned());
+    }
+    let to = || parts.routes.iter().map(|(_, route)| &route.to);
+    for name in parts.services.keys() {
+        if !to().any(|to| matches!(to, To::Service(to) if to.service == *name)) {
+            sink(
+                &format!("services.{name}"),
+                format!("no route leads to the service `{name}`"),
+            );
+        }
+    }
+    for name in parts.databases.keys() {
+        let of_this = |table: &str| table.split('.').next() == Some(name);
+        if !to().any(|to| matches!(to, To::Table(to) if of_this(&to.table))) {
+            sink(
+                &format!("databases.{name}"),
+                format!("no route leads to a table of the database `{name}`"),
+            );
+        }
+    }
+    for name in parts.policies.keys() {
+        let uses = |policy: &PolicyRef| matches!(policy, PolicyRef::Name(used) if used == name);
+        let used =
+            parts.everywhere.contains(name) || parts.routes.iter().any(|(_, route)| route.policies.iter().any(uses));
+        if !used {
+            sink(
+                &format!("policies.{name}"),
+                format!("nothing uses the policies `{name}`: they guard nothing"),
+            );
+        }
+    }
+}
+
+fn binds(parts: &Parts, sink: Sink<'_>) {
+    let mut seen: HashMap<SocketAddr, String> = HashMap::new();
+    let listeners = parts
+        .listeners
+        .iter()
+        .map(|(index, listener)| (format!("listeners[{index}]"), listener.bind));
+    let admin = parts.admin.iter().map(|admin| ("admin".to_owned(), admin.bind));
+    for (path, bind) in listeners.chain(admin) {
+        // Port 0 asks the system for any free one.
+        if bind.port() == 0 {
+            continue;
+        }
+        if let Some(first) = seen.get(&bind) {
+            sink(
+                &format!("{path}.bind"),
+                format!("`{bind}` is already the address of `{first}`"),
+            );
+        } else {
+            seen.insert(bind, path);
+        }
+    }
+}
+
+fn listener_names(parts: &Parts, sink: Sink<'_>) {
+    let names = parts
+        .listeners
+        .iter()
+        .map(|(index, listener)| (*index, listener.name.as_deref()));
+    unique_names("listeners", names, sink);
+}
+
+fn route_names(parts: &Parts, sink: Sink<'_>) {
+    let names = parts
+        .routes
+        .iter()
+        .map(|(index, route)| (*index, route.name.as_deref()));
+    unique_names("routes", names, sink);
+}
+
+fn unique_names<'a>(list: &str, names: impl Iterator<Item = (usize, Option<&'a str>)>, sink: Sink<'_>) {
+    let mut seen = HashMap::new();
+    for (index, name) in names {
+        let Some(name) = name else { continue };
+        if let Some(first) = seen.get(name) {
+            let message = format!("`{list}[{first}]` has the name `{name}` too; each needs its own");
+            sink(&format!("{list}[{index}].name"), message);
+        } else {
+            seen.insert(name, index);
+        }
+    }
+}
+
+fn policy_set(path: &str, set: &PolicySet, sink: Sink<'_>) {
+    if let Some(cors) = &set.cors {
+        origins(&format!("{path}.cors"), cors, sink);
+    }
+    if let Some(api_key) = &set.api_key {
+        keys(&format!("{path}.api_key"), api_key, sink);
+    }
+}
+
+fn origins(path: &str, cors: &Cors, sink: Sink<'_>) {
+    let every = cors.origins.iter().any(|origin| origin == "*");
+    if every && cors.credentials {
+        let message =
+            "cookies can't go along with every origin (`*`): any page could act for its visitor; list the origins";
+        sink(&format!("{path}.credentials"), message.to_owned());
+    }
+    if every && cors.origins.len() > 1 {
+        sink(
+            &format!("{path}.origins"),
+            "`*` is every origin; take the others out".to_owned(),
+        );
+    }
+}
+
+fn keys(path: &str, api_key: &ApiKey, sink: Sink<'_>) {
+    let mut seen = HashMap::new();
+    for (index, holder) in api_key.consumers.iter().enumerate() {
+        let path = format!("{path}.consumers[{index}]");
+        let proof = match (&holder.key, &holder.sha256) {
+            (Some(_), Some(_)) => {
+                sink(&path, "`key` and `sha256` are both there; keep one of them".to_owned());
+                continue;
+            }
+            (None, None) => {
+                sink(
+                    &path,
+                    "`key` or `sha256` is missing: without it nobody can enter".to_owned(),
+                );
+                continue;
+            }
+            (Some(key), None) => key.expose(),
+            (None, Some(hash)) => hash.as_str(),
+        };
+        // A consumer may have several keys, so that one can take another's place; a key must tell who comes.
+        if let Some(other) = seen.insert(proof, &holder.name) {
+            sink(
+                &path,
+                format!("`{other}` has the same key; a key must tell one consumer from another"),
+            );
+        }
+    }
+}
+
+fn to(path: &str, route: &Route, sink: Sink<'_>) {
+    let strip = match &route.to {
+        To::Service(to) => to.strip.as_deref(),
+        To::Files(to) => to.strip.as_deref(),
+        To::Respond(to) => {
+            if matches!(to.respond.status, 204 | 205 | 304) && !to.respond.body.is_empty() {
+                let message = format!("an answer {} has no body (RFC 9110, section 6.4.1)", to.respond.status);
+                sink(&format!("{path}.to.respond.body"), message);
+            }
+            None
+        }
+        To::Table(_) | To::Redirect(_) => None,
+    };
+    if let Some(strip) = strip {
+        let fixed = fixed_part(&route.path);
+        if !fixed
+            .strip_prefix(strip)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        {
+            let message = format!("`{strip}` is no prefix of the route's path `{}`", route.path);
+            sink(&format!("{path}.to.strip"), message);
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Addresses, hosts and URLs.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use ipnet::IpNet;
+
+use super::Checked;
+
+pub(super) fn socket(text: &str) -> Checked {
+    if text.parse::<SocketAddr>().is_ok() {
+        return Ok(text.to_owned());
+    }
+    let port = text
+        .strip_prefix(':')
+        .or_else(|| text.strip_prefix("*:"))
+        .unwrap_or(text);
+    if port.parse::<u16>().is_ok() {
+        return Err(format!(
+            "`{text}` has no address; write `0.0.0.0:{port}` for all addresses, `127.0.0.1:{port}` for this machine"
+        ));
+    }
+    if let Some(port) = text.strip_prefix("localhost:") {
+        return Err(format!("`{text}` is a name; write the address: `127.0.0.1:{port}`"));
+    }
+    Err(format!(
+        "`{text}` is not an address and a port, such as `0.0.0.0:8080` or `[::]:8080`"
+    ))
+}
+
+pub(super) fn network(text: &str) -> Checked {
+    let network = text
+        .parse::<IpNet>()
+        .ok()
+        .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+    network
+        .map(|network| network.to_string())
+        .ok_or_else(|| format!("`{text}` is no network, such as `10.0.0.0/8` or `fd00::/8`"))
+}
+
+pub(super) fn target(text: &str) -> Checked {
+    let Some((scheme, rest)) = text
+        .split_once("://")
+        .filter(|(scheme, _)| matches!(*scheme, "http" | "https"))
+    else {
+        return Err(format!(
+            "`{text}` is no target; write `http://host:port` or `https://host:port`"
+        ));
+    };
+    let authority = rest.strip_suffix('/').unwrap_or(rest);
+    if authority.contains(['/', '?', '#']) {
+        return Err(format!(
+            "`{text}` has a path; a target is `{scheme}://host:port` alone, paths are the routes' business"
+        ));
+    }
+    authority_of(authority).map_err(|what| format!("`{text}` is no target: {what}"))?;
+    Ok(format!("{scheme}://{authority}"))
+}
+
+pub(super) fn database(text: &str) -> Checked {
+    match text.split_once(':') {
+        Some(("sqlite", path)) if !path.is_empty() => Ok(text.to_owned()),
+        Some(("postgres" | "postgresql" | "mysql" | "mariadb" | "mongodb", _)) => {
+            Err("only SQLite is understood so far; write `sqlite:PATH`".to_owned())
+        }
+        _ => Err(format!("`{text}` is no database; write `sqlite:PATH`")),
+    }
+}
+
+/// Hosts compare without regard to case (RFC 9110, section 4.2.3): they go on in small letters.
+pub(super) fn host_pattern(text: &str) -> Checked {
+    let host = text.to_ascii_lowercase();
+    if host == "*" {
+        return Err("to claim every host, leave `host` out".to_owned());
+    }
+    let name = host.strip_prefix("*.").unwrap_or(&host);
+    if is_host(name) && (name == host || name.parse::<IpAddr>().is_err()) {
+        return Ok(host);
+    }
+    match name.rsplit_once(':') {
+        Some((before, port)) if is_host(before) && port.parse::<u16>().is_ok() => Err(format!(
+            "`{text}` has a port; a route claims a host whatever the port, so write `{before}`"
+        )),
+        _ => Err(format!(
+            "`{text}` is no host; write `example.com`, or `*.example.com` for all below it"
+        )),
+    }
+}
+
+pub(super) fn host_name(text: &str) -> Checked {
+    if is_host(text) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("`{text}` is no host, such as `api.example.com`"))
+    }
+}
+
+/// An origin as browsers send it (RFC 6454, section 6.2), with a wildcard for its subdomains, or `*`.
+pub(super) fn origin(text: &str) -> Checked {
+    if text == "*" {
+        return Ok(text.to_owned());
+    }
+    let Some((scheme, rest)) = text
+        .split_once("://")
+        .filter(|(scheme, _)| matches!(*scheme, "http" | "https"))
+    else {
+        return Err(format!(
+            "`{text}` is no origin; write `https://host`, `https://*.host`, or `*`"
+        ));
+    };
+    if rest.contains(['/', '?', '#']) {
+        return Err(format!("`{text}` has a path; an origin is `{scheme}://host` alone"));
+    }
+    authority_of(rest.strip_prefix("*.").unwrap_or(rest)).map_err(|what| format!("`{text}` is no origin: {what}"))?;
+    Ok(text.to_ascii_lowercase())
+}
+
+/// Checks `host` or `host:port`.
+fn authority_of(text: &str) -> Result<(), String> {
+    if text.contains('@') {
+        return Err("a user and a password have no place in it".to_owned());
+    }
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (text, None),
+    };
+    if !is_host(host) {
+        return Err(format!("`{host}` is no host"));
+    }
+    match port {
+        Some(port) if !port.parse::<u16>().is_ok_and(|number| number > 0) || port.starts_with('+') => {
+            Err(format!("`{port}` is no port from 1 to 65535"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A name by the rules of DNS (RFC 1123, section 2.1) with the underscore that containers use, or an address.
+fn is_host(text: &str) -> bool {
+    if let Some(inner) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        return inner.parse::<Ipv6Addr>().is_ok();
+    }
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    };
+    text.len() <= 253 && text.split('.').all(label)
+}

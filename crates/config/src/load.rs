@@ -1,0 +1,170 @@
+//! From a file to its types, or to all of its problems.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::check::{self, Parts};
+use crate::file::File;
+use crate::problem::{Problem, Problems, Report};
+use crate::schema::schema;
+use crate::structure::{self, Surroundings};
+use crate::tree::{self, Node};
+
+/// The largest file: some forty times what ten thousand routes take.
+const MAX_BYTES: usize = 8 * 1024 * 1024;
+
+/// A configuration without problems of its own.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What it says.
+    pub file: File,
+    /// The folder of the file, from which relative paths start.
+    pub base: PathBuf,
+    /// What is allowed and probably not meant.
+    pub warnings: Vec<Problem>,
+    name: String,
+    tree: Node,
+}
+
+impl Loaded {
+    /// A problem that was found later, with the place of a path such as `routes[3].to.table`, or of what comes nearest
+    /// to it in the file.
+    pub fn problem(&self, path: &str, message: impl Into<String>) -> Problem {
+        let place = Some(self.tree.place_of(path));
+        Problem {
+            file: self.name.clone(),
+            place,
+            path: path.to_owned(),
+            message: message.into(),
+        }
+    }
+}
+
+/// Reads and checks a configuration file. `environment` looks variables up.
+///
+/// ```no_run
+/// let loaded = portcullis_config::load("portcullis.yaml".as_ref(), &|name| std::env::var(name).ok());
+/// match loaded {
+///     Ok(loaded) => assert!(!loaded.file.routes.is_empty()),
+///     Err(problems) => assert!(!problems.to_string().is_empty()),
+/// }
+/// ```
+pub fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, Problems> {
+    match read_text(path) {
+        Ok(text) => parse(&text, path, environment, &|path| read_text(path)),
+        Err(error) => {
+            let mut report = Report::new(path.display().to_string());
+            report.add(None, "", format!("the file can't be read: {error}"));
+            Err(report.into_problems())
+        }
+    }
+}
+
+/// Checks the text of a configuration. `path` names it in problems and says where relative paths start; `environment`
+/// looks variables up; `read` reads the files of `file:` secrets, and nothing else is read.
+pub fn parse(
+    text: &str,
+    path: &Path,
+    environment: &dyn Fn(&str) -> Option<String>,
+    read: &dyn Fn(&Path) -> io::Result<String>,
+) -> Result<Loaded, Problems> {
+    let name = path.display().to_string();
+    let base = path.parent().unwrap_or(Path::new("")).to_path_buf();
+    let mut report = Report::new(name.clone());
+    if text.len() > MAX_BYTES {
+        report.add(None, "", format!("the file has more than {MAX_BYTES} bytes"));
+        return Err(report.into_problems());
+    }
+    let Some(tree) = tree::read(text, &mut report) else {
+        return Err(report.into_problems());
+    };
+    let surroundings = Surroundings {
+        base: &base,
+        environment,
+        read,
+    };
+    let value = structure::check(&tree, &schema(), &surroundings, &mut report);
+    let parts = parts(&value);
+    check::problems(&parts, &mut |path, message| {
+        report.add(Some(tree.place_of(path)), path, message)
+    });
+    if !report.is_empty() {
+        return Err(report.into_problems());
+    }
+    let file = File::deserialize(&value).map_err(|error| {
+        // The schema and the types are one; this says so, should they ever differ.
+        let mut report = Report::new(name.clone());
+        report.add(None, "", format!("the file can't be understood: {error}"));
+        report.into_problems()
+    })?;
+    let mut warnings = Report::new(name.clone());
+    check::warnings(&parts, &mut |path, message| {
+        warnings.add(Some(tree.place_of(path)), path, message)
+    });
+    Ok(Loaded {
+        file,
+        base,
+        warnings: warnings.into_problems().0,
+        name,
+        tree,
+    })
+}
+
+fn read_text(path: &Path) -> io::Result<String> {
+    use io::Read;
+    let mut bytes = Vec::new();
+    let limit = MAX_BYTES as u64 + 1;
+    std::fs::File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    String::from_utf8(bytes).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
+        io::Error::other(format!("line {line} is not UTF-8"))
+    })
+}
+
+/// Those parts of a file in which nothing was wrong so far.
+fn parts(value: &Value) -> Parts {
+    Parts {
+        listeners: list(&value["listeners"]),
+        admin: sound(&value["admin"]),
+        services: map(&value["services"]),
+        databases: map(&value["databases"]),
+        policies: map(&value["policies"]),
+        everywhere: list(&value["everywhere"]).into_iter().map(|(_, name)| name).collect(),
+        routes: list(&value["routes"]),
+    }
+}
+
+fn list<T: DeserializeOwned>(value: &Value) -> Vec<(usize, T)> {
+    let items = value.as_array().into_iter().flatten().enumerate();
+    items.filter_map(|(index, item)| Some((index, sound(item)?))).collect()
+}
+
+fn map<T: DeserializeOwned>(value: &Value) -> BTreeMap<String, T> {
+    let entries = value.as_object().into_iter().flatten();
+    entries
+        .filter_map(|(key, value)| Some((key.clone(), sound(value)?)))
+        .collect()
+}
+
+/// What a value says, unless there is something wrong anywhere in it.
+fn sound<T: DeserializeOwned>(value: &Value) -> Option<T> {
+    fn is_sound(value: &Value) -> bool {
+        match value {
+            Value::Null => false,
+            Value::Array(items) => items.iter().all(is_sound),
+            Value::Object(entries) => entries.values().all(is_sound),
+            _ => true,
+        }
+    }
+    if is_sound(value) {
+        T::deserialize(value).ok()
+    } else {
+        None
+    }
+}

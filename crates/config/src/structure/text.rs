@@ -1,0 +1,163 @@
+//! Single values: texts, numbers, switches, names and secrets.
+
+use std::borrow::Cow;
+
+use serde_json::{Value, json};
+
+use super::Walk;
+use crate::formats;
+use crate::problem::Place;
+use crate::substitute::{is_one_reference, substitute};
+use crate::suggest::did_you_mean;
+
+/// A secret longer than this is another file by mistake.
+const LONGEST_SECRET: usize = 64 * 1024;
+
+impl Walk<'_, '_> {
+    /// Where a text is asked for, whatever was written is one: `min_version: 1.3` means the text `1.3`.
+    pub(super) fn text(&mut self, place: Place, text: &str, schema: &Value, names: &Value) -> Value {
+        let format = schema["format"].as_str().unwrap_or_default();
+        if format == "secret" {
+            return match self.secret(text) {
+                Ok(secret) => json!(secret),
+                Err(message) => self.problem(place, message),
+            };
+        }
+        let checked = substitute(text, self.surroundings.environment).and_then(|text| {
+            if let Some(least) = schema["minLength"].as_u64()
+                && (text.len() as u64) < least
+            {
+                return Err("this must not be empty".to_owned());
+            }
+            choice(&text, schema)?;
+            self.name(&text, if names.is_string() { names } else { &schema["x-names"] })?;
+            formats::check(format, &text)
+        });
+        match checked {
+            Ok(text) => json!(text),
+            Err(message) => self.problem(place, message),
+        }
+    }
+
+    pub(super) fn integer(&mut self, place: Place, text: &str, quoted: bool, schema: &Value) -> Value {
+        let number = self.unquoted(text, quoted, "a number").and_then(|text| {
+            let number = whole_number(&text).ok_or_else(|| format!("expected a whole number, found `{text}`"))?;
+            let least = schema["minimum"].as_i64().unwrap_or(0);
+            let most = schema["maximum"].as_i64().unwrap_or(i64::MAX);
+            if !(least..=most).contains(&number) {
+                return Err(format!("`{text}` is out of range; it can be {least} to {most}"));
+            }
+            choice(&number.to_string(), schema)?;
+            Ok(number)
+        });
+        match number {
+            Ok(number) => json!(number),
+            Err(message) => self.problem(place, message),
+        }
+    }
+
+    pub(super) fn boolean(&mut self, place: Place, text: &str, quoted: bool) -> Value {
+        // YAML 1.2.2, section 10.3.2. The `yes` and `off` of YAML 1.1 are texts.
+        let switch = self
+            .unquoted(text, quoted, "`true` or `false`")
+            .and_then(|text| match text.as_ref() {
+                "true" | "True" | "TRUE" => Ok(true),
+                "false" | "False" | "FALSE" => Ok(false),
+                _ => Err(format!("expected `true` or `false`, found `{text}`")),
+            });
+        match switch {
+            Ok(switch) => json!(switch),
+            Err(message) => self.problem(place, message),
+        }
+    }
+
+    /// What was written where something other than a text is asked for. In quotes only a reference to a variable is
+    /// meant so: within `{…}` YAML lets nobody write one without.
+    fn unquoted<'t>(&self, text: &'t str, quoted: bool, expected: &str) -> Result<Cow<'t, str>, String> {
+        if quoted && !is_one_reference(text) {
+            return Err(format!("expected {expected}, found a text; take the quotes away"));
+        }
+        substitute(text, self.surroundings.environment)
+    }
+
+    /// A name must be there under the key that the schema tells; of `DATABASE.TABLE` it is the first part.
+    fn name(&self, text: &str, names: &Value) -> Result<(), String> {
+        let Some(key) = names.as_str() else { return Ok(()) };
+        let name = if key == "databases" {
+            text.split('.').next().unwrap_or(text)
+        } else {
+            text
+        };
+        let known = self
+            .root
+            .entry(key)
+            .map(|entry| entry.node.entries())
+            .unwrap_or_default();
+        if known.iter().any(|entry| entry.key == name) {
+            return Ok(());
+        }
+        let what = match key {
+            "services" => "service",
+            "databases" => "database",
+            _ => "set of policies",
+        };
+        let mut advice = did_you_mean(name, known.iter().map(|entry| entry.key.as_str()));
+        if advice.is_empty() {
+            advice = format!("; add it under `{key}`");
+        }
+        Err(format!("there is no {what} `{name}`{advice}"))
+    }
+
+    /// What a reference to a secret stands for. No message repeats what stands there, for it may be the secret itself.
+    fn secret(&self, text: &str) -> Result<String, String> {
+        let secret = if is_one_reference(text) {
+            substitute(text, self.surroundings.environment)?.into_owned()
+        } else if let Some(path) = text.strip_prefix("file:") {
+            let path = substitute(path, self.surroundings.environment)?;
+            let read = (self.surroundings.read)(&self.surroundings.base.join(path.as_ref()));
+            let content = read.map_err(|error| format!("the secret can't be read from the file `{path}`: {error}"))?;
+            // Editors and `echo` end a file with a line break that nobody means.
+            content.trim_end_matches(['\r', '\n']).to_owned()
+        } else {
+            return Err("a secret must not stand in the file; write it as `${NAME}` or `file:PATH`".to_owned());
+        };
+        match secret.len() {
+            0 => Err("the secret is empty".to_owned()),
+            1..=LONGEST_SECRET => Ok(secret),
+            _ => Err(format!(
+                "the secret has more than {LONGEST_SECRET} bytes; is this the right file?"
+            )),
+        }
+    }
+}
+
+/// Checks that a value is one of those to choose from, where the schema lists them.
+fn choice(text: &str, schema: &Value) -> Result<(), String> {
+    let listed = schema["enum"].as_array().into_iter().flatten();
+    let described = schema["oneOf"].as_array().into_iter().flatten();
+    let described = described.flat_map(|one| one["enum"].as_array().into_iter().flatten().chain(one.get("const")));
+    let choices: Vec<String> = listed
+        .chain(described)
+        .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+        .collect();
+    if choices.is_empty() || choices.iter().any(|choice| choice == text) {
+        return Ok(());
+    }
+    let quoted: Vec<_> = choices.iter().map(|choice| format!("`{choice}`")).collect();
+    let advice = did_you_mean(text, choices.iter().map(String::as_str));
+    Err(format!("`{text}` is none of {}{advice}", quoted.join(", ")))
+}
+
+/// A whole number of YAML's core schema (YAML 1.2.2, section 10.3.2).
+fn whole_number(text: &str) -> Option<i64> {
+    let (digits, radix) = match (text.strip_prefix("0o"), text.strip_prefix("0x")) {
+        (Some(octal), _) => (octal, 8),
+        (_, Some(hexadecimal)) => (hexadecimal, 16),
+        _ => return text.parse().ok(),
+    };
+    if digits.starts_with(['+', '-']) {
+        None
+    } else {
+        i64::from_str_radix(digits, radix).ok()
+    }
+}

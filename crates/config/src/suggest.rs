@@ -1,0 +1,51 @@
+//! "Did you mean …?"
+
+/// The part of a message that proposes the name nearest to one that isn't there; empty when none is near.
+pub(crate) fn did_you_mean<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> String {
+    match nearest(wrong, names) {
+        Some(name) => format!("; did you mean `{name}`?"),
+        None => String::new(),
+    }
+}
+
+/// The name that is reached with the fewest slips of the finger, when they are few for the length.
+fn nearest<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    // The effort is the product of the lengths: a name of the file's may be as long as the file.
+    const LONGEST: usize = 64;
+    if wrong.len() > LONGEST {
+        return None;
+    }
+    let folded = wrong.to_lowercase().replace('-', "_");
+    names
+        .filter(|name| name.len() <= LONGEST)
+        .map(|name| {
+            (
+                strsim::damerau_levenshtein(&folded, &name.to_lowercase().replace('-', "_")),
+                name,
+            )
+        })
+        .filter(|(distance, name)| *distance <= name.len().max(wrong.len()).div_ceil(3))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proposes_what_is_near() {
+        let names = ["calendar", "payroll", "rate_limit", "to"];
+        for (wrong, expected) in [
+            ("calender", "; did you mean `calendar`?"),
+            ("rate-limit", "; did you mean `rate_limit`?"),
+            ("RateLimit", "; did you mean `rate_limit`?"),
+            ("ot", "; did you mean `to`?"),
+            ("weather", ""),
+            ("", ""),
+        ] {
+            assert_eq!(did_you_mean(wrong, names.into_iter()), expected, "{wrong}");
+        }
+        assert_eq!(did_you_mean(&"x".repeat(100_000), names.into_iter()), "");
+    }
+}

@@ -1,0 +1,191 @@
+//! From YAML 1.2 to the tree.
+//!
+//! Of YAML we take what a configuration needs. Anchors, aliases and merge keys can blow a small file up to any size and
+//! hide where a value comes from; tags would change what a value means. Both are refused.
+
+use std::collections::HashSet;
+
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput};
+
+use super::{Content, Entry, Node};
+use crate::problem::{Place, Report};
+
+/// How deep values may be nested. The deepest that means anything has seven levels.
+const MAX_DEPTH: usize = 64;
+/// How many values there may be: ten thousand routes have about a tenth of it.
+const MAX_NODES: usize = 1_000_000;
+
+/// Reads one document. What is wrong goes into the report; without a tree there is nothing more to say.
+pub(crate) fn read(text: &str, report: &mut Report) -> Option<Node> {
+    // A byte order mark is no part of the text (YAML 1.2.2, section 5.2).
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut reader = Reader {
+        parser: Parser::new_from_str(text),
+        nodes: 0,
+        report,
+    };
+    match reader.stream() {
+        Ok(Some(node)) => Some(node),
+        Ok(None) => {
+            report.add(
+                None,
+                "",
+                "the file is empty; it needs at least `listeners` and `routes`",
+            );
+            None
+        }
+        Err(Stopped) => None,
+    }
+}
+
+/// Reading can't go on; the reason is in the report.
+struct Stopped;
+
+struct Reader<'a, 'r> {
+    parser: Parser<'a, StrInput<'a>>,
+    nodes: usize,
+    report: &'r mut Report,
+}
+
+impl<'a> Reader<'a, '_> {
+    fn next(&mut self) -> Result<(Event<'a>, Span), Stopped> {
+        match self.parser.next_event() {
+            Some(Ok(event)) => Ok(event),
+            Some(Err(error)) => {
+                let message = format!("this is no YAML: {}", error.info());
+                self.report.add(Some(place(*error.marker())), "", message);
+                Err(Stopped)
+            }
+            // The stream's end is an event of its own, after which nobody asks for more.
+            None => Err(Stopped),
+        }
+    }
+
+    fn stream(&mut self) -> Result<Option<Node>, Stopped> {
+        let mut root = None;
+        loop {
+            let (event, span) = self.next()?;
+            match event {
+                Event::StreamEnd => return Ok(root),
+                Event::DocumentStart(_) if root.is_some() => {
+                    let message = "a second document begins here; a configuration is one document, so take out `---`";
+                    self.report.add(Some(place(span.start)), "", message);
+                    return Ok(root);
+                }
+                Event::Nothing | Event::StreamStart | Event::DocumentStart(_) | Event::DocumentEnd => {}
+                event => root = Some(self.node(event, span, MAX_DEPTH)?),
+            }
+        }
+    }
+
+    /// The node that begins with an event.
+    fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Node, Stopped> {
+        let place = place(span.start);
+        self.nodes += 1;
+        if self.nodes > MAX_NODES {
+            self.report
+                .add(Some(place), "", format!("the file has more than {MAX_NODES} values"));
+            return Err(Stopped);
+        }
+        if depth == 0 {
+            self.report.add(
+                Some(place),
+                "",
+                format!("values are nested more than {MAX_DEPTH} levels deep"),
+            );
+            return Err(Stopped);
+        }
+        let (anchor, tag) = match &event {
+            Event::Scalar(_, _, anchor, tag) => (*anchor, tag),
+            Event::SequenceStart(anchor, tag) | Event::MappingStart(anchor, tag) => (*anchor, tag),
+            _ => (0, &None),
+        };
+        if anchor != 0 {
+            let message = "anchors (`&name`) are not understood; write the value out, or use a named set of policies";
+            self.report.add(Some(place), "", message);
+        }
+        if tag.is_some() {
+            self.report
+                .add(Some(place), "", "tags (`!name`) are not understood; take it out");
+        }
+        let content = match event {
+            Event::Scalar(text, style, ..) => scalar(text.into_owned(), style),
+            Event::SequenceStart(..) => self.list(depth)?,
+            Event::MappingStart(..) => self.map(depth)?,
+            _ => {
+                let message = "aliases (`*name`) are not understood; write the value out, or put it into quotes";
+                self.report.add(Some(place), "", message);
+                Content::Broken
+            }
+        };
+        Ok(Node { place, content })
+    }
+
+    fn list(&mut self, depth: usize) -> Result<Content, Stopped> {
+        let mut items = Vec::new();
+        loop {
+            let (event, span) = self.next()?;
+            if event == Event::SequenceEnd {
+                return Ok(Content::List(items));
+            }
+            items.push(self.node(event, span, depth - 1)?);
+        }
+    }
+
+    fn map(&mut self, depth: usize) -> Result<Content, Stopped> {
+        let mut entries = Vec::new();
+        let mut seen = HashSet::new();
+        loop {
+            let (event, span) = self.next()?;
+            if event == Event::MappingEnd {
+                return Ok(Content::Map(entries));
+            }
+            let key = self.node(event, span, depth - 1)?;
+            let (event, span) = self.next()?;
+            let node = self.node(event, span, depth - 1)?;
+            let place = key.place;
+            match self.key(key) {
+                Some(key) if seen.insert(key.clone()) => entries.push(Entry { key, place, node }),
+                Some(key) => self.report.add(
+                    Some(place),
+                    "",
+                    format!("the key `{key}` is there twice; keep one of them"),
+                ),
+                None => {}
+            }
+        }
+    }
+
+    fn key(&mut self, node: Node) -> Option<String> {
+        match node.content {
+            Content::Scalar { text, quoted: false } if text == "<<" => {
+                let message =
+                    "merge keys (`<<`) are not understood; write the keys out, or use a named set of policies";
+                self.report.add(Some(node.place), "", message);
+                None
+            }
+            Content::Scalar { text, .. } => Some(text),
+            Content::Broken => None,
+            Content::Nothing | Content::List(_) | Content::Map(_) => {
+                self.report.add(Some(node.place), "", "a key must be a word");
+                None
+            }
+        }
+    }
+}
+
+fn scalar(text: String, style: ScalarStyle) -> Content {
+    let quoted = style != ScalarStyle::Plain;
+    // YAML 1.2.2, section 10.3.2: the ways to write nothing.
+    match text.as_str() {
+        "" | "~" | "null" | "Null" | "NULL" if !quoted => Content::Nothing,
+        _ => Content::Scalar { text, quoted },
+    }
+}
+
+fn place(marker: Marker) -> Place {
+    Place {
+        line: marker.line(),
+        column: marker.col() + 1,
+    }
+}

@@ -1,0 +1,120 @@
+//! Every file of `testdata` gives exactly the problems that stand beside it. `BLESS=1` writes down what they are now.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use portcullis_config::{Loaded, Problems};
+
+/// The variables that the files of `testdata` refer to.
+fn environment(name: &str) -> Option<String> {
+    let value = match name {
+        "PORT" => "8080",
+        "WORKERS" => "4",
+        "EMPTY" => "",
+        "API_KEY" => "hunter2",
+        "OTHER_KEY" => "correct horse battery staple",
+        "WORD" => "many",
+        _ => return None,
+    };
+    Some(value.to_owned())
+}
+
+fn read(path: &Path) -> io::Result<String> {
+    match path.to_str() {
+        Some("secrets/key") => Ok("opensesame\n".to_owned()),
+        Some("secrets/empty") => Ok("\n".to_owned()),
+        _ => Err(io::Error::new(io::ErrorKind::NotFound, "there is no such file")),
+    }
+}
+
+fn parse(name: &str) -> Result<Loaded, Problems> {
+    let text = fs::read_to_string(folder().join(name)).unwrap();
+    portcullis_config::parse(&text, Path::new(name), &environment, &read)
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata")
+}
+
+fn names() -> Vec<String> {
+    let files = fs::read_dir(folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = files.filter(|name| name.ends_with(".yaml")).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn every_file_has_the_problems_that_are_written_down() {
+    let mut different = Vec::new();
+    for name in names() {
+        let found = match parse(&name) {
+            Ok(loaded) => Problems(loaded.warnings)
+                .to_string()
+                .lines()
+                .map(|line| format!("warning: {line}\n"))
+                .collect(),
+            Err(problems) => format!("{problems}\n"),
+        };
+        let expected = folder().join(&name).with_extension("problems");
+        if std::env::var_os("BLESS").is_some() {
+            fs::write(expected, found).unwrap();
+        } else if fs::read_to_string(expected).ok().as_ref() != Some(&found) {
+            different.push(format!("{name}:\n{found}"));
+        }
+    }
+    assert!(
+        different.is_empty(),
+        "see whether this is right, then run with BLESS=1:\n{}",
+        different.join("\n")
+    );
+}
+
+#[test]
+fn files_named_valid_are() {
+    let mut count = 0;
+    for name in names().iter().filter(|name| name.starts_with("valid_")) {
+        if let Err(problems) = parse(name) {
+            panic!("{problems}");
+        }
+        count += 1;
+    }
+    assert!(count >= 5, "there are {count} of them");
+    for name in names().iter().filter(|name| !name.starts_with("valid_")) {
+        assert!(parse(name).is_err(), "{name} has no problem");
+    }
+}
+
+#[test]
+fn short_and_long_forms_say_the_same() {
+    let effective = |name: &str| portcullis_config::effective(&parse(name).unwrap().file);
+    assert_eq!(effective("valid_short.yaml"), effective("valid_long.yaml"));
+}
+
+#[test]
+fn variables_say_the_same_as_values() {
+    let effective = |name: &str| portcullis_config::effective(&parse(name).unwrap().file);
+    assert_eq!(effective("valid_variables.yaml"), effective("valid_no_variables.yaml"));
+}
+
+#[test]
+fn later_problems_find_their_place() {
+    let loaded = parse("valid_short.yaml").unwrap();
+    let shown = |path: &str| loaded.problem(path, "so").to_string();
+    assert_eq!(
+        shown("routes[1].to.table"),
+        "valid_short.yaml:11:24: routes[1].to.table: so"
+    );
+    assert_eq!(
+        shown("listeners[0].bind"),
+        "valid_short.yaml:2:5: listeners[0].bind: so"
+    );
+    assert_eq!(
+        shown("services.calendar.targets[1]"),
+        "valid_short.yaml:4:41: services.calendar.targets[1]: so"
+    );
+    assert_eq!(shown("routes[7]"), "valid_short.yaml:9:1: routes[7]: so");
+    assert_eq!(shown("nowhere"), "valid_short.yaml:1:1: nowhere: so");
+}
