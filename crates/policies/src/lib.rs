@@ -1,1 +1,20 @@
+//! The policies: one file for each, named as in the configuration. Each is a layer around a backend, or an observer of
+//! how requests ended.
+//!
+//! What a policy was told comes in as the plain types of `portcullis_config::policy`, and is compiled once, when a
+//! snapshot is made. Nothing here knows a backend, the router or the operators' interface, and nothing waits: a policy
+//! that lets a request pass hands on the reply of the next layer without an allocation of its own.
 
+pub mod cors;
+
+pub mod limits;
+pub mod rate_limit;
+
+pub mod api_key;
+
+pub mod headers;
+
+mod field_name;
+
+#[cfg(test)]
+mod trial;
