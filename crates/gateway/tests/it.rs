@@ -1,0 +1,48 @@
+//! The gate as its clients, its upstreams and its operators see it: the real binary on real sockets.
+//!
+//! The first modules are what the tests stand on; each other one is a kind of behaviour.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+#![allow(clippy::needless_pass_by_value, reason = "what a test builds it gives away")]
+
+mod it {
+    mod client;
+    mod folder;
+    mod gate;
+    mod json;
+    mod secure;
+    mod upstream;
+
+    mod malformed;
+    mod smuggling;
+
+    mod bodies;
+    mod connections;
+    mod limits;
+    mod timeouts;
+    mod tls;
+    mod upgrades;
+
+    mod answers;
+    mod forwarding;
+    mod routing;
+    mod upstream_failures;
+
+    mod access_log;
+    mod files;
+    mod policies;
+    mod table_survival;
+    mod tables;
+
+    mod admin;
+    mod commands;
+    mod drain;
+    mod overload;
+    mod reload;
+    mod startup;
+
+    mod browser;
+    mod examples;
+    mod readme;
+    mod webdriver;
+}

@@ -1,0 +1,190 @@
+//! Every configuration that we ship starts, and answers what it promises.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::json;
+
+use super::client::Client;
+use super::folder::Folder;
+use super::gate::{Gate, portcullis};
+use super::secure::Identity;
+use super::upstream::Upstream;
+
+/// The example `hiring` with a fresh database and on ports of its own.
+pub(crate) struct Hiring {
+    ports: [SocketAddr; 3],
+    data: PathBuf,
+}
+
+impl Hiring {
+    pub(crate) fn new(data: &Path) -> Hiring {
+        Hiring {
+            ports: free_ports(),
+            data: data.join("data"),
+        }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.ports[0]
+    }
+
+    pub(crate) fn calendar(&self) -> SocketAddr {
+        self.ports[1]
+    }
+
+    pub(crate) fn admin(&self) -> SocketAddr {
+        self.ports[2]
+    }
+
+    /// Starts it. Started again it goes on with the same data on the same ports.
+    pub(crate) fn start(&self) -> Gate {
+        let mut command = portcullis();
+        command
+            .arg("run")
+            .arg(repository().join("examples/hiring/portcullis.yaml"))
+            .env("PORT", self.ports[0].port().to_string())
+            .env("CALENDAR_PORT", self.ports[1].port().to_string())
+            .env("ADMIN_PORT", self.ports[2].port().to_string())
+            .env("DATA", &self.data);
+        Gate::spawn(Folder::new(), command)
+    }
+}
+
+/// The root of the checkout.
+pub(crate) fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .unwrap()
+}
+
+/// Addresses at which nobody listened a moment ago.
+pub(crate) fn free_ports<const COUNT: usize>() -> [SocketAddr; COUNT] {
+    let held: [TcpListener; COUNT] = std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").unwrap());
+    held.map(|listener| listener.local_addr().unwrap())
+}
+
+#[test]
+fn each_example_has_a_test_here() {
+    let shipped: BTreeSet<PathBuf> = ["examples", "conformance/peers"]
+        .iter()
+        .flat_map(|folder| configurations(&repository().join(folder)))
+        .map(|path| path.strip_prefix(repository()).unwrap().to_owned())
+        .collect();
+    let tested: BTreeSet<PathBuf> = [
+        "examples/hiring/portcullis.yaml",
+        "conformance/peers/bare.yaml",
+        "conformance/peers/guarded.yaml",
+    ]
+    .iter()
+    .map(PathBuf::from)
+    .collect();
+    assert_eq!(shipped, tested);
+}
+
+fn configurations(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(configurations(&path));
+        } else if path.extension().is_some_and(|extension| extension == "yaml") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+#[test]
+fn the_example_hiring_serves_its_page_its_tables_and_its_calendar() {
+    let folder = Folder::new();
+    let hiring = Hiring::new(folder.path());
+    let gate = hiring.start();
+    assert_eq!(gate.address(), hiring.address());
+    let mut client = gate.connect();
+    let home = client.get("/");
+    assert_eq!((home.status, home.field("location")), (302, Some("/app/")));
+    let page = client.get("/app/");
+    assert!(page.text().contains("<title>Interviews</title>"), "{page}");
+    assert!(page.field("content-security-policy").is_some());
+    assert_eq!(
+        client.get("/app/app.js").field("content-type"),
+        Some("text/javascript; charset=utf-8")
+    );
+    let senior = client
+        .get("/questions?level=eq.3&select=id,level,question,answer&limit=1000")
+        .json();
+    assert!(
+        senior.as_array().unwrap().len() >= 25,
+        "{} questions",
+        senior.as_array().unwrap().len()
+    );
+    let topics = client.get("/topics?limit=1000").json().as_array().unwrap().len();
+    assert!(topics >= 25, "{topics} topics");
+    let slots = client.get("/calendar/slots?limit=3").json();
+    assert_eq!(slots.as_array().unwrap().len(), 3);
+    client.get("/payroll").assert_problem(401, "unauthenticated");
+    let payroll = client.ask("GET", "/payroll", &[("X-Api-Key", "try-me")], "");
+    assert_eq!(payroll.status, 200, "{payroll}");
+    assert_eq!(Client::connect(hiring.admin()).get("/readyz").status, 200);
+    assert_eq!(Client::connect(hiring.calendar()).get("/slots?limit=1").status, 200);
+}
+
+#[test]
+fn the_example_hiring_keeps_what_it_was_told() {
+    let folder = Folder::new();
+    let hiring = Hiring::new(folder.path());
+    let gate = hiring.start();
+    let body = json!({"name": "Ada", "email": "ada@example.com"}).to_string();
+    let made = gate
+        .connect()
+        .ask("POST", "/candidates", &[("Content-Type", "application/json")], body);
+    assert_eq!(made.status, 201, "{made}");
+    let place = made.field("location").unwrap().to_owned();
+    drop(gate);
+    let gate = hiring.start();
+    assert_eq!(gate.get(&place).json()["name"], "Ada");
+}
+
+#[test]
+fn the_bare_and_the_guarded_proxy_forward() {
+    for file in ["bare.yaml", "guarded.yaml"] {
+        let upstream = Upstream::echo();
+        let folder = Folder::new();
+        let identity = Identity::make(&folder, "site", &["localhost"]);
+        let [plain, tls] = free_ports();
+        let mut command = portcullis();
+        command
+            .arg("run")
+            .arg(repository().join("conformance/peers").join(file))
+            .env("PORT", plain.port().to_string())
+            .env("TLS_PORT", tls.port().to_string())
+            .env("UP_PORT", upstream.address().port().to_string())
+            .env("CERT", folder.path().join("site.pem"))
+            .env("KEY", folder.path().join("site.key"));
+        let _gate = Gate::spawn(Folder::new(), command);
+        Client::connect(plain).ask("GET", "/1k", &[("X-Forwarded-For", "9.9.9.9")], "");
+        let chain: Vec<String> = upstream.last().fields("x-forwarded-for").map(str::to_owned).collect();
+        assert_eq!(chain.join(", "), "9.9.9.9, 127.0.0.1", "{file}");
+        let mut secure = identity.connect(tls, "localhost").unwrap();
+        assert_eq!(
+            secure.ask("GET", "/1k", &[("Host", "localhost")], "").status,
+            200,
+            "{file}"
+        );
+    }
+}
+
+#[test]
+fn the_examples_pass_the_check() {
+    let output = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+        .arg("check")
+        .arg(repository().join("examples/hiring/portcullis.yaml"))
+        .output();
+    let output = output.unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
