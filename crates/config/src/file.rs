@@ -46,7 +46,7 @@ pub struct File {
     pub policies: BTreeMap<String, PolicySet>,
     /// Names of policy sets that apply to every request, even to those that no route claims.
     #[serde(default)]
-    #[schemars(transform = form::names("policies"))]
+    #[schemars(transform = form::names("policies"), transform = form::single)]
     pub everywhere: Vec<String>,
     /// Who answers what. The most specific match wins, whatever the order.
     #[schemars(length(min = 1))]

@@ -6,6 +6,7 @@
 mod effective;
 mod load;
 mod problem;
+mod reference;
 
 mod substitute;
 mod tree;
@@ -31,4 +32,5 @@ pub use effective::effective;
 pub use file::File;
 pub use load::{Loaded, load, parse};
 pub use problem::{Place, Problem, Problems};
+pub use reference::reference;
 pub use schema::schema;

@@ -39,6 +39,7 @@ pub struct Route {
     pub query: BTreeMap<String, String>,
     /// Policies: names of sets, or sets written out.
     #[serde(default)]
+    #[schemars(transform = form::single)]
     pub policies: Vec<PolicyRef>,
     /// Who answers.
     pub to: To,
@@ -93,11 +94,11 @@ pub struct ToTable {
     pub table: String,
     /// Methods that the resource takes. By default all that it knows: GET, HEAD, OPTIONS, POST, PATCH, DELETE.
     #[serde(default = "defaults::table_methods")]
-    #[schemars(length(min = 1), transform = form::choices(defaults::TABLE_METHODS))]
+    #[schemars(length(min = 1), transform = form::choices(defaults::TABLE_METHODS), transform = form::single)]
     pub methods: Vec<String>,
     /// Columns that can be seen, filtered and written. By default all.
     #[serde(default)]
-    #[schemars(transform = form::items("column"))]
+    #[schemars(transform = form::items("column"), transform = form::single)]
     pub columns: Vec<String>,
     /// Rows in one answer at the most.
     #[serde(default = "defaults::max_rows")]

@@ -49,14 +49,17 @@ fn simplify(schema: &mut Value) {
             object.values_mut().for_each(simplify);
             take_out_null(object);
             spell_out_range(object);
+            join_lines(object);
+            allow_variables(object);
         }
         _ => {}
     }
 }
 
 fn take_out_null(object: &mut Map<String, Value>) {
-    if object.get("default") == Some(&Value::Null) {
-        object.remove("default");
+    object.retain(|keyword, value| keyword != "default" || !value.is_null());
+    if let Some(Value::Object(default)) = object.get_mut("default") {
+        default.retain(|_, value| !value.is_null());
     }
     if let Some(Value::Array(types)) = object.get_mut("type") {
         types.retain(|name| name != "null");
@@ -87,4 +90,82 @@ fn spell_out_range(object: &mut Map<String, Value>) {
     object.remove("format");
     object.entry("minimum").or_insert(json!(0));
     object.entry("maximum").or_insert(json!(most));
+}
+
+/// The lines of a doc comment end where the source is full; only an empty line means anything.
+fn join_lines(object: &mut Map<String, Value>) {
+    if let Some(Value::String(text)) = object.get_mut("description") {
+        *text = text
+            .split("\n\n")
+            .map(|paragraph| paragraph.replace('\n', " "))
+            .collect::<Vec<_>>()
+            .join("\n\n");
+    }
+}
+
+/// An editor can't know what a variable stands for, and should not complain.
+fn allow_variables(object: &mut Map<String, Value>) {
+    if let Some(Value::String(pattern)) = object.get_mut("pattern") {
+        pattern.push_str(r"|\$\{");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Collects what stands under a keyword anywhere in a schema.
+    fn collect<'a>(schema: &'a Value, keyword: &str, found: &mut Vec<&'a Value>) {
+        match schema {
+            Value::Array(items) => items.iter().for_each(|item| collect(item, keyword, found)),
+            Value::Object(entries) => {
+                for (key, value) in entries {
+                    if key == keyword {
+                        found.push(value);
+                    }
+                    collect(value, keyword, found);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_format_is_checked() {
+        let schema = schema();
+        let mut formats = Vec::new();
+        collect(&schema, "format", &mut formats);
+        assert!(formats.len() > 40);
+        for format in formats
+            .into_iter()
+            .filter_map(Value::as_str)
+            .filter(|format| *format != "secret")
+        {
+            // No text of any format holds a zero byte.
+            assert!(crate::formats::check(format, "\0").is_err(), "{format}");
+        }
+    }
+
+    #[test]
+    fn nothing_may_be_null() {
+        let schema = schema();
+        let mut types = Vec::new();
+        collect(&schema, "type", &mut types);
+        assert!(types.into_iter().all(|kind| kind.is_string() && kind != "null"));
+        assert!(!schema.to_string().contains("null"));
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        let schema = schema();
+        let mut references = Vec::new();
+        collect(&schema, "$ref", &mut references);
+        for reference in references {
+            let pointer = reference.as_str().and_then(|reference| reference.strip_prefix('#'));
+            assert!(
+                pointer.is_some_and(|pointer| schema.pointer(pointer).is_some()),
+                "{reference}"
+            );
+        }
+    }
 }

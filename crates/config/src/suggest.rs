@@ -24,7 +24,7 @@ fn nearest<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a 
                 name,
             )
         })
-        .filter(|(distance, name)| *distance <= name.len().max(wrong.len()).div_ceil(3))
+        .filter(|(distance, name)| *distance <= (name.len() / 3).max(1))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
 }
@@ -42,6 +42,7 @@ mod tests {
             ("RateLimit", "; did you mean `rate_limit`?"),
             ("ot", "; did you mean `to`?"),
             ("weather", ""),
+            ("up", ""),
             ("", ""),
         ] {
             assert_eq!(did_you_mean(wrong, names.into_iter()), expected, "{wrong}");

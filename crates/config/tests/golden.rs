@@ -105,7 +105,7 @@ fn later_problems_find_their_place() {
     let shown = |path: &str| loaded.problem(path, "so").to_string();
     assert_eq!(
         shown("routes[1].to.table"),
-        "valid_short.yaml:11:24: routes[1].to.table: so"
+        "valid_short.yaml:14:45: routes[1].to.table: so"
     );
     assert_eq!(
         shown("listeners[0].bind"),
@@ -113,8 +113,48 @@ fn later_problems_find_their_place() {
     );
     assert_eq!(
         shown("services.calendar.targets[1]"),
-        "valid_short.yaml:4:41: services.calendar.targets[1]: so"
+        "valid_short.yaml:4:39: services.calendar.targets[1]: so"
     );
-    assert_eq!(shown("routes[7]"), "valid_short.yaml:9:1: routes[7]: so");
+    assert_eq!(shown("routes[7]"), "valid_short.yaml:12:1: routes[7]: so");
     assert_eq!(shown("nowhere"), "valid_short.yaml:1:1: nowhere: so");
+}
+#[test]
+fn what_is_effective_says_itself_again() {
+    for name in names()
+        .iter()
+        .filter(|name| name.starts_with("valid_") && *name != "valid_design.yaml")
+    {
+        let effective = portcullis_config::effective(&parse(name).unwrap().file);
+        // Whatever is JSON is YAML, too. A dollar sign that is meant is written twice.
+        let text = effective.to_string().replace('$', "$$");
+        let again =
+            portcullis_config::parse(&text, Path::new(name), &|_| None, &read).unwrap_or_else(|p| panic!("{p}"));
+        assert_eq!(portcullis_config::effective(&again.file), effective, "{name}");
+    }
+}
+
+#[test]
+fn secrets_are_never_shown() {
+    let loaded = parse("valid_design.yaml").unwrap();
+    let holders = &loaded.file.policies["staff"].api_key.as_ref().unwrap().consumers;
+    let keys: Vec<_> = holders
+        .iter()
+        .filter_map(|holder| holder.key.as_ref())
+        .map(|key| key.expose())
+        .collect();
+    assert_eq!(keys, ["hunter2", "opensesame"]);
+    let api_keys = format!("{holders:?} {:#?}", loaded.file.policies["staff"]);
+    let problem = loaded.problem("policies.staff.api_key", "so");
+    let shown = [
+        api_keys,
+        portcullis_config::effective(&loaded.file).to_string(),
+        serde_json::to_string(&loaded.file.policies["staff"]).unwrap(),
+        serde_json::to_string(&problem).unwrap(),
+        parse("secrets.yaml").unwrap_err().to_string(),
+    ];
+    for shown in shown {
+        for secret in ["hunter2", "opensesame", "swordfish", "correct horse battery staple"] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
+    }
 }

@@ -7,11 +7,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::formats;
+use crate::schema::form;
 use crate::units::{self, written_as_text};
 
 /// How often a client may ask (429). Counted exactly over all workers of this node; a reload loses no count.
+/// Short form: the quota.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = form::short("quota"))]
 pub struct RateLimit {
     /// Requests in a period: `100/1m`.
     pub quota: units::Quota,

@@ -30,8 +30,9 @@ impl Walk<'_, '_> {
                 return Err("this must not be empty".to_owned());
             }
             choice(&text, schema)?;
+            let text = formats::check(format, &text)?;
             self.name(&text, if names.is_string() { names } else { &schema["x-names"] })?;
-            formats::check(format, &text)
+            Ok(text)
         });
         match checked {
             Ok(text) => json!(text),

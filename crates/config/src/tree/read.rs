@@ -20,6 +20,7 @@ pub(crate) fn read(text: &str, report: &mut Report) -> Option<Node> {
     // A byte order mark is no part of the text (YAML 1.2.2, section 5.2).
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader = Reader {
+        text,
         parser: Parser::new_from_str(text),
         nodes: 0,
         report,
@@ -42,6 +43,7 @@ pub(crate) fn read(text: &str, report: &mut Report) -> Option<Node> {
 struct Stopped;
 
 struct Reader<'a, 'r> {
+    text: &'a str,
     parser: Parser<'a, StrInput<'a>>,
     nodes: usize,
     report: &'r mut Report,
@@ -52,13 +54,22 @@ impl<'a> Reader<'a, '_> {
         match self.parser.next_event() {
             Some(Ok(event)) => Ok(event),
             Some(Err(error)) => {
-                let message = format!("this is no YAML: {}", error.info());
+                let mut message = format!("this is no YAML: {}", error.info());
+                if self.hints_at_variable(error.marker().line()) {
+                    message.push_str("; within `{…}` and `[…]`, a reference `${…}` must stand in quotes");
+                }
                 self.report.add(Some(place(*error.marker())), "", message);
                 Err(Stopped)
             }
             // The stream's end is an event of its own, after which nobody asks for more.
             None => Err(Stopped),
         }
+    }
+
+    /// Whether a line, or the one before it, holds a reference to a variable that YAML takes for a group of keys.
+    fn hints_at_variable(&self, line: usize) -> bool {
+        let mut lines = self.text.lines().skip(line.saturating_sub(2)).take(2);
+        lines.any(|line| line.contains(": ${") || line.contains(", ${") || line.contains("[${"))
     }
 
     fn stream(&mut self) -> Result<Option<Node>, Stopped> {

@@ -25,7 +25,7 @@ const EXPECTED: &str = "a duration has a unit, such as `250ms`, `5s`, `1m30s`, `
 written_as_text!(
     Duration,
     "duration",
-    r"^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$",
+    "^([0-9]+(d|h|m|s|ms))+$",
     ["250ms", "5s", "1m30s", "2h", "1d"]
 );
 

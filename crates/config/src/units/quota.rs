@@ -20,12 +20,7 @@ const LONGEST: time::Duration = time::Duration::from_secs(31 * 86_400);
 
 const EXPECTED: &str = "a quota is a number and a period, such as `100/1m` or `10/s`";
 
-written_as_text!(
-    Quota,
-    "quota",
-    "^[0-9]+/([dhms]|([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?)$",
-    ["100/1m", "10/s"]
-);
+written_as_text!(Quota, "quota", "^[0-9]+/([dhms]|([0-9]+[dhms])+)$", ["100/1m", "10/s"]);
 
 impl FromStr for Quota {
     type Err = String;
