@@ -45,6 +45,12 @@ pub struct HeadScanner {
     scanned: usize,
 }
 
+impl Default for HeadScanner {
+    fn default() -> HeadScanner {
+        HeadScanner::new()
+    }
+}
+
 impl HeadScanner {
     /// A scanner at the start of a request's head, before which up to two empty lines may stand.
     pub const fn new() -> HeadScanner {

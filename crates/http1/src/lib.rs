@@ -25,5 +25,5 @@ mod refusal;
 mod watchdog;
 
 pub use drain::{Drain, DrainTicket};
-pub use head::HeadLimits;
+pub use head::{HeadLimits, HeadScanner};
 pub use refusal::Refusal;

@@ -7,11 +7,9 @@ use portcullis_core::{Headers, Known, Method, Target, Version, codes};
 
 use crate::authority;
 use crate::framing::{self, BodyLength};
-use crate::head::{self, EMPTY_LINE_BYTES, FIELDS_ON_STACK, FieldRoom, METHOD_BYTES, REQUEST_LINE_BYTES};
+use crate::head::{self, EMPTY_LINE_BYTES, FIELDS_ON_STACK, FieldRoom, HeadLimits, METHOD_BYTES, REQUEST_LINE_BYTES};
 use crate::hop_by_hop::ConnectionOptions;
 use crate::refusal::Refusal;
-
-pub use crate::head::{HeadLimits, HeadScanner};
 
 /// A request up to its content, with everything checked that decides where it ends and whom it is for.
 #[derive(Debug)]
