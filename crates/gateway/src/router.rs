@@ -23,8 +23,9 @@
 mod condition;
 mod explain;
 mod findings;
+mod host_pattern;
 mod hosts;
-mod pattern;
+mod path_pattern;
 mod text_map;
 mod tree;
 
@@ -35,7 +36,8 @@ use portcullis_core::{Headers, Method, PathParams};
 pub(crate) use condition::Match;
 pub(crate) use explain::Lost;
 pub(crate) use findings::Finding;
-pub(crate) use pattern::{HostPattern, PathPattern};
+pub(crate) use host_pattern::HostPattern;
+pub(crate) use path_pattern::PathPattern;
 
 use hosts::Hosts;
 

@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use super::pattern::{HostPattern, LONGEST_HOST};
+use super::host_pattern::{HostPattern, LONGEST_HOST};
 use super::text_map::TextMap;
 use super::tree::Tree;
 

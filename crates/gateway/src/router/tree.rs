@@ -1,4 +1,4 @@
-use super::pattern::{PathPattern, Segment};
+use super::path_pattern::{PathPattern, Segment};
 use super::text_map::TextMap;
 
 /// The paths of one host: those without variable parts in a map, the others in a tree of segments.
