@@ -15,7 +15,7 @@
 //   summary    #summary-heading #average #scored #by-level tr[data-key] #by-topic tr[data-key]
 //              #score-card li[data-question-id] #conclusion #finish #finished #back #another
 //   failures   #problem (hidden while all is well) #problem-what #problem-title #problem-detail #problem-code
-//              #problem-retry #problem-dismiss
+//              #problem-dismiss #problem-retry (hidden for 4xx but 408 and 429: what was sent has to change)
 //   body[data-ready] is the name of the view once its data is shown: "plan", "interview", "summary" or "failed".
 //
 // Data gets into the page as text only (textContent, value): there is no way from a name to markup.
@@ -76,7 +76,7 @@ const remove = (path) => ask('DELETE', path);
 
 // ---- telling people ------------------------------------------------------------------------------------------------
 
-/** Shows a failure and offers to try again. `kept` says what was not lost. */
+/** Shows a failure, and offers to try again where the same request may fare better. `kept` says what was not lost. */
 function tell(what, problem, retry, kept = '') {
   if (!(problem instanceof Problem)) {
     console.error(problem);
@@ -87,6 +87,8 @@ function tell(what, problem, retry, kept = '') {
   element('problem-title').textContent = sentence(problem.title);
   element('problem-detail').textContent = problem.detail;
   element('problem-code').textContent = [problem.status || '', problem.code].join(' ').trim();
+  const { status } = problem;
+  element('problem-retry').hidden = status >= 400 && status < 500 && status !== 408 && status !== 429;
   element('problem-retry').onclick = () => {
     hush();
     retry();
@@ -288,7 +290,7 @@ async function startInterview() {
   const undo = [];
   try {
     if (slot) {
-      await create('/calendar/bookings', { slot_id: slot.id, purpose: 'Interview' });
+      await book(slot);
       undo.push(`/calendar/bookings/${slot.id}`);
     }
     const interview = { candidate_id: candidate, interviewer: element('interviewer').value.trim() };
@@ -305,6 +307,15 @@ async function startInterview() {
       await remove(path).catch(() => console.warn(`${path} could not be undone`));
     }
     await showSlots();
+    throw problem;
+  }
+}
+
+async function book(slot) {
+  try {
+    await create('/calendar/bookings', { slot_id: slot.id, purpose: 'Interview' });
+  } catch (problem) {
+    if (problem.status === 409) problem.detail = 'Somebody else has booked this slot meanwhile. Choose another one, or none.';
     throw problem;
   }
 }
@@ -339,9 +350,11 @@ async function openInterview(id) {
   element('where').textContent = facts.candidate;
   const { lines, topics } = await scoreCard(id, 'id,topic_id,level,question,answer,try_it');
   plan.topics = topics;
-  const first = lines.findIndex((line) => line.score === null);
-  Object.assign(interview, { id, lines, at: Math.max(first, 0) });
   if (lines.length === 0) throw new Problem({ title: 'This interview has no questions.' });
+  // Begin where something was written and not saved, else with what was not asked yet.
+  const unsaved = lines.findIndex((line) => drafts.read(draftKey(line)));
+  const unasked = lines.findIndex((line) => line.score === null);
+  Object.assign(interview, { id, lines, at: Math.max(unsaved < 0 ? unasked : unsaved, 0) });
   showQuestion();
 }
 
@@ -530,6 +543,7 @@ async function route(event) {
 const showBankOrTell = () => showBank().catch((problem) => tell('The question bank could not be read.', problem, showBankOrTell));
 
 element('candidate').addEventListener('change', showNewCandidate);
+for (const id of ['candidate-name', 'candidate-email', 'interviewer']) element(id).addEventListener('input', () => complain(id, ''));
 element('topic').addEventListener('change', showBankOrTell);
 for (const radio of document.querySelectorAll('[name=level]')) radio.addEventListener('change', showBankOrTell);
 element('slot-retry').addEventListener('click', showSlots);
