@@ -23,7 +23,11 @@ fuzz_target!(|input: &[u8]| {
             let lines = text.lines().count() + 1;
             for problem in &problems.0 {
                 assert!(!problem.message.is_empty());
-                assert!(problem.place.is_none_or(|place| (1..=lines).contains(&place.line) && place.column >= 1));
+                assert!(
+                    problem
+                        .place
+                        .is_none_or(|place| (1..=lines).contains(&place.line) && place.column >= 1)
+                );
             }
         }
     }

@@ -37,7 +37,11 @@ fn check_arrival(
         match scanner.parse(&input[..end], &LIMITS) {
             Ok(None) => {}
             Ok(Some((head, len))) => {
-                let (expected, expected_len) = whole.as_ref().expect("it is not refused").as_ref().expect("it is whole");
+                let (expected, expected_len) = whole
+                    .as_ref()
+                    .expect("it is not refused")
+                    .as_ref()
+                    .expect("it is whole");
                 assert_eq!((len, format!("{head:?}")), (*expected_len, format!("{expected:?}")));
                 return Some((head, len));
             }
@@ -62,7 +66,11 @@ fn check_limits(head: &RequestHead, len: usize) {
 fn check_no_line_break(headers: &Headers) {
     for (name, value) in headers.iter() {
         assert!(portcullis_core::headers::is_token(name.as_bytes()));
-        assert!(!value.iter().any(|byte| (*byte < b' ' && *byte != b'\t') || *byte == 0x7f));
+        assert!(
+            !value
+                .iter()
+                .any(|byte| (*byte < b' ' && *byte != b'\t') || *byte == 0x7f)
+        );
     }
 }
 

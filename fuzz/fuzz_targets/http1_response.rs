@@ -82,6 +82,8 @@ fn check_forwarding(mut head: ResponseHead) {
         target_bytes: 0,
         fields: 200,
     };
-    let (again, len) = response::parse(&out, &Method::Get, &wide).expect("it is valid").expect("it is whole");
+    let (again, len) = response::parse(&out, &Method::Get, &wide)
+        .expect("it is valid")
+        .expect("it is whole");
     assert_eq!((len, again.status, again.body), (out.len(), head.status, head.body));
 }

@@ -40,8 +40,8 @@ const OWN: u64 = Known::Connection.bit()
     | Known::Upgrade.bit();
 
 /// Appends the head of a request. `Host` comes first, as RFC 9110 §7.2 advises; where there is none an empty one is
-/// sent. `upgrade` is the protocol to ask for: then the rest of the connection is the content, and `length` is not
-/// announced.
+/// sent. `Expect` is passed over: whoever reads a request's content here has met the expectation. `upgrade` is the
+/// protocol to ask for: then the rest of the connection is the content, and `length` is not announced.
 pub fn request(
     out: &mut Vec<u8>,
     method: &Method,
@@ -55,7 +55,7 @@ pub fn request(
     out.extend_from_slice(target.as_str().as_bytes());
     out.extend_from_slice(b" HTTP/1.1\r\n");
     field(out, Known::Host.as_str(), headers.get(Known::Host).unwrap_or_default());
-    fields(out, headers, OWN | Known::Host.bit());
+    fields(out, headers, OWN | Known::Host.bit() | Known::Expect.bit());
     match (upgrade, length) {
         (Some(protocol), _) => {
             field(out, "Connection", b"upgrade");
@@ -193,6 +193,7 @@ mod tests {
             ("content-length", "7"),
             ("Transfer-Encoding", "gzip"),
             ("Upgrade", "b"),
+            ("Expect", "100-continue"),
         ];
         check_request(
             Method::Get,
