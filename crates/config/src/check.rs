@@ -1,40 +1,30 @@
 //! What can only be wrong between values: doubles, contradictions, things that can't be meant.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 
-use crate::database::Database;
+use crate::file::File;
 use crate::formats::fixed_part;
-use crate::listener::{Admin, Listener};
 use crate::policy::PolicySet;
 use crate::policy::api_key::ApiKey;
 use crate::policy::cors::Cors;
 use crate::route::{PolicyRef, Route, To};
-use crate::service::Service;
-
-/// The sound parts of a file, those in lists with their index.
-pub(crate) struct Parts {
-    pub(crate) listeners: Vec<(usize, Listener)>,
-    pub(crate) admin: Option<Admin>,
-    pub(crate) services: BTreeMap<String, Service>,
-    pub(crate) databases: BTreeMap<String, Database>,
-    pub(crate) policies: BTreeMap<String, PolicySet>,
-    pub(crate) everywhere: Vec<String>,
-    pub(crate) routes: Vec<(usize, Route)>,
-}
+use crate::sound::Sound;
 
 /// Takes the path of a value and what is wrong with it.
 type Sink<'a> = &'a mut dyn FnMut(&str, String);
 
 /// Finds what must not be.
-pub(crate) fn problems(parts: &Parts, sink: Sink<'_>) {
-    binds(parts, sink);
-    listener_names(parts, sink);
-    route_names(parts, sink);
-    for (name, set) in &parts.policies {
+pub(crate) fn problems(sound: &Sound, sink: Sink<'_>) {
+    binds(sound, sink);
+    let listeners = sound.file.listeners.iter().map(|listener| listener.name.as_deref());
+    unique_names("listeners", sound.listeners.iter().copied().zip(listeners), sink);
+    let routes = sound.file.routes.iter().map(|route| route.name.as_deref());
+    unique_names("routes", sound.routes.iter().copied().zip(routes), sink);
+    for (name, set) in &sound.file.policies {
         policy_set(&format!("policies.{name}"), set, sink);
     }
-    for (index, route) in &parts.routes {
+    for (index, route) in sound.routes.iter().zip(&sound.file.routes) {
         let path = format!("routes[{index}]");
         for (at, policies) in route.policies.iter().enumerate() {
             if let PolicyRef::Inline(set) = policies {
@@ -46,51 +36,52 @@ pub(crate) fn problems(parts: &Parts, sink: Sink<'_>) {
 }
 
 /// Finds what may be and is probably not meant.
-pub(crate) fn warnings(parts: &Parts, sink: Sink<'_>) {
-    if let Some(admin) = &parts.admin
+pub(crate) fn warnings(file: &File, sink: Sink<'_>) {
+    if let Some(admin) = &file.admin
         && admin.bind.ip().is_unspecified()
     {
         let message = "whoever reaches this machine reaches the operators' listener; bind it to 127.0.0.1";
         sink("admin.bind", message.to_owned());
     }
-    let to = || parts.routes.iter().map(|(_, route)| &route.to);
-    for name in parts.services.keys() {
-        if !to().any(|to| matches!(to, To::Service(to) if to.service == *name)) {
-            sink(
-                &format!("services.{name}"),
-                format!("no route leads to the service `{name}`"),
-            );
+    let mut services = HashSet::new();
+    let mut databases = HashSet::new();
+    let mut policies: HashSet<&str> = file.everywhere.iter().map(String::as_str).collect();
+    for route in &file.routes {
+        match &route.to {
+            To::Service(to) => _ = services.insert(to.service.as_str()),
+            To::Table(to) => databases.extend(to.table.split('.').next()),
+            To::Files(_) | To::Respond(_) | To::Redirect(_) => {}
         }
+        policies.extend(route.policies.iter().filter_map(|policy| match policy {
+            PolicyRef::Name(name) => Some(name.as_str()),
+            PolicyRef::Inline(_) => None,
+        }));
     }
-    for name in parts.databases.keys() {
-        let of_this = |table: &str| table.split('.').next() == Some(name);
-        if !to().any(|to| matches!(to, To::Table(to) if of_this(&to.table))) {
-            sink(
-                &format!("databases.{name}"),
-                format!("no route leads to a table of the database `{name}`"),
-            );
-        }
+    for name in file.services.keys().filter(|name| !services.contains(name.as_str())) {
+        sink(
+            &format!("services.{name}"),
+            format!("no route leads to the service `{name}`"),
+        );
     }
-    for name in parts.policies.keys() {
-        let uses = |policy: &PolicyRef| matches!(policy, PolicyRef::Name(used) if used == name);
-        let used =
-            parts.everywhere.contains(name) || parts.routes.iter().any(|(_, route)| route.policies.iter().any(uses));
-        if !used {
-            sink(
-                &format!("policies.{name}"),
-                format!("nothing uses the policies `{name}`: they guard nothing"),
-            );
-        }
+    for name in file.databases.keys().filter(|name| !databases.contains(name.as_str())) {
+        sink(
+            &format!("databases.{name}"),
+            format!("no route leads to a table of the database `{name}`"),
+        );
+    }
+    for name in file.policies.keys().filter(|name| !policies.contains(name.as_str())) {
+        sink(
+            &format!("policies.{name}"),
+            format!("nothing uses the policies `{name}`: they guard nothing"),
+        );
     }
 }
 
-fn binds(parts: &Parts, sink: Sink<'_>) {
+fn binds(sound: &Sound, sink: Sink<'_>) {
     let mut seen: HashMap<SocketAddr, String> = HashMap::new();
-    let listeners = parts
-        .listeners
-        .iter()
-        .map(|(index, listener)| (format!("listeners[{index}]"), listener.bind));
-    let admin = parts.admin.iter().map(|admin| ("admin".to_owned(), admin.bind));
+    let listeners = sound.listeners.iter().zip(&sound.file.listeners);
+    let listeners = listeners.map(|(index, listener)| (format!("listeners[{index}]"), listener.bind));
+    let admin = sound.file.admin.iter().map(|admin| ("admin".to_owned(), admin.bind));
     for (path, bind) in listeners.chain(admin) {
         // Port 0 asks the system for any free one.
         if bind.port() == 0 {
@@ -105,22 +96,6 @@ fn binds(parts: &Parts, sink: Sink<'_>) {
             seen.insert(bind, path);
         }
     }
-}
-
-fn listener_names(parts: &Parts, sink: Sink<'_>) {
-    let names = parts
-        .listeners
-        .iter()
-        .map(|(index, listener)| (*index, listener.name.as_deref()));
-    unique_names("listeners", names, sink);
-}
-
-fn route_names(parts: &Parts, sink: Sink<'_>) {
-    let names = parts
-        .routes
-        .iter()
-        .map(|(index, route)| (*index, route.name.as_deref()));
-    unique_names("routes", names, sink);
 }
 
 fn unique_names<'a>(list: &str, names: impl Iterator<Item = (usize, Option<&'a str>)>, sink: Sink<'_>) {

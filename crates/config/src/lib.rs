@@ -14,6 +14,7 @@ mod tree;
 mod check;
 mod formats;
 mod schema;
+mod sound;
 mod structure;
 mod suggest;
 

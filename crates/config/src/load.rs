@@ -1,17 +1,13 @@
 //! From a file to its types, or to all of its problems.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
-
-use crate::check::{self, Parts};
+use crate::check;
 use crate::file::File;
 use crate::problem::{Problem, Problems, Report};
 use crate::schema::schema;
+use crate::sound::Sound;
 use crate::structure::{self, Surroundings};
 use crate::tree::{self, Node};
 
@@ -89,25 +85,24 @@ pub fn parse(
         read,
     };
     let value = structure::check(&tree, &schema(), &surroundings, &mut report);
-    let parts = parts(&value);
-    check::problems(&parts, &mut |path, message| {
-        report.add(Some(tree.place_of(path)), path, message)
-    });
-    if !report.is_empty() {
-        return Err(report.into_problems());
-    }
-    let file = File::deserialize(&value).map_err(|error| {
+    let sound = Sound::of(value).map_err(|error| {
         // The schema and the types are one; this says so, should they ever differ.
         let mut report = Report::new(name.clone());
         report.add(None, "", format!("the file can't be understood: {error}"));
         report.into_problems()
     })?;
+    check::problems(&sound, &mut |path, message| {
+        report.add(Some(tree.place_of(path)), path, message);
+    });
+    if !report.is_empty() {
+        return Err(report.into_problems());
+    }
     let mut warnings = Report::new(name.clone());
-    check::warnings(&parts, &mut |path, message| {
-        warnings.add(Some(tree.place_of(path)), path, message)
+    check::warnings(&sound.file, &mut |path, message| {
+        warnings.add(Some(tree.place_of(path)), path, message);
     });
     Ok(Loaded {
-        file,
+        file: sound.file,
         base,
         warnings: warnings.into_problems().0,
         name,
@@ -125,46 +120,4 @@ fn read_text(path: &Path) -> io::Result<String> {
         let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
         io::Error::other(format!("line {line} is not UTF-8"))
     })
-}
-
-/// Those parts of a file in which nothing was wrong so far.
-fn parts(value: &Value) -> Parts {
-    Parts {
-        listeners: list(&value["listeners"]),
-        admin: sound(&value["admin"]),
-        services: map(&value["services"]),
-        databases: map(&value["databases"]),
-        policies: map(&value["policies"]),
-        everywhere: list(&value["everywhere"]).into_iter().map(|(_, name)| name).collect(),
-        routes: list(&value["routes"]),
-    }
-}
-
-fn list<T: DeserializeOwned>(value: &Value) -> Vec<(usize, T)> {
-    let items = value.as_array().into_iter().flatten().enumerate();
-    items.filter_map(|(index, item)| Some((index, sound(item)?))).collect()
-}
-
-fn map<T: DeserializeOwned>(value: &Value) -> BTreeMap<String, T> {
-    let entries = value.as_object().into_iter().flatten();
-    entries
-        .filter_map(|(key, value)| Some((key.clone(), sound(value)?)))
-        .collect()
-}
-
-/// What a value says, unless there is something wrong anywhere in it.
-fn sound<T: DeserializeOwned>(value: &Value) -> Option<T> {
-    fn is_sound(value: &Value) -> bool {
-        match value {
-            Value::Null => false,
-            Value::Array(items) => items.iter().all(is_sound),
-            Value::Object(entries) => entries.values().all(is_sound),
-            _ => true,
-        }
-    }
-    if is_sound(value) {
-        T::deserialize(value).ok()
-    } else {
-        None
-    }
 }

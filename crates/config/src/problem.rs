@@ -8,9 +8,9 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Place {
     /// The line, from 1.
-    pub line: usize,
+    pub line: u32,
     /// The column, from 1.
-    pub column: usize,
+    pub column: u32,
 }
 
 /// One thing that is wrong: where, what, and what to do about it.
@@ -122,10 +122,9 @@ fn on_one_line(text: &str) -> String {
             line.push('…');
             break;
         }
-        if c.is_control() {
-            line.extend(c.escape_default())
-        } else {
-            line.push(c)
+        match c.is_control() {
+            true => line.extend(c.escape_default()),
+            false => line.push(c),
         }
     }
     line

@@ -1,6 +1,6 @@
 //! The reference of the file, written from its schema.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt::Write;
 
 use serde_json::{Map, Value};
@@ -32,7 +32,7 @@ pub fn reference() -> String {
     let mut writer = Writer {
         root: &schema,
         text: INTRODUCTION.to_owned(),
-        described: HashSet::new(),
+        described: HashMap::new(),
         waiting: Vec::new(),
     };
     writer.group("", &schema);
@@ -46,8 +46,8 @@ pub fn reference() -> String {
 struct Writer<'a> {
     root: &'a Value,
     text: String,
-    /// The definitions that have, or will get, their own section.
-    described: HashSet<&'a str>,
+    /// The definitions that have, or will get, a section of their own, with its path.
+    described: HashMap<&'a str, String>,
     waiting: Vec<(String, &'a Value)>,
 }
 
@@ -72,15 +72,18 @@ impl<'a> Writer<'a> {
         if let Some(properties) = long["properties"].as_object() {
             self.keys(path, long, properties);
         } else if let Some(branches) = long["anyOf"].as_array() {
-            self.line("One of these:");
             for branch in branches {
                 let branch = resolve(self.root, branch);
-                let properties = branch["properties"].as_object();
-                self.line(&format!("\n{}\n", branch["description"].as_str().unwrap_or_default()));
-                if let Some(properties) = properties {
+                if let (Some(key), Some(properties)) =
+                    (branch["required"][0].as_str(), branch["properties"].as_object())
+                {
+                    self.line(&format!("### `{path}.{key}`\n"));
+                    self.line(&format!("{}\n", branch["description"].as_str().unwrap_or_default()));
                     self.keys(path, branch, properties);
+                    self.line("");
                 }
             }
+            self.text.pop();
         }
         self.waiting[before..].reverse();
     }
@@ -104,6 +107,7 @@ impl<'a> Writer<'a> {
                 // The defaults of a group stand with its keys.
                 Value::Object(_) => String::new(),
                 Value::Array(items) if items.is_empty() => String::new(),
+                Value::String(text) if text.is_empty() => String::new(),
                 value => format!("`{}`", written(value)),
             };
             let own = property["description"].as_str();
@@ -112,7 +116,8 @@ impl<'a> Writer<'a> {
                 .unwrap_or_default();
             let also = properties.iter().find(|(_, other)| other["x-means"] == key.as_str());
             let key = also.map_or_else(|| format!("`{key}`"), |(also, _)| format!("`{key}` or `{also}`"));
-            let meaning = meaning.replace('|', "\\|").replace('\n', " ");
+            let choices = choices_explained(resolve(self.root, property));
+            let meaning = format!("{meaning}{choices}").replace('|', "\\|").replace('\n', " ");
             self.line(&format!("| {key} | {kind} | {default} | {meaning} |"));
         }
     }
@@ -151,13 +156,21 @@ impl<'a> Writer<'a> {
         if !is_group {
             return text(schema);
         }
-        let words = words(name);
-        if self.described.insert(name) {
+        if schema["x-short"].is_null()
+            && let Some(branches) = schema["anyOf"].as_array()
+            && branches.iter().any(|branch| branch["type"] == "string")
+        {
+            let kinds: Vec<_> = branches.iter().map(|branch| self.kind(path, branch)).collect();
+            return kinds.join(" or ");
+        }
+        if !self.described.contains_key(name) {
+            self.described.insert(name, path.to_owned());
             self.waiting.push((path.to_owned(), schema));
         }
+        let link = format!("[{}](#{})", words(name), anchor(&self.described[name]));
         match schema["x-short"].as_str() {
-            Some(short) => format!("{words}, or its `{short}` alone"),
-            None => words,
+            Some(short) => format!("{link}, or its `{short}` alone"),
+            None => link,
         }
     }
 
@@ -200,7 +213,7 @@ fn text(schema: &Value) -> String {
     match schema["format"].as_str() {
         Some("timeout") => "duration, not 0".to_owned(),
         Some("byte-size") => "size".to_owned(),
-        Some("path") => "path of a file".to_owned(),
+        Some("ip-network") => "network".to_owned(),
         Some("label" | "name") => "name".to_owned(),
         Some("sha256") => "SHA-256".to_owned(),
         Some("editable-field-name" | "field-name") => "name of a header field".to_owned(),
@@ -208,6 +221,23 @@ fn text(schema: &Value) -> String {
         Some(format) => format.replace('-', " "),
         None => "text".to_owned(),
     }
+}
+
+/// What each of the values to choose from means, where the types say it.
+fn choices_explained(schema: &Value) -> String {
+    let choices = schema["oneOf"].as_array().into_iter().flatten();
+    let explained = choices.filter_map(|choice| Some((choice["const"].as_str()?, choice["description"].as_str()?)));
+    explained
+        .map(|(choice, meaning)| format!(" `{choice}`: {meaning}"))
+        .collect()
+}
+
+/// The anchor that Markdown makes of the heading of a section.
+fn anchor(path: &str) -> String {
+    path.chars()
+        .filter(|c| c.is_ascii_alphanumeric() || *c == '_')
+        .collect::<String>()
+        .to_lowercase()
 }
 
 /// The name of a type as words: `ListenerLimits` is "listener limits".

@@ -4,6 +4,7 @@
 mod branch;
 mod text;
 
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::Path;
 
@@ -26,22 +27,32 @@ pub(crate) struct Surroundings<'a> {
 }
 
 /// Checks a tree and gives what it says. In place of what is wrong, and has been reported, there is `null`.
-pub(crate) fn check(root: &Node, schema: &Value, surroundings: &Surroundings<'_>, report: &mut Report) -> Value {
+pub(crate) fn check<'a>(
+    root: &'a Node,
+    schema: &'a Value,
+    surroundings: &'a Surroundings<'a>,
+    report: &mut Report,
+) -> Value {
+    let names = ["services", "databases", "policies"].map(|key| {
+        let entries = root.entry(key).map(|entry| entry.node.entries()).unwrap_or_default();
+        (key, entries.iter().map(|entry| &*entry.key).collect())
+    });
     Walk {
-        root,
         schema,
         surroundings,
         report,
+        names: names.into(),
         path: String::new(),
     }
     .value(root, schema, root.place)
 }
 
 struct Walk<'a, 'r> {
-    root: &'a Node,
     schema: &'a Value,
     surroundings: &'a Surroundings<'a>,
     report: &'r mut Report,
+    /// The names that there are to refer to, by the key of the file under which they stand.
+    names: HashMap<&'static str, HashSet<&'a str>>,
     path: String,
 }
 
@@ -137,7 +148,7 @@ impl<'a> Walk<'a, '_> {
         let mut object = Map::new();
         for entry in entries {
             let segment = if self.path.is_empty() {
-                entry.key.clone()
+                entry.key.to_string()
             } else {
                 format!(".{}", entry.key)
             };
@@ -159,13 +170,13 @@ impl<'a> Walk<'a, '_> {
     }
 
     fn entry(&mut self, entry: &Entry, schema: &'a Value, object: &mut Map<String, Value>) {
-        let (key, property) = match &schema["properties"][&entry.key] {
+        let (key, property) = match &schema["properties"][&*entry.key] {
             Value::Null if schema["additionalProperties"].is_object() => {
                 let format = schema["propertyNames"]["format"].as_str().unwrap_or_default();
                 if let Err(message) = crate::formats::check(format, &entry.key) {
                     self.problem(entry.place, message);
                 }
-                (entry.key.as_str(), &schema["additionalProperties"])
+                (&*entry.key, &schema["additionalProperties"])
             }
             Value::Null => {
                 self.unknown(entry, schema);

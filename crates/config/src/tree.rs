@@ -1,4 +1,6 @@
 //! The file as it stands: every key and value with its place, nothing interpreted yet.
+//!
+//! It lives as long as problems may still be found, beside the types that were made from it; hence its thrift.
 
 mod read;
 
@@ -19,11 +21,11 @@ pub(crate) enum Content {
     /// Nothing was written, or `null` was.
     Nothing,
     /// A single value as it was written. What it means depends on what is expected in its place.
-    Scalar { text: String, quoted: bool },
+    Scalar { text: Box<str>, quoted: bool },
     /// A list.
-    List(Vec<Node>),
+    List(Box<[Node]>),
     /// Keys and values, in their order, each key once.
-    Map(Vec<Entry>),
+    Map(Box<[Entry]>),
     /// Something that has already been reported.
     Broken,
 }
@@ -31,7 +33,7 @@ pub(crate) enum Content {
 /// A key and its value.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
-    pub(crate) key: String,
+    pub(crate) key: Box<str>,
     pub(crate) place: Place,
     pub(crate) node: Node,
 }
@@ -39,7 +41,7 @@ pub(crate) struct Entry {
 impl Node {
     /// The entry with that key, when this is a map that has one.
     pub(crate) fn entry(&self, key: &str) -> Option<&Entry> {
-        self.entries().iter().find(|entry| entry.key == key)
+        self.entries().iter().find(|entry| *entry.key == *key)
     }
 
     /// The entries; none when this is no map.

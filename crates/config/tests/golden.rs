@@ -1,4 +1,5 @@
 //! Every file of `testdata` gives exactly the problems that stand beside it. `BLESS=1` writes down what they are now.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs;
 use std::io;
@@ -157,4 +158,36 @@ fn secrets_are_never_shown() {
             assert!(!shown.contains(secret), "{shown}");
         }
     }
+}
+
+#[test]
+fn files_that_cannot_be_read_are_problems() {
+    let problem = |path: &Path| portcullis_config::load(path, &environment).unwrap_err().to_string();
+    let missing = folder().join("missing.yaml");
+    let expected = format!("{}: the file can't be read: ", missing.display());
+    assert!(problem(&missing).starts_with(&expected));
+    assert!(problem(&folder()).contains("the file can't be read"));
+
+    let latin1 = Path::new(env!("CARGO_TARGET_TMPDIR")).join("latin1.yaml");
+    fs::write(
+        &latin1,
+        b"listeners: [127.0.0.1:8080]\nroutes: [{path: /, to: {respond: K\xe4se}}]\n",
+    )
+    .unwrap();
+    assert!(
+        problem(&latin1).ends_with("the file can't be read: line 2 is not UTF-8"),
+        "{}",
+        problem(&latin1)
+    );
+
+    let large = "x: ".to_owned() + &"x".repeat(9 * 1024 * 1024);
+    let problems = portcullis_config::parse(&large, Path::new("large.yaml"), &environment, &read).unwrap_err();
+    assert_eq!(problems.to_string(), "large.yaml: the file has more than 8388608 bytes");
+}
+
+#[test]
+fn files_are_read_from_where_they_are() {
+    let loaded = portcullis_config::load(&folder().join("valid_variables.yaml"), &environment).unwrap();
+    assert_eq!(loaded.base, folder());
+    assert_eq!(loaded.file.workers, Some(4));
 }

@@ -1,4 +1,5 @@
 //! Whatever stands in a file, reading it ends with a configuration or with problems.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs;
 use std::io;

@@ -89,20 +89,15 @@ impl Walk<'_, '_> {
         } else {
             text
         };
-        let known = self
-            .root
-            .entry(key)
-            .map(|entry| entry.node.entries())
-            .unwrap_or_default();
-        if known.iter().any(|entry| entry.key == name) {
+        let Some(known) = self.names.get(key).filter(|known| !known.contains(name)) else {
             return Ok(());
-        }
+        };
         let what = match key {
             "services" => "service",
             "databases" => "database",
             _ => "set of policies",
         };
-        let mut advice = did_you_mean(name, known.iter().map(|entry| entry.key.as_str()));
+        let mut advice = did_you_mean(name, known.iter().copied());
         if advice.is_empty() {
             advice = format!("; add it under `{key}`");
         }

@@ -120,7 +120,7 @@ impl<'a> Reader<'a, '_> {
                 .add(Some(place), "", "tags (`!name`) are not understood; take it out");
         }
         let content = match event {
-            Event::Scalar(text, style, ..) => scalar(text.into_owned(), style),
+            Event::Scalar(text, style, ..) => scalar(text.into(), style),
             Event::SequenceStart(..) => self.list(depth)?,
             Event::MappingStart(..) => self.map(depth)?,
             _ => {
@@ -137,7 +137,7 @@ impl<'a> Reader<'a, '_> {
         loop {
             let (event, span) = self.next()?;
             if event == Event::SequenceEnd {
-                return Ok(Content::List(items));
+                return Ok(Content::List(items.into()));
             }
             items.push(self.node(event, span, depth - 1)?);
         }
@@ -149,7 +149,7 @@ impl<'a> Reader<'a, '_> {
         loop {
             let (event, span) = self.next()?;
             if event == Event::MappingEnd {
-                return Ok(Content::Map(entries));
+                return Ok(Content::Map(entries.into()));
             }
             let key = self.node(event, span, depth - 1)?;
             let (event, span) = self.next()?;
@@ -167,9 +167,9 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    fn key(&mut self, node: Node) -> Option<String> {
+    fn key(&mut self, node: Node) -> Option<Box<str>> {
         match node.content {
-            Content::Scalar { text, quoted: false } if text == "<<" => {
+            Content::Scalar { text, quoted: false } if *text == *"<<" => {
                 let message =
                     "merge keys (`<<`) are not understood; write the keys out, or use a named set of policies";
                 self.report.add(Some(node.place), "", message);
@@ -185,18 +185,19 @@ impl<'a> Reader<'a, '_> {
     }
 }
 
-fn scalar(text: String, style: ScalarStyle) -> Content {
+fn scalar(text: Box<str>, style: ScalarStyle) -> Content {
     let quoted = style != ScalarStyle::Plain;
     // YAML 1.2.2, section 10.3.2: the ways to write nothing.
-    match text.as_str() {
+    match &*text {
         "" | "~" | "null" | "Null" | "NULL" if !quoted => Content::Nothing,
         _ => Content::Scalar { text, quoted },
     }
 }
 
 fn place(marker: Marker) -> Place {
+    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     Place {
-        line: marker.line(),
-        column: marker.col() + 1,
+        line: number(marker.line()),
+        column: number(marker.col() + 1),
     }
 }
