@@ -143,7 +143,7 @@ static HOST_BYTES: [bool; 256] = {
 mod tests {
     use super::*;
 
-    fn agreed(method: Method, raw: &str, host: Option<&str>) -> Result<(String, Option<String>), &'static str> {
+    fn agreed(method: &Method, raw: &str, host: Option<&str>) -> Result<(String, Option<String>), &'static str> {
         let mut headers = Headers::new();
         if let Some(host) = host {
             headers.append(Known::Host, host);
@@ -153,14 +153,14 @@ mod tests {
         } else {
             Version::Http10
         };
-        agreed_target(&method, raw.as_bytes(), version, &mut headers)
+        agreed_target(method, raw.as_bytes(), version, &mut headers)
             .map(|target| (target.to_string(), headers.get_str(Known::Host).map(str::to_owned)))
             .map_err(|refusal| refusal.code.name)
     }
 
     #[track_caller]
     fn check(raw: &str, host: &str, expected: Result<&str, &str>) {
-        let got = agreed(Method::Get, raw, Some(host));
+        let got = agreed(&Method::Get, raw, Some(host));
         assert_eq!(
             got.as_ref().map(|(target, _)| target.as_str()).map_err(|code| *code),
             expected,
@@ -193,15 +193,15 @@ mod tests {
     #[test]
     fn options_may_ask_the_server_as_a_whole() {
         let asterisk = Ok(("*".to_owned(), Some("a".to_owned())));
-        assert_eq!(agreed(Method::Options, "*", Some("a")), asterisk);
-        assert_eq!(agreed(Method::Options, "http://a", Some("a")), asterisk);
+        assert_eq!(agreed(&Method::Options, "*", Some("a")), asterisk);
+        assert_eq!(agreed(&Method::Options, "http://a", Some("a")), asterisk);
     }
 
     #[test]
     fn an_old_client_may_name_the_host_in_the_url_only() {
-        assert_eq!(agreed(Method::Get, "/", None), Ok(("/".to_owned(), None)));
+        assert_eq!(agreed(&Method::Get, "/", None), Ok(("/".to_owned(), None)));
         assert_eq!(
-            agreed(Method::Get, "http://a:1/b", None),
+            agreed(&Method::Get, "http://a:1/b", None),
             Ok(("/b".to_owned(), Some("a:1".to_owned())))
         );
     }

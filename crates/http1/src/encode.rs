@@ -163,10 +163,10 @@ mod tests {
     }
 
     #[track_caller]
-    fn check_request(method: Method, fields: &[(&str, &str)], length: BodyLength, expected: &str) {
+    fn check_request(method: &Method, fields: &[(&str, &str)], length: BodyLength, expected: &str) {
         let mut out = Vec::new();
         let target = Target::parse(b"/a?b").unwrap();
-        request(&mut out, &method, &target, &list(fields), length, None);
+        request(&mut out, method, &target, &list(fields), length, None);
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 
@@ -196,17 +196,17 @@ mod tests {
             ("Expect", "100-continue"),
         ];
         check_request(
-            Method::Get,
+            &Method::Get,
             &fields,
             BodyLength::None,
             "GET /a?b HTTP/1.1\r\nHost: a\r\nx: 1\r\n\r\n",
         );
         let sized = "POST /a?b HTTP/1.1\r\nHost: a\r\nx: 1\r\nContent-Length: 3\r\n\r\n";
-        check_request(Method::Post, &fields, BodyLength::Sized(3), sized);
+        check_request(&Method::Post, &fields, BodyLength::Sized(3), sized);
         let chunked = "POST /a?b HTTP/1.1\r\nHost: a\r\nx: 1\r\nTransfer-Encoding: chunked\r\n\r\n";
-        check_request(Method::Post, &fields, BodyLength::Chunked, chunked);
+        check_request(&Method::Post, &fields, BodyLength::Chunked, chunked);
         let empty = "PUT /a?b HTTP/1.1\r\nHost: \r\nContent-Length: 0\r\n\r\n";
-        check_request(Method::Put, &[], BodyLength::None, empty);
+        check_request(&Method::Put, &[], BodyLength::None, empty);
     }
 
     #[test]

@@ -81,8 +81,11 @@ fn near_messages() -> impl Strategy<Value = Vec<u8>> {
     vec(piece, 0..16).prop_map(|pieces| pieces.concat())
 }
 
-/// Decodes everything in `input`: the content, and whether the end was reached, or nothing for what is refused.
-fn decode(input: &[u8], cuts: &[usize]) -> Option<(Vec<u8>, Option<Vec<(String, Vec<u8>)>>, usize)> {
+/// What was decoded: the content, the trailer fields where the end was reached, and how many bytes are behind it.
+type Decoded = (Vec<u8>, Option<Vec<(String, Vec<u8>)>>, usize);
+
+/// Decodes `input`, which arrives in pieces that end at `cuts`; nothing for what is refused.
+fn decode(input: &[u8], cuts: &[usize]) -> Option<Decoded> {
     let mut decoder = Decoder::new(&LIMITS);
     let mut arrived = BytesMut::new();
     let mut content = Vec::new();
