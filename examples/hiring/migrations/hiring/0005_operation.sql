@@ -64,7 +64,7 @@ INSERT INTO questions (topic_id, level, question, answer, try_it) VALUES
 (23, 1,
  'What is a container image, and how does a container differ from a virtual machine?',
  'An image is a program together with the files it needs, in layers, with a description of how to start it. A container is a process started from it, isolated by the kernel of the host through namespaces and limited by cgroups. A virtual machine brings a kernel of its own on virtual hardware: heavier, slower to start, more strongly separated. What a container writes into its own layer is gone when it is removed; data belongs on a volume.',
- 'DATA=/tmp/elsewhere PORT=8088 CALENDAR_PORT=9108 ADMIN_PORT=9918 cargo run -- run examples/hiring/portcullis.yaml   # one file, settings from the environment'),
+ 'curl -s http://127.0.0.1:9901/config   # one file for every place: ports and paths came from the environment'),
 (23, 2,
  'What makes a good image for a service, and what does PID 1 have to do?',
  'Built in stages, so that compilers stay out; a small base pinned by digest; no secrets in any layer, not even in one that is deleted later; a user that is not root; a read-only file system where possible; layers ordered from rarely to often changed, so that builds are cached. PID 1 gets SIGTERM when the container is stopped and, unlike other processes, has no default action for it: without a handler nothing happens until SIGKILL, and a shell as PID 1 does not pass it on, so the service is started with exec. It also reaps orphans. On SIGTERM a service stops being ready, finishes what it has begun within the time given, and ends.',

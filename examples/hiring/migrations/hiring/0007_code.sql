@@ -9,7 +9,7 @@ INSERT INTO questions (topic_id, level, question, answer, try_it) VALUES
 (30, 1,
  'What is an event loop, and why must nothing block it?',
  'One thread waits for events on many connections and for each calls the piece of code that can go on, until that has to wait again. So thousands of connections need no thread each. But while one piece computes for long or waits in a blocking call, all the others stand still: a single slow call delays everybody. Slow work therefore goes to other threads, and the loop is told when it is done.',
- 'python3 -c ''import socket, time; s = [socket.create_connection(("localhost", 8080)) for n in range(200)]; time.sleep(9)'' & sleep 1; curl -w ''%{time_total} s\n'' http://localhost:8080/topics/30   # 200 idle connections beside it'),
+ 'python3 -c ''import socket, time; s = [socket.create_connection("localhost:8080".split(":")) for n in range(200)]; time.sleep(3)'' & sleep 1; curl -w ''%{time_total} s\n'' http://localhost:8080/topics/30   # 200 idle connections beside it'),
 (30, 2,
  'Compare thread per connection, one event loop, and one event loop per core.',
  'A thread per connection is the easiest to write, since code waits where it stands, but each costs a stack and switches, so tens of thousands become dear. One loop is cheap per connection and needs no locks among handlers, but uses one core. A loop per core, each with its own listening socket (SO_REUSEPORT), pools and buffers, uses all cores and shares nothing on the usual path; the price is that load may be uneven, since a connection stays where it arrived, and that what must be exact over all, such as a rate limit, has to be shared deliberately.',
