@@ -1,1 +1,50 @@
-fn main() {}
+//! The project's chores, one file for each: `cargo xtask test`, `tidy`, `docs`, `bench`.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to people")]
+
+mod bench;
+mod docs;
+mod gate;
+mod process;
+mod setup;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask COMMAND
+
+  test [--fast] [--only STEP]   everything that CI runs, with its set-up; --fast leaves out deny, fuzz and browser
+  tidy                          the rules of the source tree
+  docs [--check]                write the generated references, or tell which are not current
+  bench routes|idle|reload      measure the release binary; prints a table";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match arguments.as_slice() {
+        ["test"] => test::run(test::Scope::All),
+        ["test", "--fast"] => test::run(test::Scope::Fast),
+        ["test", "--only", step] => test::run(test::Scope::Only(step)),
+        ["tidy"] => tidy::run(),
+        ["docs"] => docs::write(),
+        ["docs", "--check"] => docs::check(),
+        ["bench", what] => bench::run(what),
+        [] | ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("{reason}");
+            ExitCode::FAILURE
+        }
+    }
+}

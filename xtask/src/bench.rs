@@ -1,0 +1,99 @@
+//! `cargo xtask bench`: what the release binary must hold, as commands that print a table.
+
+mod idle;
+mod load;
+mod reload;
+mod routes;
+mod upstream;
+
+use std::process::Command;
+
+use crate::process;
+
+/// One requirement and what was measured.
+pub(crate) struct Line {
+    what: String,
+    measured: String,
+    allowed: String,
+    holds: bool,
+}
+
+impl Line {
+    pub(crate) fn new(
+        what: impl Into<String>,
+        measured: impl Into<String>,
+        allowed: impl Into<String>,
+        holds: bool,
+    ) -> Line {
+        Line {
+            what: what.into(),
+            measured: measured.into(),
+            allowed: allowed.into(),
+            holds,
+        }
+    }
+}
+
+/// Runs one of the measurements.
+///
+/// # Errors
+/// When it can't be run, or what it measured isn't what is required.
+pub(crate) fn run(what: &str) -> Result<(), String> {
+    let measure = match what {
+        "routes" => routes::run,
+        "idle" => idle::run,
+        "reload" => reload::run,
+        _ => {
+            return Err(format!(
+                "there is no benchmark `{what}`; there are routes, idle and reload"
+            ));
+        }
+    };
+    raise_descriptors()?;
+    let binary = process::portcullis(true)?;
+    let lines = measure(&binary)?;
+    println!(
+        "{}, {}\n",
+        process::output(Command::new("date").arg("+%F"))?.trim(),
+        machine()
+    );
+    println!("| {what} | measured | must be | |\n|---|---|---|---|");
+    for line in &lines {
+        println!(
+            "| {} | {} | {} | {} |",
+            line.what,
+            line.measured,
+            line.allowed,
+            if line.holds { "holds" } else { "FAILS" }
+        );
+    }
+    if lines.iter().all(|line| line.holds) {
+        Ok(())
+    } else {
+        Err(format!("bench {what}: a requirement doesn't hold"))
+    }
+}
+
+/// Connections need descriptors, here and in the gate, which inherits the limit.
+fn raise_descriptors() -> Result<(), String> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: limit.maximum,
+            maximum: limit.maximum,
+        },
+    )
+    .map_err(|failure| format!("the limit on descriptors can't be raised: {failure}"))
+}
+
+fn machine() -> String {
+    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = text
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": "))
+        .map_or("unknown CPU", |(_, name)| name);
+    let count = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("{model}, {count} CPUs")
+}

@@ -1,0 +1,88 @@
+use super::tree::Tree;
+
+/// What each crate must not depend on. A crate is there because of something that it can't do.
+const ABSENT: &[(&str, &[&str])] = &[
+    (
+        "core",
+        &["tokio", "serde", "serde_json", "http", "rustls", "portcullis-*"],
+    ),
+    (
+        "http1",
+        &[
+            "serde",
+            "serde_json",
+            "portcullis-config",
+            "portcullis-policies",
+            "portcullis-backends",
+        ],
+    ),
+    (
+        "config",
+        &[
+            "tokio",
+            "portcullis-core",
+            "portcullis-http1",
+            "portcullis-policies",
+            "portcullis-backends",
+        ],
+    ),
+    (
+        "policies",
+        &[
+            "tokio",
+            "rusqlite",
+            "portcullis-http1",
+            "portcullis-backends",
+            "portcullis",
+        ],
+    ),
+    ("backends", &["clap", "portcullis-policies", "portcullis"]),
+];
+
+pub(super) fn absences(tree: &Tree) -> Vec<String> {
+    let mut broken = Vec::new();
+    for (name, absent) in ABSENT {
+        let path = format!("crates/{name}/Cargo.toml");
+        let Some(file) = tree.file(&path) else {
+            broken.push(format!("{path} is missing"));
+            continue;
+        };
+        let known = dependencies(&file.text);
+        for word in *absent {
+            for dependency in known.iter().filter(|dependency| matches(word, dependency)) {
+                broken.push(format!("{path}: must not know {dependency}"));
+            }
+        }
+    }
+    broken
+}
+
+fn matches(word: &str, dependency: &str) -> bool {
+    word.strip_suffix('*')
+        .map_or(word == dependency, |start| dependency.starts_with(start))
+}
+
+/// The names under `[dependencies]`; what only tests need is free.
+fn dependencies(manifest: &str) -> Vec<String> {
+    let section = manifest
+        .lines()
+        .skip_while(|line| *line != "[dependencies]")
+        .skip(1)
+        .take_while(|line| !line.starts_with('['));
+    let names = section
+        .filter_map(|line| line.split(['.', ' ', '=']).next())
+        .filter(|name| !name.is_empty());
+    names.map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dependencies_are_those_of_the_program() {
+        let manifest = "[package]\nname = \"a\"\n\n[dependencies]\nb.workspace = true\nc = { version = \"1\" }\n\n[dev-dependencies]\nd = \"1\"\n";
+        assert_eq!(dependencies(manifest), ["b", "c"]);
+        assert!(matches("portcullis-*", "portcullis-core") && !matches("portcullis", "portcullis-core"));
+    }
+}
