@@ -34,7 +34,7 @@ use std::cmp::Reverse;
 use portcullis_core::{Headers, Method, PathParams};
 
 pub(crate) use condition::Match;
-pub(crate) use explain::Lost;
+pub(crate) use explain::{Lost, Verdict};
 pub(crate) use findings::Finding;
 pub(crate) use host_pattern::HostPattern;
 pub(crate) use path_pattern::PathPattern;

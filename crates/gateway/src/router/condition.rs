@@ -6,7 +6,7 @@ use portcullis_core::Headers;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Match {
     /// Anything, but it must be there.
-    Present,
+    Any,
     /// Exactly this.
     Exact(Box<str>),
 }
@@ -15,7 +15,7 @@ impl Match {
     /// As the file writes it: `*` for any value, else the value.
     pub(crate) fn parse(text: &str) -> Match {
         if text == "*" {
-            Match::Present
+            Match::Any
         } else {
             Match::Exact(text.into())
         }
@@ -23,14 +23,14 @@ impl Match {
 
     /// Whether every value that `other` takes is one that this takes too.
     pub(super) fn covers(&self, other: &Match) -> bool {
-        *self == Match::Present || self == other
+        *self == Match::Any || self == other
     }
 }
 
 impl fmt::Display for Match {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Match::Present => "*",
+            Match::Any => "*",
             Match::Exact(value) => value,
         })
     }
@@ -39,7 +39,7 @@ impl fmt::Display for Match {
 /// Whether one of the fields of that name has the value. Values are compared byte by byte, whole lines at a time.
 pub(super) fn in_headers(headers: &Headers, name: &str, wanted: &Match) -> bool {
     match wanted {
-        Match::Present => headers.contains(name),
+        Match::Any => headers.contains(name),
         Match::Exact(value) => headers.get_all(name).any(|found| found == value.as_bytes()),
     }
 }
@@ -51,7 +51,7 @@ pub(super) fn in_query(query: Option<&str>, name: &str, wanted: &Match) -> bool 
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         decodes_to(key, name)
             && match wanted {
-                Match::Present => true,
+                Match::Any => true,
                 Match::Exact(text) => decodes_to(value, text),
             }
     })
@@ -112,7 +112,7 @@ mod tests {
         check("a", "a", "*", true);
         check("ab=1", "a", "*", false);
         check("", "", "", false);
-        assert!(!in_query(None, "a", &Match::Present));
+        assert!(!in_query(None, "a", &Match::Any));
     }
 
     #[test]
