@@ -22,19 +22,17 @@ mod writing;
 
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use portcullis_config::route::ToTable;
 use portcullis_core::{
     Backend, Body, Ctx, Error, Headers, Known, Method, Reply, Request, Response, Result, Status, codes,
 };
-use sha2::{Digest as _, Sha256};
 
 use self::address::Address;
 use self::database::Database;
 use self::preferences::Preferences;
 use self::query::{Filter, Query};
+use self::reading::Representation;
 use self::resource::{Place, Resource};
 use self::schema::Schema;
 use self::writing::{Change, Changed, Shape};
@@ -107,23 +105,18 @@ impl Table {
         match address {
             Address::Row(key) => {
                 let select = query.without_filters()?.select;
-                let json = reading::row(&self.database, &self.resource, &key, select).await?;
-                let response = Response::new(Status::OK).with_header(Known::Etag, entity_tag(&json, ""));
-                Ok(represented(response, json, headers, head))
+                let row = reading::row(&self.database, &self.resource, &key, select).await?;
+                Ok(represent(row, headers, head))
             }
             Address::Collection => {
-                let preferences = Preferences::of(headers);
-                let page = reading::list(&self.database, &self.resource, query, preferences.count).await?;
-                let range = page.content_range();
-                let mut response = Response::new(Status::OK)
-                    .with_header(Known::Etag, entity_tag(&page.json, &range))
-                    .with_header(Known::ContentRange, range)
-                    // RFC 7240 §2
-                    .with_header(Known::Vary, "Prefer");
-                if preferences.count {
+                let count = Preferences::of(headers).count;
+                let rows = reading::list(&self.database, &self.resource, query, count).await?;
+                // RFC 7240 §2
+                let mut response = represent(rows, headers, head).with_header(Known::Vary, "Prefer");
+                if count {
                     response.headers.append("Preference-Applied", "count=exact");
                 }
-                Ok(represented(response, page.json, headers, head))
+                Ok(response)
             }
         }
     }
@@ -223,28 +216,28 @@ impl Backend for Table {
     }
 }
 
-/// A weak entity tag for what an answer shows: the same row in other words would be as good (RFC 9110 §8.8.1).
-fn entity_tag(json: &[u8], range: &str) -> String {
-    let digest = Sha256::new().chain_update(json).chain_update(range).finalize();
-    format!("W/\"{}\"", URL_SAFE_NO_PAD.encode(&digest[..16]))
-}
-
 /// The answer with its content, or without it where the client has it already or asked for the fields only.
-fn represented(mut response: Response, json: Vec<u8>, headers: &Headers, head: bool) -> Response {
-    let tag = response.headers.get(Known::Etag).unwrap_or_default();
-    let same = |member: &[u8]| member == b"*" || opaque(member) == opaque(tag);
+fn represent(representation: Representation, headers: &Headers, head: bool) -> Response {
+    let Representation { json, tag, range } = representation;
+    let response = Response::new(Status::OK).with_header(Known::Etag, &tag);
+    let same = |member: &[u8]| member == b"*" || opaque(member) == opaque(tag.as_bytes());
     if headers.list(Known::IfNoneMatch).any(same) {
-        response.status = Status::NOT_MODIFIED;
-        response.headers.remove(Known::ContentRange);
-        return response;
+        return Response {
+            status: Status::NOT_MODIFIED,
+            ..response
+        };
     }
-    response.headers.set(Known::ContentType, "application/json");
+    let response = match range {
+        Some(range) => response.with_header(Known::ContentRange, range),
+        None => response,
+    };
     if head {
-        response.headers.set(Known::ContentLength, json.len().to_string());
-    } else {
-        response.body = Body::from(Bytes::from(json));
+        let length = json.len().to_string();
+        return response
+            .with_header(Known::ContentType, "application/json")
+            .with_header(Known::ContentLength, length);
     }
-    response
+    response.with_body("application/json", Bytes::from(json))
 }
 
 /// A tag for the weak comparison, in which `W/` does not count (RFC 9110 §8.8.3.2).

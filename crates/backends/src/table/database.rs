@@ -12,11 +12,12 @@ use std::time::{Duration, Instant};
 use portcullis_config::database::Database as Config;
 use portcullis_core::{Error, Result, codes};
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use super::failure;
 use super::migrations;
+use super::percent;
 use super::queue::Queue;
 use super::schema::Schema;
 
@@ -39,7 +40,7 @@ pub struct Database {
 }
 
 /// A statement's work, on the thread of a connection.
-type Job = Box<dyn FnOnce(&mut Session) + Send>;
+type Job = Box<dyn FnOnce(&Session) + Send>;
 
 /// Threads with one connection each that share a queue.
 struct Pool {
@@ -86,7 +87,8 @@ impl Database {
         &self.schema
     }
 
-    /// Does `work` in one read transaction.
+    /// Does `work` on a connection that can only read. One statement sees one state of the database; `work` that has
+    /// several, and needs them to see the same, begins a transaction.
     ///
     /// # Errors
     /// Those of `work`; `database_busy` when the queue is full.
@@ -95,9 +97,7 @@ impl Database {
         T: Send + 'static,
         W: FnOnce(&Connection) -> Result<T> + Send + 'static,
     {
-        self.readers
-            .run(move |session| session.transaction(TransactionBehavior::Deferred, work))
-            .await
+        self.readers.run(move |session| session.timed(work)).await
     }
 
     /// Does `work` in one transaction that is rolled back when `work` fails.
@@ -110,9 +110,7 @@ impl Database {
         T: Send + 'static,
         W: FnOnce(&Connection) -> Result<T> + Send + 'static,
     {
-        self.writers
-            .run(move |session| session.transaction(TransactionBehavior::Immediate, work))
-            .await
+        self.writers.run(move |session| session.transaction(work)).await
     }
 }
 
@@ -144,7 +142,7 @@ impl Pool {
             let queue = Arc::clone(&pool.queue);
             match thread::Builder::new()
                 .name(name.to_owned())
-                .spawn(move || serve(session, &queue))
+                .spawn(move || serve(&session, &queue))
             {
                 Ok(thread) => pool.threads.push(thread),
                 Err(error) => {
@@ -159,7 +157,7 @@ impl Pool {
     async fn run<T, W>(&self, work: W) -> Result<T>
     where
         T: Send + 'static,
-        W: FnOnce(&mut Session) -> Result<T> + Send + 'static,
+        W: FnOnce(&Session) -> Result<T> + Send + 'static,
     {
         let (sender, receiver) = oneshot::channel();
         let job: Job = Box::new(move |session| {
@@ -188,22 +186,31 @@ impl Pool {
 }
 
 impl Session {
-    fn transaction<T>(
-        &mut self,
-        behavior: TransactionBehavior,
-        work: impl FnOnce(&Connection) -> Result<T>,
-    ) -> Result<T> {
-        let in_transaction = |error| failure::to_error(error, None);
-        // The wait for the lock has its own limit, so the clock starts after it.
-        let transaction = self
-            .connection
-            .transaction_with_behavior(behavior)
-            .map_err(in_transaction)?;
-        let outcome = {
-            let _running = self.deadline.start(self.timeout);
-            work(&transaction)?
-        };
-        transaction.commit().map_err(in_transaction)?;
+    fn new(mut connection: Connection, config: &Config) -> rusqlite::Result<Session> {
+        let deadline = Arc::new(Deadline::new());
+        let clock = Arc::clone(&deadline);
+        connection.progress_handler(BETWEEN_CHECKS, Some(move || clock.has_passed()))?;
+        Ok(Session {
+            connection,
+            deadline,
+            timeout: config.statement_timeout.0,
+        })
+    }
+
+    fn timed<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let _running = self.deadline.start(self.timeout);
+        work(&self.connection)
+    }
+
+    /// Takes the lock at once: a transaction that began with reading could find, when it comes to write, that another
+    /// process was faster. The wait for the lock has its own limit, so the clock starts after it; and it stands still
+    /// for the commit and the rollback, which are not to be stopped half-way.
+    fn transaction<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let failed = |error| failure::to_error(error, None);
+        let transaction =
+            Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate).map_err(failed)?;
+        let outcome = self.timed(work)?;
+        transaction.commit().map_err(failed)?;
         Ok(outcome)
     }
 }
@@ -246,11 +253,11 @@ impl Drop for Running<'_> {
 }
 
 /// What a thread does until the queue is closed.
-fn serve(mut session: Session, queue: &Queue<Job>) {
+fn serve(session: &Session, queue: &Queue<Job>) {
     while let Some(job) = queue.pop() {
         // A bug in one request's work must not take the connection from all others. Its transaction is rolled back on
         // the way out, and the sender that it drops answers for it.
-        let _ = catch_unwind(AssertUnwindSafe(|| job(&mut session)));
+        let _ = catch_unwind(AssertUnwindSafe(|| job(session)));
     }
 }
 
@@ -299,7 +306,7 @@ fn inspect_at(config: &Config, base: &Path, path: &Path) -> std::result::Result<
     let text = |error: rusqlite::Error| error.to_string();
     let folder = config.migrations.as_ref().map(|folder| base.join(folder));
     let connection = if path.try_exists().map_err(|error| error.to_string())? {
-        let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, config).map_err(text)?;
+        let connection = look_at(path, config).map_err(text)?;
         if let Some(folder) = &folder
             && migrations::pending(&connection, folder)? > 0
         {
@@ -344,6 +351,26 @@ fn connect(path: &Path, access: OpenFlags, config: &Config) -> rusqlite::Result<
     Ok(connection)
 }
 
+/// Opens a file to look at it. Even reading makes SQLite put files beside one that is in WAL mode, unless it is told
+/// that nobody changes it: which is so where it has neither a log nor a journal.
+fn look_at(path: &Path, config: &Config) -> rusqlite::Result<Connection> {
+    let beside = |suffix: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        Path::new(&name).exists()
+    };
+    match path.to_str() {
+        Some(name) if !beside("-wal") && !beside("-journal") => {
+            let mut uri = "file:".to_owned();
+            percent::encode_into(&mut uri, name);
+            uri.push_str("?immutable=1");
+            let access = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+            connect(Path::new(&uri), access, config)
+        }
+        _ => connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, config),
+    }
+}
+
 fn harden(connection: &Connection, config: &Config) -> rusqlite::Result<()> {
     connection.busy_timeout(config.busy_timeout.0)?;
     // No statement may damage the file, whatever it says.
@@ -355,20 +382,6 @@ fn harden(connection: &Connection, config: &Config) -> rusqlite::Result<()> {
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.set_prepared_statement_cache_capacity(PREPARED);
     Ok(())
-}
-
-impl Session {
-    fn new(connection: Connection, config: &Config) -> rusqlite::Result<Session> {
-        let mut connection = connection;
-        let deadline = Arc::new(Deadline::new());
-        let clock = Arc::clone(&deadline);
-        connection.progress_handler(BETWEEN_CHECKS, Some(move || clock.has_passed()))?;
-        Ok(Session {
-            connection,
-            deadline,
-            timeout: config.statement_timeout.0,
-        })
-    }
 }
 
 fn nanoseconds(duration: Duration) -> u64 {

@@ -12,7 +12,7 @@ use rusqlite::types::Value;
 use super::content;
 use super::percent;
 use super::resource::Resource;
-use super::schema::{Column, ValueType, closest};
+use super::schema::{Column, ValueType, did_you_mean};
 
 /// Filters in one query.
 const MAX_FILTERS: usize = 64;
@@ -21,6 +21,9 @@ const MAX_FILTERS: usize = 64;
 const MAX_LISTED: usize = 1000;
 /// Bytes of one value.
 const MAX_VALUE: usize = 4096;
+/// Bytes of a pattern. Matching one is the only work that SQLite can't be stopped in, and it grows with the product of
+/// the lengths of pattern and text.
+const MAX_PATTERN: usize = 256;
 /// Characters of the client's own text that an answer repeats.
 const SHOWN: usize = 64;
 
@@ -266,12 +269,15 @@ fn parse_filter<'r>(column: &'r Column, text: &str) -> std::result::Result<Filte
         .find(|known| *known == word && text.len() > word.len())
     else {
         let known = OPERATORS.join(", ");
-        let suggestion = super::schema::did_you_mean(word, OPERATORS.into_iter());
+        let suggestion = did_you_mean(word, OPERATORS.into_iter());
         return Err(format!(
             "`{}` is not one of the operators {known}, with a dot and a value{suggestion}",
             shown(word)
         ));
     };
+    if matches!(operator, "like" | "ilike") && operand.len() > MAX_PATTERN {
+        return Err(format!("the pattern is longer than {MAX_PATTERN} bytes"));
+    }
     let compare = |comparison| Ok(Test::Compare(comparison, parse_value(column, operand)?));
     let test = match operator {
         "eq" => compare(Comparison::Equal),
@@ -414,7 +420,7 @@ fn unknown_column(name: &str, resource: &Resource, parameters: &[&'static str]) 
         .columns()
         .map(|column| column.name().as_str())
         .chain(parameters.iter().copied());
-    let suggestion = closest(name, known).map_or_else(String::new, |close| format!("; did you mean `{close}`?"));
+    let suggestion = did_you_mean(name, known);
     Error::new(&codes::BAD_QUERY).with_detail(format!("there is no column `{}`{suggestion}", shown(name)))
 }
 

@@ -8,13 +8,13 @@ use rusqlite::Connection;
 pub(super) const MIGRATIONS_TABLE: &str = "portcullis_migrations";
 
 /// The tables and views of a database.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Schema {
     relations: Vec<Arc<Relation>>,
 }
 
 /// A table or a view.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Relation {
     name: Identifier,
     kind: Kind,
@@ -34,7 +34,7 @@ pub enum Kind {
 }
 
 /// A column of a table or view.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Column {
     name: Identifier,
     value_type: ValueType,
@@ -45,7 +45,7 @@ pub struct Column {
 }
 
 /// A reference from columns of one table to columns of another.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct ForeignKey {
     /// The columns that refer, by their place in the relation.
     pub columns: Vec<usize>,
@@ -233,7 +233,7 @@ impl ValueType {
 }
 
 /// The name out of `names` that was probably meant.
-pub(super) fn closest<'n>(wanted: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+fn closest<'n>(wanted: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let wanted = wanted.to_lowercase();
     // A third of the letters may be wrong; more, and the suggestion would only puzzle.
     let tolerated = wanted.chars().count().div_ceil(3);

@@ -1,0 +1,195 @@
+//! Opening a database: files, migrations, schema, and the names that a configuration gives.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use portcullis_backends::table::Table;
+use portcullis_backends::table::database::Database;
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::{Fixture, HIRING, database_config, get, table_config};
+
+fn open(folder: &Path) -> Result<Arc<Database>, String> {
+    Database::open("hiring", &database_config(json!({})), folder)
+}
+
+/// A folder with these migrations.
+fn folder(migrations: &[(&str, &str)]) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    std::fs::create_dir(folder.path().join("migrations")).unwrap();
+    for (name, sql) in migrations {
+        write(&folder, name, sql);
+    }
+    folder
+}
+
+fn write(folder: &TempDir, name: &str, sql: &str) {
+    std::fs::write(folder.path().join("migrations").join(name), sql).unwrap();
+}
+
+#[track_caller]
+fn fails(folder: &TempDir, words: &[&str]) {
+    let error = open(folder.path()).unwrap_err();
+    assert!(words.iter().all(|word| error.contains(word)), "{error}");
+    assert!(!error.contains('\n'), "{error}");
+}
+
+#[test]
+fn migrations_run_once_in_the_order_of_their_names() {
+    let folder = folder(&[
+        ("002.sql", "ALTER TABLE a ADD COLUMN y TEXT"),
+        (
+            "001.sql",
+            "CREATE TABLE a (x INTEGER PRIMARY KEY); INSERT INTO a VALUES (1);",
+        ),
+        ("notes.txt", "this is no migration"),
+    ]);
+    drop(open(folder.path()).unwrap());
+    write(&folder, "003.sql", "INSERT INTO a (x) SELECT max(x) + 1 FROM a");
+    drop(open(folder.path()).unwrap());
+    let database = open(folder.path()).unwrap();
+    let table = Table::new(Arc::clone(&database), &table_config("a", json!({})), 1).unwrap();
+    assert_eq!(
+        get("/a").of(&table).json(),
+        json!([{"x": 1, "y": null}, {"x": 2, "y": null}])
+    );
+    assert!(database.schema().relation("portcullis_migrations").is_none());
+}
+
+#[test]
+fn a_history_that_was_changed_is_refused() {
+    let folder = folder(&[("001.sql", "CREATE TABLE a (x)"), ("003.sql", "CREATE TABLE b (x)")]);
+    drop(open(folder.path()).unwrap());
+    write(&folder, "001.sql", "CREATE TABLE a (y)");
+    fails(&folder, &["001.sql", "changed"]);
+    write(&folder, "001.sql", "CREATE TABLE a (x)");
+    write(&folder, "002.sql", "CREATE TABLE c (x)");
+    fails(&folder, &["002.sql", "before 003.sql"]);
+    std::fs::remove_file(folder.path().join("migrations/002.sql")).unwrap();
+    std::fs::remove_file(folder.path().join("migrations/001.sql")).unwrap();
+    fails(&folder, &["001.sql", "missing"]);
+    std::fs::remove_file(folder.path().join("migrations/003.sql")).unwrap();
+    fails(&folder, &["001.sql", "missing"]);
+}
+
+#[test]
+fn a_migration_runs_wholly_or_not_at_all() {
+    for (sql, words) in [
+        ("CREATE TABLE b (x);\nCREATE TABLE b (x);", "already exists"),
+        ("CREATE TABLE b (x); nonsense", "syntax error"),
+        ("CREATE TABLE b (x); COMMIT; CREATE TABLE c (x)", "not authorized"),
+        ("ATTACH 'other.db' AS other", "not authorized"),
+    ] {
+        let folder = folder(&[("001.sql", "CREATE TABLE a (x)"), ("002.sql", sql)]);
+        fails(&folder, &["002.sql", words]);
+        write(&folder, "002.sql", "CREATE TABLE d (x)");
+        let names: Vec<_> = open(folder.path())
+            .unwrap()
+            .schema()
+            .relations()
+            .iter()
+            .map(|it| it.name().as_str().to_owned())
+            .collect();
+        assert_eq!(names, ["a", "d"], "{sql}");
+    }
+}
+
+#[test]
+fn what_cannot_be_opened_is_named() {
+    let folder = folder(&[]);
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    std::fs::write(
+        folder.path().join("data/hiring.db"),
+        "this is certainly not a database file\n".repeat(100),
+    )
+    .unwrap();
+    fails(&folder, &["data/hiring.db", "not a database"]);
+    std::fs::remove_dir_all(folder.path().join("data")).unwrap();
+    std::fs::write(folder.path().join("data"), "a file where the folder should be").unwrap();
+    fails(&folder, &["data/hiring.db"]);
+    let missing = TempDir::new().unwrap();
+    fails(&missing, &["migrations"]);
+    for url in ["postgres://x", "sqlite:", "sqlite::memory:", "sqlite://x", "x.db"] {
+        let config = database_config(json!({"url": url}));
+        assert!(
+            Database::open("x", &config, folder.path()).unwrap_err().contains(url),
+            "{url}"
+        );
+    }
+}
+
+#[test]
+fn a_file_is_created_with_its_folder_and_closed_whole() {
+    let fixture = Fixture::new(HIRING);
+    let (file, folder) = (fixture.file(), fixture.folder);
+    assert!(file.is_file());
+    drop(fixture.database);
+    // The log was written back and removed: threads and connections are gone.
+    let left: Vec<_> = std::fs::read_dir(folder.path().join("data"))
+        .unwrap()
+        .map(|it| it.unwrap().file_name())
+        .collect();
+    assert_eq!(left, ["hiring.db"]);
+}
+
+#[test]
+fn a_check_changes_nothing() {
+    let folder = folder(&[("001.sql", "CREATE TABLE a (x)")]);
+    let config = database_config(json!({}));
+    let schema = Database::inspect(&config, folder.path()).unwrap().unwrap();
+    assert!(schema.relation("a").is_some());
+    assert!(!folder.path().join("data").exists());
+    drop(open(folder.path()).unwrap());
+    assert!(Database::inspect(&config, folder.path()).unwrap().is_some());
+    let left: Vec<_> = std::fs::read_dir(folder.path().join("data"))
+        .unwrap()
+        .map(|it| it.unwrap().file_name())
+        .collect();
+    assert_eq!(left, ["hiring.db"]);
+    write(&folder, "002.sql", "CREATE TABLE b (x)");
+    assert!(Database::inspect(&config, folder.path()).unwrap().is_none());
+    write(&folder, "001.sql", "CREATE TABLE a (y)");
+    assert!(
+        Database::inspect(&config, folder.path())
+            .unwrap_err()
+            .contains("001.sql")
+    );
+    let config = database_config(json!({"url": "sqlite:none.db", "migrations": null}));
+    assert!(Database::inspect(&config, folder.path()).unwrap().is_none());
+    assert!(!folder.path().join("none.db").exists());
+}
+
+#[test]
+fn names_of_a_configuration_are_checked() {
+    let fixture = Fixture::new(HIRING);
+    let check = |config| Table::new(Arc::clone(&fixture.database), &config, 1).unwrap_err();
+    for (error, words) in [
+        (
+            check(table_config("qestions", json!({}))),
+            "`qestions`; did you mean `questions`?",
+        ),
+        (
+            check(table_config("questions", json!({"columns": ["id", "levle"]}))),
+            "`levle`; did you mean `level`?",
+        ),
+        (
+            check(table_config("questions", json!({"columns": ["id", "id"]}))),
+            "listed twice",
+        ),
+        (
+            check(table_config("questions", json!({"methods": ["GTE"]}))),
+            "did you mean `GET`?",
+        ),
+        (check(table_config("questions", json!({"methods": ["PUT"]}))), "`PUT`"),
+        (
+            check(table_config("portcullis_migrations", json!({}))),
+            "there is no table",
+        ),
+        (check(table_config("sqlite_schema", json!({}))), "there is no table"),
+    ] {
+        assert!(error.contains(words), "{error}");
+    }
+    assert!(Table::check(fixture.database.schema(), &table_config("counts", json!({}))).is_ok());
+    assert!(Table::check(fixture.database.schema(), &table_config("count", json!({}))).is_err());
+}
