@@ -137,6 +137,7 @@ impl Policy for Cors {
             };
         }
         if allowed {
+            cx.answer.reserve(8, 384);
             self.put_allowance(&mut cx.answer, origin);
             if !self.expose.is_empty() {
                 cx.answer.set(EXPOSE_HEADERS, &*self.expose);

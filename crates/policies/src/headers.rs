@@ -50,6 +50,7 @@ pub struct Headers {
     response: Changes,
     /// Of what is added to the response: whether it is also set, and so stands beside our own and no backend's field.
     beside_own: Box<[bool]>,
+    needs_host: bool,
 }
 
 /// Changes of one message.
@@ -70,10 +71,15 @@ impl Headers {
         let response = Changes::new(&config.response)?;
         let is_set = |name: &FieldName| response.set.iter().any(|(set, _)| set.is(name));
         let beside_own = response.add.iter().map(|(name, _)| is_set(name)).collect();
+        let mut values = [&request, &response]
+            .into_iter()
+            .flat_map(|changes| changes.set.iter().chain(&changes.add));
+        let needs_host = values.any(|(_, value)| value.needs_host());
         Ok(Headers {
             request,
             response,
             beside_own,
+            needs_host,
         })
     }
 
@@ -93,6 +99,7 @@ impl Headers {
     /// Puts what is set into the answer; what is added beside a backend's fields is the result.
     fn change_answer(&self, facts: &Facts<'_>, answer: &mut portcullis_core::Headers) -> portcullis_core::Headers {
         let mut added = portcullis_core::Headers::new();
+        answer.reserve(self.response.set.len(), 64 * self.response.set.len());
         for (name, value) in &self.response.set {
             value.render(facts, |value| answer.set(name.name(), value));
         }
@@ -107,7 +114,11 @@ impl Headers {
 impl Policy for Headers {
     fn call<'a>(&'a self, cx: &'a mut Ctx, mut request: Request, next: Next<'a>) -> Reply<'a> {
         // The host is the client's, whatever the request to the backend will say.
-        let host = self.needs_host().then(|| request.host().to_owned()).unwrap_or_default();
+        let host = if self.needs_host {
+            request.host().to_owned()
+        } else {
+            String::new()
+        };
         let mut answer = std::mem::take(&mut cx.answer);
         let facts = Facts { cx, host: &host };
         self.change_request(&facts, &mut request);
@@ -129,19 +140,6 @@ impl Policy for Headers {
                     .iter()
                     .fold(error, |error, (name, value)| error.with_header(name, value))),
             }
-        })
-    }
-}
-
-impl Headers {
-    fn needs_host(&self) -> bool {
-        let changes = [&self.request, &self.response];
-        changes.iter().any(|changes| {
-            changes
-                .set
-                .iter()
-                .chain(&changes.add)
-                .any(|(_, value)| value.needs_host())
         })
     }
 }

@@ -5,6 +5,11 @@
 //! snapshot is made. Nothing here knows a backend, the router or the operators' interface, and nothing waits: a policy
 //! that lets a request pass hands on the reply of the next layer without an allocation of its own.
 
+pub mod order;
+
+pub mod access_log;
+pub mod metrics;
+
 pub mod cors;
 
 pub mod limits;
@@ -15,6 +20,7 @@ pub mod api_key;
 pub mod headers;
 
 mod field_name;
+mod placeholders;
 
 #[cfg(test)]
 mod trial;

@@ -2,19 +2,15 @@ use std::io::Write as _;
 
 use portcullis_core::Ctx;
 
+use crate::placeholders::{self, Piece};
+
 /// A field's value with placeholders, read once.
 #[derive(Debug)]
 pub(super) enum Template {
     /// Without placeholders.
     Fixed(Box<[u8]>),
     /// With some.
-    Parts(Box<[Part]>),
-}
-
-#[derive(Debug)]
-pub(super) enum Part {
-    Text(Box<[u8]>),
-    Value(Placeholder),
+    Pieces(Box<[Piece<Placeholder>]>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,48 +37,24 @@ impl Template {
         if text.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t') {
             return Err("a field's value can't hold line breaks or other control characters".to_owned());
         }
-        let mut parts = Vec::new();
-        let mut literal = String::new();
-        let mut rest = text;
-        while let Some(at) = rest.find(['{', '}']) {
-            literal.push_str(&rest[..at]);
-            let brace = &rest[at..=at];
-            let after = &rest[at + 1..];
-            if let Some(after) = after.strip_prefix(brace) {
-                literal.push_str(brace);
-                rest = after;
-                continue;
-            }
-            let (name, after) = match (brace, after.split_once('}')) {
-                ("{", Some(found)) => found,
-                _ => return Err(format!("a brace stands alone in `{text}`: write it twice")),
-            };
-            if !literal.is_empty() {
-                parts.push(Part::Text(std::mem::take(&mut literal).into_bytes().into()));
-            }
-            parts.push(Part::Value(Placeholder::named(name)?));
-            rest = after;
-        }
-        literal.push_str(rest);
-        if parts.is_empty() {
-            return Ok(Template::Fixed(literal.into_bytes().into()));
-        }
-        if !literal.is_empty() {
-            parts.push(Part::Text(literal.into_bytes().into()));
-        }
-        Ok(Template::Parts(parts.into()))
+        let mut pieces = placeholders::read(text, Placeholder::named)?;
+        Ok(match &mut *pieces {
+            [] => Template::Fixed(Box::default()),
+            [Piece::Text(text)] => Template::Fixed(std::mem::take(text)),
+            _ => Template::Pieces(pieces),
+        })
     }
 
     /// Gives the value to `put`.
     pub(super) fn render(&self, facts: &Facts<'_>, put: impl FnOnce(&[u8])) {
         match self {
             Template::Fixed(text) => put(text),
-            Template::Parts(parts) => {
+            Template::Pieces(pieces) => {
                 let mut value = Vec::with_capacity(64);
-                for part in parts {
-                    match part {
-                        Part::Text(text) => value.extend_from_slice(text),
-                        Part::Value(placeholder) => placeholder.render(facts, &mut value),
+                for piece in pieces {
+                    match piece {
+                        Piece::Text(text) => value.extend_from_slice(text),
+                        Piece::Placeholder(placeholder) => placeholder.render(facts, &mut value),
                     }
                 }
                 put(&value);
@@ -93,7 +65,9 @@ impl Template {
     pub(super) fn needs_host(&self) -> bool {
         match self {
             Template::Fixed(_) => false,
-            Template::Parts(parts) => parts.iter().any(|part| matches!(part, Part::Value(Placeholder::Host))),
+            Template::Pieces(pieces) => pieces
+                .iter()
+                .any(|piece| matches!(piece, Piece::Placeholder(Placeholder::Host))),
         }
     }
 }
@@ -119,6 +93,10 @@ impl Placeholder {
     fn render(self, facts: &Facts<'_>, out: &mut Vec<u8>) {
         let Facts { cx, host } = facts;
         match self {
+            Placeholder::ClientIp if cx.client == cx.connection.peer.ip() => {
+                out.extend_from_slice(cx.connection.peer_ip.as_bytes());
+            }
+            // What a trusted proxy said.
             Placeholder::ClientIp => write!(out, "{}", cx.client).expect("a Vec takes every write"),
             Placeholder::RequestId => out.extend_from_slice(cx.request_id.as_str().as_bytes()),
             Placeholder::Host => out.extend_from_slice(host.as_bytes()),

@@ -52,7 +52,8 @@ impl Fields {
         push(numbers.format(remaining).as_bytes());
         push(b";t=");
         push(numbers.format(whole_seconds(after)).as_bytes());
-        answer.reserve(4, 192);
+        // Room for what other policies add, too.
+        answer.reserve(6, 320);
         answer.append(Known::RateLimitPolicy, &self.policy);
         answer.append(Known::RateLimit, &text[..len]);
     }

@@ -1,0 +1,148 @@
+//! The order in which policies run, with the reason for each place.
+//!
+//! It is the program's to say, not the file's: a wrong order is how gateways leak.
+
+/// One line for each policy; the first one is the outermost layer.
+pub const ORDER: &[Place] = &[
+    Place {
+        kind: Kind::AccessLog,
+        stage: Stage::Observe,
+        reason: "It sees everything, refusals too, so it stands outside of all that may refuse.",
+    },
+    Place {
+        kind: Kind::Metrics,
+        stage: Stage::Observe,
+        reason: "As the log: what was refused is counted as well.",
+    },
+    Place {
+        kind: Kind::Cors,
+        stage: Stage::Admit,
+        reason: "A preflight carries no credentials and is answered before anybody asks for them; and a page can read a \
+                 refusal (413, 429 with Retry-After, 401) only if it has the fields of this policy. Its own answers \
+                 cost less than a refusal, so they need no rate limit.",
+    },
+    Place {
+        kind: Kind::Limits,
+        stage: Stage::Protect,
+        reason: "It needs nothing but a length: the cheapest refusal, before anything reads or counts.",
+    },
+    Place {
+        kind: Kind::RateLimit,
+        stage: Stage::Protect,
+        reason: "Before authentication, so that guessing keys is limited too and costs us no hash.",
+    },
+    Place {
+        kind: Kind::ApiKey,
+        stage: Stage::Identify,
+        reason: "Before all that acts for a consumer, and before anything could change the credential.",
+    },
+    Place {
+        kind: Kind::Headers,
+        stage: Stage::Shape,
+        reason: "Last before the backend: it may name the consumer, and what it removes has been judged before.",
+    },
+];
+
+/// The place of one policy.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// Which policy.
+    pub kind: Kind,
+    /// What it is there for.
+    pub stage: Stage,
+    /// Why it stands here.
+    pub reason: &'static str,
+}
+
+/// What the policies of a stretch of the way are there for, in the order of the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// They see how every request ended, and change nothing.
+    Observe,
+    /// They say from where a page may call.
+    Admit,
+    /// They keep load away.
+    Protect,
+    /// They find out who it is.
+    Identify,
+    /// They change what goes to the backend and what comes back.
+    Shape,
+}
+
+/// A policy by its name in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Kind {
+    AccessLog,
+    Metrics,
+    Cors,
+    Limits,
+    RateLimit,
+    ApiKey,
+    Headers,
+}
+
+impl Kind {
+    /// Its name: in the file, in the log, in metrics and of its source file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::AccessLog => "access_log",
+            Kind::Metrics => "metrics",
+            Kind::Cors => "cors",
+            Kind::Limits => "limits",
+            Kind::RateLimit => "rate_limit",
+            Kind::ApiKey => "api_key",
+            Kind::Headers => "headers",
+        }
+    }
+
+    /// Its place in [`ORDER`], to sort by.
+    pub fn place(self) -> usize {
+        ORDER
+            .iter()
+            .position(|place| place.kind == self)
+            .expect("every policy has a line in the table")
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use portcullis_config::policy::PolicySet;
+
+    use super::*;
+
+    #[test]
+    fn every_policy_of_the_file_has_one_line() {
+        let schema = serde_json::to_value(schemars::schema_for!(PolicySet)).unwrap();
+        let of_the_file: BTreeSet<&str> = schema["properties"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(String::as_str)
+            .collect();
+        let of_the_table: BTreeSet<&str> = ORDER.iter().map(|place| place.kind.name()).collect();
+        assert_eq!(of_the_table, of_the_file);
+        assert_eq!(of_the_table.len(), ORDER.len(), "a policy has two lines");
+    }
+
+    #[test]
+    fn every_policy_has_a_source_file_of_its_name() {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        for place in ORDER {
+            let name = place.kind.name();
+            assert!(source.join(format!("{name}.rs")).is_file(), "{name}");
+        }
+    }
+
+    #[test]
+    fn stages_follow_each_other() {
+        assert!(ORDER.is_sorted_by_key(|place| place.stage));
+        for (at, place) in ORDER.iter().enumerate() {
+            assert_eq!(place.kind.place(), at);
+        }
+    }
+}
