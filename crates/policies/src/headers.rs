@@ -71,10 +71,7 @@ impl Headers {
         let response = Changes::new(&config.response)?;
         let is_set = |name: &FieldName| response.set.iter().any(|(set, _)| set.is(name));
         let beside_own = response.add.iter().map(|(name, _)| is_set(name)).collect();
-        let mut values = [&request, &response]
-            .into_iter()
-            .flat_map(|changes| changes.set.iter().chain(&changes.add));
-        let needs_host = values.any(|(_, value)| value.needs_host());
+        let needs_host = [&request, &response].iter().any(|changes| changes.needs_host());
         Ok(Headers {
             request,
             response,
@@ -169,6 +166,10 @@ impl Changes {
             set: set.collect::<Result<_, String>>()?,
             add: add.collect::<Result<_, String>>()?,
         })
+    }
+
+    fn needs_host(&self) -> bool {
+        self.set.iter().chain(&self.add).any(|(_, value)| value.needs_host())
     }
 }
 
