@@ -80,7 +80,7 @@ impl Report {
     }
 
     pub(crate) fn add(&mut self, place: Option<Place>, path: &str, message: impl Into<String>) {
-        if self.problems.len() < MOST {
+        if !self.is_full() {
             let (path, message) = (on_one_line(path), on_one_line(&message.into()));
             self.problems.push(Problem {
                 file: self.file.clone(),
@@ -91,6 +91,11 @@ impl Report {
         } else {
             self.left_out = true;
         }
+    }
+
+    /// Whether what is added now is left out: then it need not be thought through.
+    pub(crate) fn is_full(&self) -> bool {
+        self.problems.len() >= MOST
     }
 
     pub(crate) fn is_empty(&self) -> bool {

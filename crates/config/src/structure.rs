@@ -4,7 +4,7 @@
 mod branch;
 mod text;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::Path;
 
@@ -52,7 +52,7 @@ struct Walk<'a, 'r> {
     surroundings: &'a Surroundings<'a>,
     report: &'r mut Report,
     /// The names that there are to refer to, by the key of the file under which they stand.
-    names: HashMap<&'static str, HashSet<&'a str>>,
+    names: HashMap<&'static str, BTreeSet<&'a str>>,
     path: String,
 }
 
@@ -61,6 +61,15 @@ impl<'a> Walk<'a, '_> {
     fn problem(&mut self, place: Place, message: impl Into<String>) -> Value {
         self.report.add(Some(place), &self.path, message);
         Value::Null
+    }
+
+    /// The proposal that follows a name that isn't there.
+    fn advice<'n>(&self, wrong: &str, names: impl Iterator<Item = &'n str>) -> String {
+        if self.report.is_full() {
+            String::new()
+        } else {
+            did_you_mean(wrong, names)
+        }
     }
 
     /// Looks at something below the present value: its path is longer by `segment`.
@@ -203,7 +212,7 @@ impl<'a> Walk<'a, '_> {
                 .flatten()
                 .map(|(key, _)| key.as_str())
         };
-        let mut advice = did_you_mean(&entry.key, known());
+        let mut advice = self.advice(&entry.key, known());
         if advice.is_empty() {
             let keys: Vec<_> = known().map(|key| format!("`{key}`")).collect();
             advice = format!("; there is {}", keys.join(", "));

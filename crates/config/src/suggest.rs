@@ -10,13 +10,15 @@ pub(crate) fn did_you_mean<'a>(wrong: &str, names: impl Iterator<Item = &'a str>
 
 /// The name that is reached with the fewest slips of the finger, when they are few for the length.
 fn nearest<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    // The effort is the product of the lengths: a name of the file's may be as long as the file.
+    // The effort is the number of the names times the product of the lengths, and both are the file's to choose.
     const LONGEST: usize = 64;
+    const MOST: usize = 20_000;
     if wrong.len() > LONGEST {
         return None;
     }
     let folded = wrong.to_lowercase().replace('-', "_");
     names
+        .take(MOST)
         .filter(|name| name.len() <= LONGEST)
         .map(|name| {
             (

@@ -97,7 +97,7 @@ impl Walk<'_, '_> {
             "databases" => "database",
             _ => "set of policies",
         };
-        let mut advice = did_you_mean(name, known.iter().copied());
+        let mut advice = self.advice(name, known.iter().copied());
         if advice.is_empty() {
             advice = format!("; add it under `{key}`");
         }
