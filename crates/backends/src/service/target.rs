@@ -199,7 +199,7 @@ impl Target {
         let stream = tokio::time::timeout(timeout, self.open_stream(slow))
             .await
             .unwrap_or_else(|_| Err(Error::new(&codes::UPSTREAM_CONNECT_TIMEOUT)))?;
-        Ok(Connection::new(Transport { stream, opened }))
+        Ok(Connection::new(Transport { stream, _opened: opened }))
     }
 
     async fn open_stream(&self, slow: &tokio::runtime::Handle) -> Result<Stream, Error> {

@@ -11,7 +11,7 @@ use super::target::Opened;
 /// A byte stream to a target, which counts it as open until it is dropped.
 pub(super) struct Transport {
     pub(super) stream: Stream,
-    pub(super) opened: Opened,
+    pub(super) _opened: Opened,
 }
 
 pub(super) enum Stream {

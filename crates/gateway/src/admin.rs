@@ -1,0 +1,139 @@
+//! The operators' listener, on a thread of its own: it answers even when every worker is busy.
+
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use portcullis_core::{Error, Known, Method, Request, Response, Status, codes};
+use portcullis_http1::server::{self, Arrival, Handler, Sent, Settings};
+use portcullis_http1::{Drain, HeadLimits};
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, LocalOptions};
+
+use crate::reload::Reloader;
+use crate::state::State;
+use crate::telemetry::{log, numbers};
+
+/// Connections that operators may have open at a time.
+const CONNECTIONS: usize = 256;
+
+/// Binds the operators' address.
+///
+/// # Errors
+/// One line that names the address.
+pub(crate) fn bind(address: SocketAddr) -> Result<StdListener, String> {
+    let cannot = |error: std::io::Error| format!("can't listen on {address} (admin): {error}");
+    let socket = StdListener::bind(address).map_err(cannot)?;
+    socket.set_nonblocking(true).map_err(cannot)?;
+    Ok(socket)
+}
+
+/// Serves operators until the process ends.
+///
+/// # Errors
+/// When the system gives no thread.
+pub(crate) fn start(socket: StdListener, state: Arc<State>, reloader: Arc<Reloader>) -> Result<(), String> {
+    let serve = move || {
+        let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+        match runtime {
+            Ok(runtime) => runtime.block_on(accept(socket, Desk { state, reloader })),
+            Err(error) => log::warn(format_args!("the admin listener can't start: {error}")),
+        }
+    };
+    let thread = std::thread::Builder::new().name("admin".to_owned()).spawn(serve);
+    thread.map(drop).map_err(|error| format!("can't start the admin listener: {error}"))
+}
+
+async fn accept(socket: StdListener, desk: Desk) {
+    let listener = match TcpListener::from_std(socket) {
+        Ok(listener) => listener,
+        Err(error) => return log::warn(format_args!("the admin listener can't start: {error}")),
+    };
+    let desk = Rc::new(desk);
+    let drain = Drain::new();
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) if drain.connections() < CONNECTIONS => {
+                let (desk, ticket) = (desk.clone(), drain.join());
+                tokio::task::spawn_local(async move {
+                    server::serve(stream, &*desk, &settings(), &ticket).await;
+                });
+            }
+            Ok(_) => {}
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+}
+
+fn settings() -> Settings {
+    let limits = HeadLimits { head_bytes: 16 * 1024, target_bytes: 1024, fields: 64 };
+    let patience = Duration::from_secs(10);
+    Settings {
+        limits,
+        head_timeout: patience,
+        body_timeout: patience,
+        idle_timeout: Duration::from_secs(60),
+        write_timeout: patience,
+    }
+}
+
+/// Answers operators.
+struct Desk {
+    state: Arc<State>,
+    reloader: Arc<Reloader>,
+}
+
+impl Handler for Desk {
+    type Exchange = ();
+
+    async fn call(&self, request: Request, _: Arrival) -> (Response, ()) {
+        let response = match (&request.method, request.target.path()) {
+            (Method::Get | Method::Head, "/healthz") => text(Status::OK, "ok\n"),
+            (Method::Get | Method::Head, "/readyz") => self.readiness(),
+            (Method::Get | Method::Head, "/metrics") => Response::new(Status::OK)
+                .with_body("application/openmetrics-text; version=1.0.0; charset=utf-8", numbers::render(&self.state)),
+            (Method::Get | Method::Head, "/config") => {
+                let effective = &self.state.snapshot.load().effective;
+                Response::new(Status::OK).with_body("application/json", format!("{effective:#}\n"))
+            }
+            (Method::Post, "/reload") => self.reload().await,
+            (_, "/healthz" | "/readyz" | "/metrics" | "/config") => refused(&codes::METHOD_NOT_ALLOWED, "GET, HEAD"),
+            (_, "/reload") => refused(&codes::METHOD_NOT_ALLOWED, "POST"),
+            _ => text(Status::NOT_FOUND, "There are /healthz, /readyz, /metrics, /config and POST /reload.\n"),
+        };
+        (response.with_header(Known::CacheControl, "no-store"), ())
+    }
+
+    fn refuse(&self, error: Error, _: Instant) -> (Response, ()) {
+        (text(error.status(), &format!("{error}\n")), ())
+    }
+
+    fn ended(&self, (): (), _: Sent) {}
+}
+
+impl Desk {
+    fn readiness(&self) -> Response {
+        if self.state.ready.load(Ordering::Acquire) {
+            text(Status::OK, "ready\n")
+        } else {
+            text(Status::SERVICE_UNAVAILABLE, "starting or draining\n")
+        }
+    }
+
+    async fn reload(&self) -> Response {
+        match self.reloader.reload().await {
+            Ok(()) => text(Status::OK, "the configuration was reloaded\n"),
+            Err(why) => text(Status::UNPROCESSABLE_CONTENT, &format!("{why}\n")),
+        }
+    }
+}
+
+fn text(status: Status, text: &str) -> Response {
+    Response::new(status).with_body("text/plain; charset=utf-8", text.to_owned())
+}
+
+fn refused(code: &codes::Code, allow: &str) -> Response {
+    text(code.status, &format!("{}\n", code.title)).with_header(Known::Allow, allow)
+}

@@ -1,0 +1,187 @@
+//! The command line.
+
+mod check;
+mod explain;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::server;
+use crate::source::Source;
+
+/// The one gate in front of your services: an API gateway in one binary and one file.
+///
+/// A request enters through a listener, a route claims it, policies guard it, and a backend answers it: a pool of
+/// servers, a table of a database, files, a fixed answer or a redirection.
+#[derive(Parser)]
+#[command(name = "portcullis", version, max_term_width = 100, after_help = FIRST_STEPS)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+const FIRST_STEPS: &str = "First steps:
+  portcullis proxy http://127.0.0.1:9000     a gateway in front of a server, with no file at all
+  portcullis schema > portcullis.schema.json so that an editor completes the file
+  portcullis check portcullis.yaml           says everything that is wrong with the file
+  portcullis run portcullis.yaml             serves
+  portcullis explain GET /questions          says which route answers, and why others don't
+
+Signals of a running gateway: HUP reloads the file, TERM ends after the requests in progress, USR1 reopens logs.";
+
+/// The file that commands take when none is named.
+const DEFAULT_FILE: &str = "portcullis.yaml";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve, until a signal ends it.
+    ///
+    /// Compiles the file, opens databases and runs their migrations, and only then listens. SIGHUP or POST /reload on
+    /// the admin listener loads the file again; one that is wrong changes nothing. Exit code 1: it could not start, and
+    /// standard error says why.
+    Run {
+        /// The configuration.
+        #[arg(default_value = DEFAULT_FILE)]
+        file: PathBuf,
+    },
+    /// Say everything that is wrong with a configuration, and change nothing.
+    ///
+    /// Certificates are loaded, services and tables are looked up in what is there, routes that never match are named.
+    /// Exit code 0: it can run; 1: it can't; 2: it can, but there are warnings and --strict was given.
+    Check {
+        /// The configuration.
+        #[arg(default_value = DEFAULT_FILE)]
+        file: PathBuf,
+        /// How to write problems.
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+        /// Take warnings as a failure.
+        #[arg(long)]
+        strict: bool,
+    },
+    /// Say which route answers a request, what guards it, and why other routes don't.
+    ///
+    /// Exit code 0: a route claims the request; 1: none does, or the configuration is wrong.
+    Explain {
+        /// The method, such as GET.
+        method: String,
+        /// A URL or a path: `http://api.example.com/questions?level=eq.1` or `/questions`.
+        url: String,
+        /// A header field of the request: `-H 'Host: example.com'`.
+        #[arg(short = 'H', long = "header", value_name = "FIELD")]
+        headers: Vec<String>,
+        /// The configuration.
+        #[arg(short, long, default_value = DEFAULT_FILE)]
+        file: PathBuf,
+        /// Show every route, not only those that come near.
+        #[arg(long)]
+        all: bool,
+        /// How to write the answer.
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
+    /// Write the JSON Schema of the configuration, for editors.
+    Schema,
+    /// Stand in front of servers with no file at all.
+    ///
+    /// Requests are spread over the targets and logged to standard output.
+    Proxy {
+        /// Servers, such as `http://127.0.0.1:9000`.
+        #[arg(required = true, value_name = "TARGET")]
+        targets: Vec<String>,
+        /// Where to listen.
+        #[arg(long, default_value = "127.0.0.1:8080")]
+        bind: std::net::SocketAddr,
+        /// Where operators ask for health and metrics. By default nowhere.
+        #[arg(long)]
+        admin: Option<std::net::SocketAddr>,
+    },
+    /// Write a reference page of the documentation.
+    #[command(hide = true)]
+    Reference {
+        /// Which one.
+        #[arg(value_enum)]
+        page: crate::reference::Page,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Does what the command line asks for.
+pub(crate) fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    match arguments.command {
+        None => {
+            let mut command = <Arguments as clap::CommandFactory>::command();
+            print(&command.render_long_help().to_string());
+            ExitCode::SUCCESS
+        }
+        Some(Command::Run { file }) => server::run(Source::File(file)),
+        Some(Command::Check { file, format, strict }) => check::run(file, format == Format::Json, strict),
+        Some(Command::Explain { method, url, headers, file, all, format }) => {
+            explain::run(&explain::Asked { method, url, headers }, file, all, format == Format::Json)
+        }
+        Some(Command::Schema) => {
+            print(&format!("{:#}\n", portcullis_config::schema()));
+            ExitCode::SUCCESS
+        }
+        Some(Command::Proxy { targets, bind, admin }) => server::run(Source::Text(proxy_file(&targets, bind, admin))),
+        Some(Command::Reference { page }) => {
+            print(&crate::reference::render(page));
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+/// The file that `portcullis proxy` stands for.
+fn proxy_file(targets: &[String], bind: std::net::SocketAddr, admin: Option<std::net::SocketAddr>) -> String {
+    // A dollar sign in an argument is not a reference to a variable.
+    let targets: Vec<String> = targets.iter().map(|target| target.replace('$', "$$")).collect();
+    let mut file = serde_json::json!({
+        "listeners": [{"bind": bind}],
+        "services": {"upstream": {"targets": targets}},
+        "policies": {"log": {"access_log": {}}},
+        "everywhere": ["log"],
+        "routes": [{"path": "/**", "to": {"service": "upstream"}}],
+    });
+    if let Some(admin) = admin {
+        file["admin"] = serde_json::json!({"bind": admin});
+    }
+    file.to_string()
+}
+
+/// Writes to standard output. A reader that has seen enough, such as `head`, is no failure.
+fn print(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// Writes to standard error.
+fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        <Arguments as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn the_file_of_a_proxy_is_valid() {
+        let targets = ["http://127.0.0.1:9000".to_owned(), "https://[::1]:9001".to_owned()];
+        let bind = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+        Source::Text(proxy_file(&targets, bind, Some(bind))).load().expect("the file is valid");
+    }
+}

@@ -1,0 +1,265 @@
+//! From what was written to what runs: the whole of it, or every reason why not.
+
+mod guards;
+mod matches;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use portcullis_backends::table::Table;
+use portcullis_backends::table::database::Database;
+use portcullis_backends::table::schema::Schema;
+use portcullis_backends::{files, redirect, respond, service};
+use portcullis_config::route::{Route as WrittenRoute, To, ToTable};
+use portcullis_config::{Loaded, Problem, Problems, effective, listener as written_listener};
+use portcullis_core::{Backend, Ctx, Error, Reply, Request, RouteName, codes};
+use portcullis_http1::HeadLimits;
+use portcullis_http1::server::Settings;
+use tokio::runtime::Handle;
+
+use self::guards::Guards;
+use crate::kept::Kept;
+use crate::listener::tls_acceptor;
+use crate::router::{Finding, PathPattern, Router};
+use crate::snapshot::{ListenerKey, ListenerRules, Route, Snapshot};
+
+/// Whether what is compiled will run, or is only looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Databases are opened and migrated.
+    Run,
+    /// Nothing is created or changed.
+    Check,
+}
+
+/// Compiles a configuration.
+///
+/// # Errors
+/// Everything in it that can't run.
+pub(crate) fn compile(loaded: &Loaded, kept: &Kept, slow: &Handle, purpose: Purpose) -> Result<Compiled, Problems> {
+    let mut compiler = Compiler { loaded, kept, slow, purpose, problems: Vec::new() };
+    let listeners = compiler.listeners();
+    let ends = compiler.ends();
+    let guards = Guards::compile(&mut compiler);
+    let (rules, route_of_rule, primary) = matches::rules(&mut compiler);
+    let routes = compiler.routes(&guards, &ends);
+    if !compiler.problems.is_empty() {
+        return Err(Problems(compiler.problems));
+    }
+    let (router, findings) = Router::new(rules);
+    let told = |rule: u32| primary[rule as usize].then(|| route_of_rule[rule as usize]);
+    let findings = findings.into_iter().filter_map(|finding| compiler.warning(&finding, told, &routes));
+    let warnings = loaded.warnings.iter().cloned().chain(findings).collect();
+    let snapshot = Snapshot {
+        router,
+        route_of_rule,
+        routes,
+        unrouted: guards.unrouted(),
+        listeners,
+        drain: loaded.file.drain.0,
+        effective: effective(&loaded.file),
+    };
+    Ok(Compiled { snapshot, warnings })
+}
+
+/// What came of a compilation.
+pub(crate) struct Compiled {
+    pub(crate) snapshot: Snapshot,
+    /// What is allowed and probably not meant.
+    pub(crate) warnings: Vec<Problem>,
+}
+
+struct Compiler<'c> {
+    loaded: &'c Loaded,
+    kept: &'c Kept,
+    slow: &'c Handle,
+    purpose: Purpose,
+    problems: Vec<Problem>,
+}
+
+/// What routes can end in, by name.
+struct Ends {
+    pools: BTreeMap<String, Arc<service::Pool>>,
+    databases: BTreeMap<String, Store>,
+}
+
+/// A database as far as the purpose allows to know it.
+enum Store {
+    Open(Arc<Database>),
+    /// Its schema, where that can be known without changing anything.
+    Seen(Option<Arc<Schema>>),
+}
+
+impl Compiler<'_> {
+    fn problem(&mut self, path: &str, message: impl Into<String>) {
+        self.problems.push(self.loaded.problem(path, message));
+    }
+
+    /// The value, or nothing and a problem.
+    fn check<T>(&mut self, path: &str, result: Result<T, String>) -> Option<T> {
+        result.map_err(|message| self.problem(path, message)).ok()
+    }
+
+    fn listeners(&mut self) -> Vec<Arc<ListenerRules>> {
+        let mut listeners: Vec<Arc<ListenerRules>> = Vec::new();
+        for (index, listener) in self.loaded.file.listeners.iter().enumerate() {
+            let tls = listener.tls.as_ref().map(|tls| tls_acceptor(tls, &self.loaded.base)).transpose();
+            let Some(tls) = self.check(&format!("listeners[{index}].tls"), tls) else { continue };
+            let nth = listeners.iter().filter(|other| other.key.bind == listener.bind).count();
+            let key = ListenerKey { bind: listener.bind, nth };
+            let name = listener.name.clone().unwrap_or_else(|| listener.bind.to_string());
+            listeners.push(Arc::new(ListenerRules {
+                key,
+                open: self.kept.connections_of(key),
+                name: name.into(),
+                settings: settings_of(listener),
+                trusted_proxies: listener.trusted_proxies.clone(),
+                max_connections: listener.limits.connections,
+                tls,
+            }));
+        }
+        listeners
+    }
+
+    fn ends(&mut self) -> Ends {
+        let file = &self.loaded.file;
+        let mut ends = Ends { pools: BTreeMap::new(), databases: BTreeMap::new() };
+        for (name, config) in &file.services {
+            let pool = service::Pool::new(name, config, &self.loaded.base, &self.kept.targets, self.slow.clone());
+            if let Some(pool) = self.check(&format!("services.{name}"), pool) {
+                ends.pools.insert(name.clone(), Arc::new(pool));
+            }
+        }
+        for (name, config) in &file.databases {
+            let store = match self.purpose {
+                Purpose::Run => self.kept.databases.open(name, config, &self.loaded.base).map(Store::Open),
+                Purpose::Check => Database::inspect(config, &self.loaded.base).map(Store::Seen),
+            };
+            if let Some(store) = self.check(&format!("databases.{name}"), store) {
+                ends.databases.insert(name.clone(), store);
+            }
+        }
+        ends
+    }
+
+    fn routes(&mut self, guards: &Guards, ends: &Ends) -> Vec<Route> {
+        let mut routes = Vec::with_capacity(self.loaded.file.routes.len());
+        let mut lists = HashMap::new();
+        for (index, written) in self.loaded.file.routes.iter().enumerate() {
+            let backend = self.backend(index, written, ends);
+            let guarded = guards.of_route(self, index, written, &mut lists);
+            let (Some(backend), Some((policies, observers))) = (backend, guarded) else { continue };
+            let index = u32::try_from(index).expect("a file holds fewer than 2^32 routes");
+            let name = RouteName { name: name_of(written).into(), index };
+            routes.push(Route {
+                name,
+                policies: policies.layers,
+                observers,
+                backend,
+                guards: policies.names,
+                end: end_of(&written.to).into(),
+            });
+        }
+        routes
+    }
+
+    /// What a route ends in: one arm for each kind of end.
+    fn backend(&mut self, index: usize, route: &WrittenRoute, ends: &Ends) -> Option<Arc<dyn Backend>> {
+        let place = format!("routes[{index}].to");
+        match &route.to {
+            To::Service(to) => {
+                // A service that could not be compiled has a problem of its own.
+                let pool = ends.pools.get(&to.service)?;
+                Some(Arc::new(service::Service::new(pool.clone(), to.strip.as_deref())))
+            }
+            To::Table(to) => self.table(&place, route, to, ends),
+            To::Files(to) => {
+                let pattern = self.check(&format!("routes[{index}].path"), PathPattern::parse(&route.path))?;
+                let files = files::Files::new(to, &self.loaded.base, pattern.fixed_folder(), self.slow.clone());
+                self.check(&place, files).map(|files| Arc::new(files) as _)
+            }
+            To::Respond(to) => {
+                let respond = respond::Respond::new(&to.respond);
+                self.check(&place, respond).map(|respond| Arc::new(respond) as _)
+            }
+            To::Redirect(to) => {
+                let pattern = self.check(&format!("routes[{index}].path"), PathPattern::parse(&route.path))?;
+                let names: Vec<&str> = pattern.names().collect();
+                let redirect = redirect::Redirect::new(&to.redirect, &names);
+                self.check(&place, redirect).map(|redirect| Arc::new(redirect) as _)
+            }
+        }
+    }
+
+    fn table(&mut self, place: &str, route: &WrittenRoute, to: &ToTable, ends: &Ends) -> Option<Arc<dyn Backend>> {
+        let (database, _) = to.table.split_once('.')?;
+        let base_segments = matches::table_base(&route.path).split('/').skip(1).count();
+        match ends.databases.get(database)? {
+            Store::Open(database) => {
+                let table = Table::new(database.clone(), to, base_segments);
+                self.check(place, table).map(|table| Arc::new(table) as _)
+            }
+            Store::Seen(Some(schema)) => {
+                let checked = Table::check(schema, to);
+                self.check(place, checked).map(|()| Arc::new(Unopened) as _)
+            }
+            Store::Seen(None) => Some(Arc::new(Unopened)),
+        }
+    }
+
+    /// What the router found odd, in the words of the file. `told` gives the route of a rule that the file wrote.
+    fn warning(&self, finding: &Finding, told: impl Fn(u32) -> Option<u32>, routes: &[Route]) -> Option<Problem> {
+        let (loser, winner, why) = match *finding {
+            Finding::Identical { first, second } => {
+                (told(second)?, told(first)?, "can't be told apart from it, so this one never matches")
+            }
+            Finding::Shadowed { rule, by } => (told(rule)?, told(by)?, "takes every request that this one could take"),
+        };
+        if loser == winner {
+            return None;
+        }
+        let name = &routes[winner as usize].name.name;
+        let message = format!("the route never matches: routes[{winner}] (`{name}`) {why}");
+        Some(self.loaded.problem(&format!("routes[{loser}]"), message))
+    }
+}
+
+/// The name of a route: its own, or host and path.
+fn name_of(route: &WrittenRoute) -> String {
+    route.name.clone().unwrap_or_else(|| format!("{}{}", route.host.first().map_or("", String::as_str), route.path))
+}
+
+/// What a route ends in, in a few words.
+fn end_of(to: &To) -> String {
+    match to {
+        To::Service(to) => format!("service {}", to.service),
+        To::Table(to) => format!("table {}", to.table),
+        To::Files(to) => format!("files in {}", to.files.display()),
+        To::Respond(to) => format!("respond with {}", to.respond.status),
+        To::Redirect(to) => format!("redirect to {}", to.redirect.url),
+    }
+}
+
+fn settings_of(listener: &written_listener::Listener) -> Settings {
+    let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+    Settings {
+        limits: HeadLimits {
+            head_bytes: size(listener.limits.head.0),
+            target_bytes: size(listener.limits.target.0),
+            fields: usize::from(listener.limits.fields),
+        },
+        head_timeout: listener.timeouts.head.0,
+        body_timeout: listener.timeouts.body.0,
+        idle_timeout: listener.timeouts.idle.0,
+        write_timeout: listener.timeouts.write.0,
+    }
+}
+
+/// Stands for a table when a configuration is only looked at.
+struct Unopened;
+
+impl Backend for Unopened {
+    fn call<'a>(&'a self, _: &'a mut Ctx, _: Request) -> Reply<'a> {
+        Reply::from(Error::new(&codes::INTERNAL).with_cause("a configuration that is only checked serves no requests"))
+    }
+}

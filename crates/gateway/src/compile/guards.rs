@@ -1,0 +1,174 @@
+//! The policies of each route, in the order of the program's table.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use portcullis_config::File;
+use portcullis_config::policy::{PolicySet, access_log as written_log};
+use portcullis_config::route::{PolicyRef, Route};
+use portcullis_core::{Observer, Policy};
+use portcullis_policies::order::{Kind, ORDER};
+use portcullis_policies::{access_log, api_key, cors, headers, limits, metrics, rate_limit};
+
+use super::{Compiler, Purpose, name_of};
+use crate::snapshot::{Observers, Unrouted};
+
+/// The label of requests that no route claims.
+const UNROUTED: &str = "unrouted";
+
+/// The compiled sets of policies, by name.
+pub(super) struct Guards {
+    sets: BTreeMap<String, Set>,
+    unrouted: Unrouted,
+}
+
+/// The policies of a route in their order, and their names.
+#[derive(Clone)]
+pub(super) struct Policies {
+    pub(super) layers: Arc<[Arc<dyn Policy>]>,
+    pub(super) names: Arc<[&'static str]>,
+}
+
+/// Lists of policies that several routes have, by the names of their sets.
+pub(super) type Lists = HashMap<Vec<String>, Policies>;
+
+/// One set, compiled.
+#[derive(Clone, Default)]
+struct Set {
+    layers: Vec<(usize, Arc<dyn Policy>)>,
+    access_log: Option<Option<Arc<dyn Observer>>>,
+    metrics_off: Option<bool>,
+}
+
+/// Whether a route has a policy that answers preflights.
+pub(super) fn answers_preflights(file: &File, route: &Route) -> bool {
+    let named = |name: &String| file.policies.get(name).is_some_and(|set| set.cors.is_some());
+    let of_route = route.policies.iter().any(|policies| match policies {
+        PolicyRef::Name(name) => named(name),
+        PolicyRef::Inline(set) => set.cors.is_some(),
+    });
+    of_route || file.everywhere.iter().any(named)
+}
+
+impl Guards {
+    pub(super) fn compile(compiler: &mut Compiler<'_>) -> Guards {
+        let file = &compiler.loaded.file;
+        let mut sets = BTreeMap::new();
+        for (name, set) in &file.policies {
+            sets.insert(name.clone(), compile_set(compiler, &format!("policies.{name}"), name, set));
+        }
+        let everywhere: Vec<&Set> = file.everywhere.iter().filter_map(|name| sets.get(name)).collect();
+        let unrouted = Unrouted {
+            policies: in_order(&everywhere).layers,
+            observers: observers(compiler, &everywhere, UNROUTED),
+        };
+        Guards { sets, unrouted }
+    }
+
+    /// What guards and observes requests that no route claims.
+    pub(super) fn unrouted(self) -> Unrouted {
+        self.unrouted
+    }
+
+    /// What guards and observes the requests of a route.
+    pub(super) fn of_route(
+        &self,
+        compiler: &mut Compiler<'_>,
+        index: usize,
+        route: &Route,
+        lists: &mut Lists,
+    ) -> Option<(Policies, Observers)> {
+        let name = name_of(route);
+        let mut own = Vec::new();
+        let mut names = Vec::new();
+        for (nth, policies) in route.policies.iter().enumerate() {
+            match policies {
+                PolicyRef::Name(name) => names.push(name.clone()),
+                PolicyRef::Inline(set) => {
+                    let place = format!("routes[{index}].policies[{nth}]");
+                    own.push(compile_set(compiler, &place, &name, set));
+                }
+            }
+        }
+        let everywhere = &compiler.loaded.file.everywhere;
+        let sets: Vec<&Set> =
+            everywhere.iter().chain(&names).filter_map(|name| self.sets.get(name)).chain(&own).collect();
+        let policies = if own.is_empty() {
+            lists.entry(names).or_insert_with(|| in_order(&sets)).clone()
+        } else {
+            in_order(&sets)
+        };
+        Some((policies, observers(compiler, &sets, &name)))
+    }
+}
+
+/// Compiles each policy of a set: one line for each kind. `name` names the set to clients and in logs.
+fn compile_set(compiler: &mut Compiler<'_>, place: &str, name: &str, set: &PolicySet) -> Set {
+    // Naming every field makes this fail to compile when a policy is forgotten.
+    let PolicySet { access_log, metrics, limits, rate_limit, cors, api_key, headers } = set;
+    let mut layers: Vec<(usize, Arc<dyn Policy>)> = Vec::new();
+    let mut layer = |kind: Kind, policy: Option<Arc<dyn Policy>>| layers.extend(policy.map(|it| (kind.place(), it)));
+    let at = |kind: Kind| format!("{place}.{}", kind.name());
+
+    if let Some(config) = limits {
+        let policy = compiler.check(&at(Kind::Limits), limits::Limits::new(config));
+        layer(Kind::Limits, policy.map(|it| Arc::new(it) as _));
+    }
+    if let Some(config) = rate_limit {
+        let policy = rate_limit::RateLimit::new(config, name, &compiler.kept.rate_limits);
+        let policy = compiler.check(&at(Kind::RateLimit), policy);
+        layer(Kind::RateLimit, policy.map(|it| Arc::new(it) as _));
+    }
+    if let Some(config) = cors {
+        let policy = compiler.check(&at(Kind::Cors), cors::Cors::new(config));
+        layer(Kind::Cors, policy.map(|it| Arc::new(it) as _));
+    }
+    if let Some(config) = api_key {
+        let policy = compiler.check(&at(Kind::ApiKey), api_key::ApiKey::new(config));
+        layer(Kind::ApiKey, policy.map(|it| Arc::new(it) as _));
+    }
+    if let Some(config) = headers {
+        let policy = compiler.check(&at(Kind::Headers), headers::Headers::new(config));
+        layer(Kind::Headers, policy.map(|it| Arc::new(it) as _));
+    }
+    Set {
+        layers,
+        access_log: access_log.as_ref().map(|config| compile_log(compiler, &at(Kind::AccessLog), config)),
+        metrics_off: metrics.as_ref().map(|config| config.off),
+    }
+}
+
+fn compile_log(
+    compiler: &mut Compiler<'_>,
+    place: &str,
+    config: &written_log::AccessLog,
+) -> Option<Arc<dyn Observer>> {
+    if config.off || compiler.purpose == Purpose::Check {
+        return None;
+    }
+    let log = access_log::AccessLog::new(config, &compiler.loaded.base, &compiler.kept.sinks);
+    compiler.check(place, log).map(|log| Arc::new(log) as _)
+}
+
+/// The layers of all sets, outermost first. Several of one kind keep the order in which they were named.
+fn in_order(sets: &[&Set]) -> Policies {
+    let mut layers: Vec<_> = sets.iter().flat_map(|set| &set.layers).collect();
+    layers.sort_by_key(|(place, _)| *place);
+    Policies {
+        names: layers.iter().map(|(place, _)| ORDER[*place].kind.name()).collect(),
+        layers: layers.into_iter().map(|(_, policy)| policy.clone()).collect(),
+    }
+}
+
+/// Who learns how requests ended: of several logs or metrics the last one counts.
+fn observers(compiler: &Compiler<'_>, sets: &[&Set], route: &str) -> Observers {
+    let last_log = sets.iter().rev().find_map(|set| set.access_log.clone()).flatten();
+    let metrics_off = sets.iter().rev().find_map(|set| set.metrics_off).unwrap_or(false);
+    let mut list: Vec<Arc<dyn Observer>> = Vec::new();
+    let want_texts = last_log.is_some();
+    list.extend(last_log);
+    if !metrics_off {
+        list.push(Arc::new(metrics::Metrics::new(compiler.kept.metrics.clone(), route)));
+    }
+    Observers { list: list.into(), want_texts }
+}

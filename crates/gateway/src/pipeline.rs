@@ -1,0 +1,164 @@
+//! The way of one request: who asks, which route claims it, its policies, its backend, its answer.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use portcullis_core::codes::Fault;
+use portcullis_core::{
+    Backend, Connection, Ctx, Error, Known, Method, Next, Outcome, Reply, Request, Response, Version, codes,
+};
+use portcullis_http1::hop_by_hop;
+use portcullis_http1::server::{Arrival, Handler, Sent};
+
+use crate::client_identity;
+use crate::request_id;
+use crate::respond::{self, Wants};
+use crate::router::Found;
+use crate::snapshot::{ListenerRules, Route, Snapshot};
+use crate::telemetry::log;
+use crate::worker::Worker;
+
+/// Answers the requests of one connection.
+pub(crate) struct Pipeline {
+    pub(crate) worker: Rc<Worker>,
+    pub(crate) rules: Arc<ListenerRules>,
+    pub(crate) connection: Rc<Connection>,
+}
+
+/// What is remembered of a request until its answer has been sent.
+pub(crate) struct Exchange {
+    cx: Ctx,
+    error: Option<Error>,
+    /// The snapshot that the request was answered by; its route's observers learn how it ended.
+    snapshot: Rc<Arc<Snapshot>>,
+    method: Option<Method>,
+    version: Version,
+    texts: Texts,
+}
+
+/// Texts of the request that a log may want to show.
+#[derive(Default)]
+struct Texts {
+    target: String,
+    host: String,
+    user_agent: Option<String>,
+    referer: Option<String>,
+}
+
+impl Texts {
+    fn of(request: &Request) -> Texts {
+        let text = |name| request.headers.get_str(name).map(str::to_owned);
+        Texts {
+            target: request.target.as_str().to_owned(),
+            host: text(Known::Host).unwrap_or_default(),
+            user_agent: text(Known::UserAgent),
+            referer: text(Known::Referer),
+        }
+    }
+}
+
+impl Handler for Pipeline {
+    type Exchange = Exchange;
+
+    async fn call(&self, mut request: Request, arrival: Arrival) -> (Response, Exchange) {
+        let snapshot = self.worker.snapshot();
+        let mut cx = self.context(arrival.started);
+        cx.interim = arrival.interim;
+        client_identity::establish(&mut cx, &mut request.headers, &self.rules.trusted_proxies);
+        hop_by_hop::strip_hop_by_hop(&mut request.headers);
+
+        let found = find_route(&snapshot, &mut cx, &request);
+        let observers = snapshot.observers_of(cx.route.as_ref());
+        let texts = if observers.want_texts { Texts::of(&request) } else { Texts::default() };
+        let method = Some(request.method.clone());
+        let version = request.version;
+        let wants = Wants::of(&request.headers);
+
+        let next = match &found {
+            Ok(route) => Next::new(&route.policies, &*route.backend),
+            Err(refusal) => Next::new(&snapshot.unrouted.policies, refusal),
+        };
+        let (mut response, error) = match next.run(&mut cx, request).await {
+            Ok(response) => (response, None),
+            Err(error) => (respond::failure(&cx, &error, wants), Some(error)),
+        };
+        respond::complete(&cx, &mut response);
+        drop(found);
+        (response, Exchange { cx, error, snapshot, method, version, texts })
+    }
+
+    fn refuse(&self, error: Error, started: Instant) -> (Response, Exchange) {
+        let snapshot = self.worker.snapshot();
+        let cx = self.context(started);
+        let mut response = respond::failure(&cx, &error, Wants::Problem);
+        respond::complete(&cx, &mut response);
+        let exchange =
+            Exchange { cx, error: Some(error), snapshot, method: None, version: Version::Http11, texts: Texts::default() };
+        (response, exchange)
+    }
+
+    fn ended(&self, exchange: Exchange, sent: Sent) {
+        let Exchange { cx, error, snapshot, method, version, texts } = exchange;
+        if let Some(error) = &error
+            && matches!(error.fault(), Fault::Upstream | Fault::Gate)
+        {
+            log::failure(&cx, error);
+        }
+        let outcome = Outcome {
+            method: method.as_ref(),
+            target: &texts.target,
+            version,
+            host: &texts.host,
+            user_agent: texts.user_agent.as_deref(),
+            referer: texts.referer.as_deref(),
+            status: sent.status,
+            error: error.as_ref(),
+            bytes_in: sent.bytes_in,
+            bytes_out: sent.bytes_out,
+            duration: cx.started.elapsed(),
+            complete: sent.complete,
+        };
+        for observer in &*snapshot.observers_of(cx.route.as_ref()).list {
+            observer.ended(&cx, &outcome);
+        }
+    }
+}
+
+impl Pipeline {
+    fn context(&self, started: Instant) -> Ctx {
+        let received = self.worker.clock(started);
+        Ctx::new(self.connection.clone(), request_id::new(received), started, received)
+    }
+}
+
+/// Finds the route that claims a request; where none does, the refusal that the policies of every request guard.
+fn find_route<'s>(snapshot: &'s Snapshot, cx: &mut Ctx, request: &Request) -> Result<&'s Route, Refusal> {
+    let target = &request.target;
+    let found = snapshot.router.find(request.host(), &request.method, target.path(), &request.headers, target.query());
+    match found {
+        Found::Route { index, params } => {
+            let route = &snapshot.routes[snapshot.route_of_rule[index as usize] as usize];
+            cx.route = Some(route.name.clone());
+            cx.params = params;
+            Ok(route)
+        }
+        Found::MethodNotAllowed { allow } => Err(Refusal::MethodNotAllowed(allow)),
+        Found::None => Err(Refusal::NotFound),
+    }
+}
+
+/// The backend of requests that no route claims.
+enum Refusal {
+    NotFound,
+    MethodNotAllowed(String),
+}
+
+impl Backend for Refusal {
+    fn call<'a>(&'a self, _: &'a mut Ctx, _: Request) -> Reply<'a> {
+        Reply::from(match self {
+            Refusal::NotFound => Error::new(&codes::ROUTE_NOT_FOUND),
+            Refusal::MethodNotAllowed(allow) => Error::new(&codes::METHOD_NOT_ALLOWED).with_header(Known::Allow, allow),
+        })
+    }
+}

@@ -1,0 +1,174 @@
+//! The one place where outcomes become responses.
+
+use std::fmt::Write as _;
+
+use portcullis_core::codes::Fault;
+use portcullis_core::{Ctx, Error, Headers, Known, Response};
+
+/// The name of this gateway in `Proxy-Status` (RFC 9209).
+const NAME: &str = "portcullis";
+
+/// Where the reference page explains each code: the `type` of a problem (RFC 9457 §3.1.1). A URN, because the page is
+/// where the reader's copy of the documentation is.
+const TYPE_PREFIX: &str = "urn:portcullis:error:";
+
+/// The form in which a client wants to read a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wants {
+    /// `application/problem+json` (RFC 9457).
+    Problem,
+    /// A page, for people before a browser.
+    Page,
+}
+
+impl Wants {
+    /// What the request's `Accept` asks for: a page only where HTML is named, as browsers do when they navigate.
+    pub(crate) fn of(headers: &Headers) -> Wants {
+        let names_html = |value: &[u8]| {
+            let members = value.split(|byte| *byte == b',');
+            members.map(<[u8]>::trim_ascii).any(|member| member.len() >= 9 && member[..9].eq_ignore_ascii_case(b"text/html"))
+        };
+        if headers.get_all(Known::Accept).any(names_html) { Wants::Page } else { Wants::Problem }
+    }
+}
+
+/// Puts the fields that hold for every answer of this request onto a response.
+pub(crate) fn complete(cx: &Ctx, response: &mut Response) {
+    cx.put_answer_into(&mut response.headers);
+    response.headers.set(Known::XRequestId, cx.request_id.as_str());
+}
+
+/// The response that tells of an error.
+pub(crate) fn failure(cx: &Ctx, error: &Error, wants: Wants) -> Response {
+    let mut response = Response::new(error.status());
+    response.headers.extend(error.headers());
+    response.headers.append(Known::CacheControl, "no-store");
+    if let Some(proxy_status) = error.code().proxy_status
+        && matches!(error.fault(), Fault::Upstream | Fault::Gate)
+    {
+        response.headers.append(Known::ProxyStatus, format!("{NAME}; error={proxy_status}"));
+    }
+    match wants {
+        Wants::Problem => response.with_body("application/problem+json", problem(cx, error)),
+        Wants::Page => response.with_body("text/html; charset=utf-8", page(cx, error)),
+    }
+}
+
+/// The problem document. It names what a client may know: never an upstream, a file or a cause.
+fn problem(cx: &Ctx, error: &Error) -> String {
+    let code = error.code();
+    let mut document = serde_json::json!({
+        "type": format!("{TYPE_PREFIX}{}", code.name),
+        "title": code.title,
+        "status": code.status.code(),
+        "code": code.name,
+        "instance": format!("urn:portcullis:request:{}", cx.request_id),
+    });
+    if let Some(detail) = error.detail() {
+        document["detail"] = detail.into();
+    }
+    if let Some(policy) = error.policy() {
+        document["policy"] = policy.into();
+    }
+    document.to_string()
+}
+
+fn page(cx: &Ctx, error: &Error) -> String {
+    let code = error.code();
+    let mut page = String::with_capacity(1024);
+    let status = code.status;
+    let detail = error.detail().unwrap_or_default();
+    page.push_str("<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n");
+    page.push_str("<meta name=\"viewport\" content=\"width=device-width\">\n");
+    let _ = writeln!(page, "<title>{status} {}</title>", escaped(code.title));
+    page.push_str("<style>body{font:1rem/1.5 system-ui,sans-serif;max-width:40rem;margin:15vh auto;padding:0 1rem}");
+    page.push_str("small{color:#666}@media(prefers-color-scheme:dark){body{background:#111;color:#eee}small{color:#999}}</style>\n");
+    let _ = writeln!(page, "<h1>{status} {}</h1>", escaped(code.title));
+    if !detail.is_empty() {
+        let _ = writeln!(page, "<p>{}</p>", escaped(detail));
+    }
+    let _ = writeln!(page, "<p><small>{} · request {}</small></p>\n</html>", code.name, escaped(cx.request_id.as_str()));
+    page
+}
+
+/// Text that can't end the element it stands in.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+    use std::time::{Instant, SystemTime};
+
+    use portcullis_core::{Body, Connection, RequestId, codes};
+
+    use super::*;
+
+    fn told(error: &Error, wants: Wants) -> (Response, String) {
+        let peer = "192.0.2.1:1".parse().expect("an address");
+        let id = RequestId::new(b"id-1").expect("a request id");
+        let cx = Ctx::new(Rc::new(Connection::new(peer, peer, None, false)), id, Instant::now(), SystemTime::now());
+        let mut response = failure(&cx, error, wants);
+        complete(&cx, &mut response);
+        let Body::Full(body) = std::mem::take(&mut response.body) else { panic!("a failure has a whole body") };
+        (response, String::from_utf8(body.to_vec()).expect("it is text"))
+    }
+
+    #[test]
+    fn the_cause_stays_inside() {
+        let error = Error::new(&codes::UPSTREAM_REFUSED).with_cause("connect 10.0.0.7:9000: refused");
+        for wants in [Wants::Problem, Wants::Page] {
+            let (response, body) = told(&error, wants);
+            assert!(!body.contains("10.0.0.7"), "{body}");
+            assert!(body.contains("upstream_refused") && body.contains("id-1"), "{body}");
+            assert_eq!(response.status.code(), 502);
+            assert_eq!(response.headers.get_str(Known::ProxyStatus), Some("portcullis; error=connection_refused"));
+            assert_eq!(response.headers.get_str(Known::XRequestId), Some("id-1"));
+        }
+    }
+
+    #[test]
+    fn a_page_shows_a_detail_as_text() {
+        let error = Error::new(&codes::BAD_QUERY).with_detail("there is no column `<script>`");
+        let (response, body) = told(&error, Wants::Page);
+        assert!(body.contains("&lt;script&gt;") && !body.contains("<script>"), "{body}");
+        assert_eq!(response.headers.get_str(Known::ContentType), Some("text/html; charset=utf-8"));
+    }
+
+    #[test]
+    fn a_problem_is_a_problem_document() {
+        let error = Error::new(&codes::RATE_LIMITED).by_policy("rate_limit").with_header(Known::RetryAfter, "3");
+        let (response, body) = told(&error, Wants::Problem);
+        let document: serde_json::Value = serde_json::from_str(&body).expect("it is JSON");
+        assert_eq!(document["type"], "urn:portcullis:error:rate_limited");
+        assert_eq!(document["status"], 429);
+        assert_eq!(document["policy"], "rate_limit");
+        assert_eq!(response.headers.get_str(Known::RetryAfter), Some("3"));
+        assert_eq!(response.headers.get_str(Known::ContentType), Some("application/problem+json"));
+    }
+
+    #[test]
+    fn pages_are_for_those_who_name_html() {
+        let wants = |accept: &str| {
+            let mut headers = Headers::new();
+            headers.append(Known::Accept, accept);
+            Wants::of(&headers)
+        };
+        assert_eq!(wants("text/html,application/xhtml+xml"), Wants::Page);
+        assert_eq!(wants("application/json, text/html;q=0.9"), Wants::Page);
+        assert_eq!(wants("*/*"), Wants::Problem);
+        assert_eq!(Wants::of(&Headers::new()), Wants::Problem);
+    }
+}

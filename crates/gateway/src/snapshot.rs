@@ -1,0 +1,86 @@
+//! The running configuration: immutable, shared by all workers, swapped whole.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use portcullis_core::{Backend, Observer, Policy, RouteName};
+use portcullis_http1::server::Settings;
+
+use crate::router::Router;
+
+/// Everything that decides on a request.
+pub(crate) struct Snapshot {
+    /// Finds the rule that claims a request.
+    pub(crate) router: Router,
+    /// For each rule of the router, its route: a table's collection and rows are two rules of one route.
+    pub(crate) route_of_rule: Vec<u32>,
+    /// The routes, in the order of the file.
+    pub(crate) routes: Vec<Route>,
+    /// What holds for requests that no route claims.
+    pub(crate) unrouted: Unrouted,
+    /// The listeners, in the order of the file.
+    pub(crate) listeners: Vec<Arc<ListenerRules>>,
+    /// How long requests may go on after SIGTERM.
+    pub(crate) drain: Duration,
+    /// The file as it was understood, with all defaults and without secrets.
+    pub(crate) effective: serde_json::Value,
+}
+
+impl Snapshot {
+    /// Who learns how a request ended that this route claimed, or none.
+    pub(crate) fn observers_of(&self, route: Option<&RouteName>) -> &Observers {
+        match route {
+            Some(route) => &self.routes[route.index as usize].observers,
+            None => &self.unrouted.observers,
+        }
+    }
+}
+
+/// What guards, sees and answers the requests of a route.
+pub(crate) struct Route {
+    pub(crate) name: RouteName,
+    pub(crate) policies: Arc<[Arc<dyn Policy>]>,
+    pub(crate) observers: Observers,
+    pub(crate) backend: Arc<dyn Backend>,
+    /// The names of its policies in the order in which they run, for people.
+    pub(crate) guards: Arc<[&'static str]>,
+    /// What it ends in, for people.
+    pub(crate) end: Box<str>,
+}
+
+/// The policies of every request, for those that no route claims.
+pub(crate) struct Unrouted {
+    pub(crate) policies: Arc<[Arc<dyn Policy>]>,
+    pub(crate) observers: Observers,
+}
+
+/// Who learns how a request ended.
+#[derive(Clone)]
+pub(crate) struct Observers {
+    pub(crate) list: Arc<[Arc<dyn Observer>]>,
+    /// Whether one of them wants the texts of the request, which are then kept until it ends.
+    pub(crate) want_texts: bool,
+}
+
+/// Which listener it is, across reloads: the address that the file binds it to, and a number that tells those apart
+/// which leave the port to the system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ListenerKey {
+    pub(crate) bind: SocketAddr,
+    pub(crate) nth: usize,
+}
+
+/// What holds for the connections of a listener.
+pub(crate) struct ListenerRules {
+    pub(crate) key: ListenerKey,
+    /// Connections that are open, over all workers and across reloads.
+    pub(crate) open: Arc<AtomicU32>,
+    pub(crate) name: Arc<str>,
+    pub(crate) settings: Settings,
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    pub(crate) max_connections: u32,
+    pub(crate) tls: Option<tokio_rustls::TlsAcceptor>,
+}

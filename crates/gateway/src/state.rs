@@ -1,0 +1,65 @@
+use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+use arc_swap::ArcSwap;
+
+use crate::kept::Kept;
+use crate::snapshot::Snapshot;
+
+/// What the threads of the process share.
+pub(crate) struct State {
+    /// The configuration that is in force.
+    pub(crate) snapshot: Arc<ArcSwap<Snapshot>>,
+    /// What lives through reloads.
+    pub(crate) kept: Kept,
+    /// Whether the gate is ready for requests: it listens, its configuration is in force, and it doesn't drain.
+    pub(crate) ready: AtomicBool,
+    /// Whether the last reload was refused.
+    pub(crate) last_reload_failed: AtomicBool,
+    /// Configurations that are no longer in force, until the last request that began under them has ended.
+    retired: Mutex<Vec<Arc<Snapshot>>>,
+    /// What happened over the life of the process.
+    pub(crate) tallies: Tallies,
+}
+
+/// What is counted over the life of the process, beside requests.
+#[derive(Default)]
+pub(crate) struct Tallies {
+    pub(crate) connections: AtomicU64,
+    pub(crate) connections_open: AtomicU64,
+    pub(crate) connections_shed: AtomicU64,
+    pub(crate) handshakes_failed: AtomicU64,
+    pub(crate) reloads: AtomicU64,
+    pub(crate) reloads_refused: AtomicU64,
+}
+
+impl State {
+    /// A state with this configuration in force, not ready yet.
+    pub(crate) fn new(snapshot: Snapshot, kept: Kept) -> State {
+        State {
+            snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
+            kept,
+            ready: AtomicBool::new(false),
+            last_reload_failed: AtomicBool::new(false),
+            retired: Mutex::default(),
+            tallies: Tallies::default(),
+        }
+    }
+
+    /// Keeps a configuration until nothing uses it, so that it is never a worker that lets go of it last: closing a
+    /// database may take a while.
+    pub(crate) fn retire(&self, snapshot: Arc<Snapshot>) {
+        self.retired.lock().expect("no thread panics while it holds this lock").push(snapshot);
+    }
+
+    /// Lets go of configurations that nothing uses any more. Not for event loops.
+    pub(crate) fn bury(&self) {
+        let unused: Vec<_> = {
+            let mut retired = self.retired.lock().expect("no thread panics while it holds this lock");
+            let (unused, used) = retired.drain(..).partition(|snapshot| Arc::strong_count(snapshot) == 1);
+            *retired = used;
+            unused
+        };
+        drop(unused);
+    }
+}

@@ -1,0 +1,4 @@
+//! What the gate tells its operators: a log of its own life, and numbers.
+
+pub(crate) mod log;
+pub(crate) mod numbers;

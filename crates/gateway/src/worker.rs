@@ -1,0 +1,143 @@
+//! A worker: one thread, one event loop, its own listening sockets and connections.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
+
+use arc_swap::ArcSwap;
+use arc_swap::cache::Cache;
+use portcullis_http1::Drain;
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+use crate::clock::Clock;
+use crate::listener;
+use crate::snapshot::{ListenerKey, Snapshot};
+use crate::state::State;
+
+/// How often a worker looks after connections that nobody uses.
+const SWEEP: Duration = Duration::from_secs(5);
+
+/// What the connections of one worker share.
+pub(crate) struct Worker {
+    pub(crate) state: Arc<State>,
+    pub(crate) drain: Rc<Drain>,
+    snapshots: RefCell<Cache<Arc<ArcSwap<Snapshot>>, Arc<Snapshot>>>,
+    /// The snapshot of the last request, counted without touching memory that other workers use.
+    current: RefCell<Rc<Arc<Snapshot>>>,
+    clock: RefCell<Clock>,
+    pub(crate) connections: Cell<usize>,
+}
+
+/// What a worker is told.
+pub(crate) enum Command {
+    /// Listen on this socket for that listener.
+    Listen(ListenerKey, std::net::TcpListener),
+    /// Listen no more for that listener; its connections go on.
+    Unlisten(ListenerKey),
+    /// Take no more connections, end idle ones, let busy ones finish.
+    Drain,
+}
+
+/// A running worker, as the rest of the program holds it.
+pub(crate) struct Handle {
+    commands: mpsc::UnboundedSender<Command>,
+    thread: JoinHandle<()>,
+}
+
+impl Handle {
+    /// Tells the worker something. A worker that has ended needs no telling.
+    pub(crate) fn tell(&self, command: Command) {
+        let _ = self.commands.send(command);
+    }
+
+    /// Whether it has ended, which it does after [`Command::Drain`] when its last connection is gone.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.thread.is_finished()
+    }
+}
+
+/// Starts a worker.
+///
+/// # Errors
+/// When the system gives no thread or event loop.
+pub(crate) fn start(number: usize, state: Arc<State>) -> io::Result<Handle> {
+    let (commands, inbox) = mpsc::unbounded_channel();
+    let runtime_of_thread = || {
+        Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .event_interval(61)
+            .build_local(LocalOptions::default())
+    };
+    let thread = std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
+        let runtime = runtime_of_thread().expect("the system gives an event loop to a process that has just started");
+        runtime.block_on(Worker::run(state, inbox));
+    })?;
+    Ok(Handle { commands, thread })
+}
+
+impl Worker {
+    async fn run(state: Arc<State>, mut inbox: mpsc::UnboundedReceiver<Command>) {
+        let snapshot = state.snapshot.load_full();
+        let worker = Rc::new(Worker {
+            snapshots: RefCell::new(Cache::new(state.snapshot.clone())),
+            current: RefCell::new(Rc::new(snapshot)),
+            drain: Drain::new(),
+            clock: RefCell::new(Clock::new()),
+            connections: Cell::new(0),
+            state,
+        });
+        let mut accepting: HashMap<ListenerKey, AbortHandle> = HashMap::new();
+        let mut sweep = tokio::time::interval(SWEEP);
+        sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                command = inbox.recv() => match command {
+                    Some(Command::Listen(key, socket)) => {
+                        let accept = listener::accept(worker.clone(), key, socket);
+                        accepting.insert(key, tokio::task::spawn_local(accept).abort_handle());
+                    }
+                    Some(Command::Unlisten(key)) => {
+                        if let Some(task) = accepting.remove(&key) {
+                            task.abort();
+                        }
+                    }
+                    Some(Command::Drain) | None => break,
+                },
+                _ = sweep.tick() => worker.sweep(),
+            }
+        }
+        worker.drain.start();
+        while worker.connections.get() > 0 || accepting.values().any(|task| !task.is_finished()) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// The configuration that is in force now.
+    pub(crate) fn snapshot(&self) -> Rc<Arc<Snapshot>> {
+        let mut snapshots = self.snapshots.borrow_mut();
+        let newest = snapshots.load();
+        let mut current = self.current.borrow_mut();
+        if !Arc::ptr_eq(newest, &current) {
+            *current = Rc::new(newest.clone());
+        }
+        current.clone()
+    }
+
+    /// The time of day at a moment.
+    pub(crate) fn clock(&self, moment: Instant) -> SystemTime {
+        self.clock.borrow_mut().at(moment)
+    }
+
+    fn sweep(&self) {
+        self.state.kept.targets.sweep();
+        // An idle worker must not hold on to an old configuration.
+        self.snapshot();
+    }
+}
