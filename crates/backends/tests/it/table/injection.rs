@@ -1,5 +1,7 @@
 //! Nothing that a client sends, or that a schema is called, becomes SQL.
 
+use proptest::prelude::Strategy;
+use proptest::test_runner::{Config, TestRunner};
 use serde_json::json;
 
 use super::{Ask, Fixture, ask, get};
@@ -157,4 +159,77 @@ fn names_of_a_schema_are_quoted() {
         );
         assert_eq!(ask("DELETE", &format!("/t?{encoded}=eq.good")).of(&table).status, 204);
     }
+}
+
+/// Pieces of the grammar, and of what doesn't belong into it.
+const PIECES: &[&str] = &[
+    "id",
+    "name",
+    "select",
+    "order",
+    "limit",
+    "offset",
+    "=",
+    "=",
+    "&",
+    "&",
+    ".",
+    ",",
+    "(",
+    ")",
+    "\"",
+    "\\",
+    "*",
+    "%25",
+    "%",
+    "_",
+    "+",
+    "not.",
+    "eq.",
+    "neq.",
+    "gt.",
+    "lte.",
+    "like.",
+    "ilike.",
+    "in.(",
+    "is.",
+    "null",
+    "true",
+    "asc",
+    "desc",
+    "nullslast",
+    "1",
+    "-1",
+    "9223372036854775808",
+    "1e999",
+    "%C3%BC",
+    "%ff",
+    "'",
+    ";",
+    "--",
+    "[",
+    "]",
+    "?",
+];
+
+#[test]
+fn any_query_is_answered_or_refused() {
+    let fixture = Fixture::new(VICTIMS);
+    let table = fixture.table("victims", json!({}));
+    let queries = proptest::collection::vec(proptest::sample::select(PIECES), 0..16).prop_map(|pieces| pieces.concat());
+    let mut runner = TestRunner::new(Config {
+        cases: 2000,
+        failure_persistence: None,
+        ..Config::default()
+    });
+    runner
+        .run(&queries, |query| {
+            let answer = get(&format!("/victims?{query}")).of(&table);
+            assert!(
+                matches!((answer.status, answer.code), (200, "") | (400, "bad_query")),
+                "{query}: {answer:?}"
+            );
+            Ok(())
+        })
+        .unwrap();
 }

@@ -161,6 +161,18 @@ fn a_check_changes_nothing() {
 }
 
 #[test]
+fn a_change_of_the_schema_is_seen_from_outside() {
+    let fixture = Fixture::new(HIRING);
+    let inspect = || Database::inspect(&database_config(json!({})), fixture.folder.path()).unwrap();
+    assert_eq!(inspect().as_ref(), Some(fixture.database.schema()));
+    fixture
+        .outside()
+        .execute_batch("ALTER TABLE topics ADD COLUMN hint TEXT")
+        .unwrap();
+    assert_ne!(inspect().as_ref(), Some(fixture.database.schema()));
+}
+
+#[test]
 fn names_of_a_configuration_are_checked() {
     let fixture = Fixture::new(HIRING);
     let check = |config| Table::new(Arc::clone(&fixture.database), &config, 1).unwrap_err();
