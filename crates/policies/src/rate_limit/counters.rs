@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::KeyHash;
 use super::gcra::{Rate, Verdict};
@@ -37,7 +37,8 @@ impl Key {
 /// strangers of a shard share one count: nobody passes unlimited, and nobody loses a count that a flood could clear.
 #[derive(Debug)]
 pub struct Counters {
-    shards: Box<[Padded]>,
+    /// Made at the first request: ten thousand routes with limits of their own cost nothing until they are asked for.
+    shards: OnceLock<Box<[Padded]>>,
     choose: RandomState,
     keys: KeyHash,
     most: usize,
@@ -70,7 +71,7 @@ impl Counters {
     /// Counts of at most about that many clients.
     pub fn with_room_for(clients: usize) -> Counters {
         Counters {
-            shards: (0..SHARDS).map(|_| Padded::default()).collect(),
+            shards: OnceLock::new(),
             choose: RandomState::new(),
             keys: KeyHash::default(),
             most: clients.div_ceil(SHARDS),
@@ -87,14 +88,19 @@ impl Counters {
     pub fn judge(&self, rate: &Rate, key: Key, now: u64) -> Verdict {
         let shard = usize::try_from(self.choose.hash_one(key) % SHARDS as u64).expect("it is less than 64");
         // A panic in there leaves at worst one count as it was: better than none for everybody.
-        let mut shard = self.shards[shard].0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shard = self.shards()[shard].0.lock().unwrap_or_else(PoisonError::into_inner);
         shard.judge(rate, key, now, self.most)
     }
 
     /// How many clients are being counted.
     pub fn clients(&self) -> usize {
         let count = |shard: &Padded| shard.0.lock().unwrap_or_else(PoisonError::into_inner).arrivals.len();
-        self.shards.iter().map(count).sum()
+        self.shards().iter().map(count).sum()
+    }
+
+    fn shards(&self) -> &[Padded] {
+        self.shards
+            .get_or_init(|| (0..SHARDS).map(|_| Padded::default()).collect())
     }
 }
 
