@@ -15,7 +15,7 @@ pub struct AccessLog {
     /// A file to append to, relative to the configuration file. By default standard output.
     #[schemars(extend("format" = "path"))]
     pub file: Option<PathBuf>,
-    /// A template such as `{client} "{method} {target}" {status} {bytes_out} {duration_ms}`. By default a JSON object.
+    /// A template such as `{client} "{method} {path}" {status} {bytes_out} {duration_ms}`. By default a JSON object.
     #[schemars(length(min = 1))]
     pub template: Option<String>,
 }
