@@ -79,7 +79,7 @@ fn a_lock_of_another_process_is_waited_for_and_then_told() {
 
 #[test]
 fn a_statement_is_stopped_at_its_time_limit() {
-    let fixture = Fixture::with(HIRING, json!({"statement_timeout": "50ms"}));
+    let fixture = Fixture::with(HIRING, json!({"statement_timeout": "500ms"}));
     let table = fixture.table("endless", json!({}));
     let answer = get("/endless").of(&table);
     assert_eq!((answer.status, answer.code), (504, "database_timeout"));
@@ -93,7 +93,7 @@ fn a_change_that_takes_too_long_is_undone() {
         CREATE TRIGGER slow AFTER INSERT ON t WHEN new.a = 'slow' BEGIN
             UPDATE t SET a = (SELECT count(*) FROM endless);
         END;";
-    let fixture = Fixture::with(sql, json!({"statement_timeout": "50ms"}));
+    let fixture = Fixture::with(sql, json!({"statement_timeout": "500ms"}));
     let table = fixture.table("t", json!({}));
     let answer = ask("POST", "/t")
         .json(&json!([{"a": "quick"}, {"a": "slow"}]))
