@@ -223,12 +223,7 @@ mod tests {
     #[test]
     fn an_answer_replaces_and_vary_adds() {
         let local = SocketAddr::from(([127, 0, 0, 1], 80));
-        let connection = Connection {
-            peer: local,
-            local,
-            tls_server_name: None,
-            tls: false,
-        };
+        let connection = Connection::new(local, local, None, false);
         let id = RequestId::new(b"1").expect("it is visible ASCII");
         let mut cx = Ctx::new(Rc::new(connection), id, Instant::now(), SystemTime::UNIX_EPOCH);
         cx.answer.append("x-a", "gate");
