@@ -11,7 +11,7 @@ use crate::sound::Sound;
 use crate::structure::{self, Surroundings};
 use crate::tree::{self, Node};
 
-/// The largest file: some forty times what ten thousand routes take.
+/// The largest file: some eight times what ten thousand routes take.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 
 /// A configuration without problems of its own.
@@ -85,12 +85,14 @@ pub fn parse(
         read,
     };
     let value = structure::check(&tree, &schema(), &surroundings, &mut report);
-    let sound = Sound::of(value).map_err(|error| {
-        // The schema and the types are one; this says so, should they ever differ.
-        let mut report = Report::new(name.clone());
-        report.add(None, "", format!("the file can't be understood: {error}"));
-        report.into_problems()
-    })?;
+    let sound = match Sound::of(value) {
+        Ok(sound) => sound,
+        Err(error) => {
+            // The schema and the types are one; this says so, should they ever differ.
+            report.add(None, "", format!("the file can't be understood: {error}"));
+            return Err(report.into_problems());
+        }
+    };
     check::problems(&sound, &mut |path, message| {
         report.add(Some(tree.place_of(path)), path, message);
     });

@@ -12,7 +12,7 @@ use crate::problem::{Place, Report};
 
 /// How deep values may be nested. The deepest that means anything has seven levels.
 const MAX_DEPTH: usize = 64;
-/// How many values there may be: ten thousand routes have about a tenth of it.
+/// How many values there may be: ten thousand routes have about a fifth of it.
 const MAX_NODES: usize = 1_000_000;
 
 /// Reads one document. What is wrong goes into the report; without a tree there is nothing more to say.

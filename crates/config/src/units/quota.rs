@@ -9,7 +9,7 @@ use super::{Duration, written_as_text};
 pub struct Quota {
     /// How many, at least one.
     pub limit: u32,
-    /// In how long, from a second to a day's length times 31.
+    /// In how long: whole seconds, from one to those of 31 days.
     pub per: time::Duration,
 }
 
