@@ -61,10 +61,7 @@ impl AccessLog {
     /// # Errors
     /// When the template holds an unknown field, or the file can't be opened.
     pub fn new(config: &access_log::AccessLog, base: &Path, sinks: &Sinks) -> Result<AccessLog, String> {
-        let format = match &config.template {
-            None => Format::Object,
-            Some(template) => Format::Template(pieces(template)?),
-        };
+        let format = format_of(config)?;
         if config.off {
             return Ok(AccessLog { sink: None, format });
         }
@@ -76,6 +73,21 @@ impl AccessLog {
             sink: Some(sinks.open(&destination)?),
             format,
         })
+    }
+}
+
+/// Looks at what the file says and opens nothing.
+///
+/// # Errors
+/// When the template holds an unknown field.
+pub fn check(config: &access_log::AccessLog) -> Result<(), String> {
+    format_of(config).map(drop)
+}
+
+fn format_of(config: &access_log::AccessLog) -> Result<Format, String> {
+    match &config.template {
+        None => Ok(Format::Object),
+        Some(template) => Ok(Format::Template(pieces(template)?)),
     }
 }
 

@@ -114,7 +114,9 @@ fn a_template_with_an_unknown_field_is_refused() {
         };
         let problem = AccessLog::new(&config, Path::new("/"), &Sinks::default()).unwrap_err();
         assert!(problem.contains(words), "{problem}");
+        assert_eq!(check(&config), Err(problem));
     }
+    assert_eq!(check(&access_log::AccessLog::default()), Ok(()));
 }
 
 #[test]
