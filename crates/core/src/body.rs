@@ -93,7 +93,8 @@ impl Body {
     /// # Errors
     /// `content_too_large` when there is more than `limit`, and whatever the stream itself reports.
     pub async fn read_to_end(mut self, limit: u64) -> Result<Bytes> {
-        let too_large = || Err(Error::new(&codes::CONTENT_TOO_LARGE).with_detail(format!("the limit is {limit} bytes")));
+        let too_large =
+            || Err(Error::new(&codes::CONTENT_TOO_LARGE).with_detail(format!("the limit is {limit} bytes")));
         if self.remaining().is_some_and(|remaining| remaining > limit) {
             return too_large();
         }
@@ -120,7 +121,11 @@ impl Body {
 
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Body {
-        if bytes.is_empty() { Body::Empty } else { Body::Full(bytes) }
+        if bytes.is_empty() {
+            Body::Empty
+        } else {
+            Body::Full(bytes)
+        }
     }
 }
 

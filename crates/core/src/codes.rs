@@ -163,7 +163,11 @@ mod tests {
     #[test]
     fn names_are_unique_and_words() {
         let mut names: Vec<_> = ALL.iter().map(|code| code.name).collect();
-        assert!(names.iter().all(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')));
+        assert!(
+            names
+                .iter()
+                .all(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'))
+        );
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), ALL.len());

@@ -69,7 +69,13 @@ impl Connection {
     /// The facts about a connection. An IPv4 address that came mapped into IPv6 is taken as what it is.
     pub fn new(peer: SocketAddr, local: SocketAddr, tls_server_name: Option<Box<str>>, tls: bool) -> Connection {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        Connection { peer, peer_ip: peer.ip().to_string().into(), local, tls_server_name, tls }
+        Connection {
+            peer,
+            peer_ip: peer.ip().to_string().into(),
+            local,
+            tls_server_name,
+            tls,
+        }
     }
 }
 
@@ -107,7 +113,10 @@ impl RequestId {
         if text.is_empty() || text.len() > RequestId::LONGEST || !text.iter().all(u8::is_ascii_graphic) {
             return None;
         }
-        let mut id = RequestId { text: [0; RequestId::LONGEST], len: u8::try_from(text.len()).ok()? };
+        let mut id = RequestId {
+            text: [0; RequestId::LONGEST],
+            len: u8::try_from(text.len()).ok()?,
+        };
         id.text[..text.len()].copy_from_slice(text);
         Some(id)
     }
@@ -151,7 +160,10 @@ impl PathParams {
 
     /// What `{name}` matched.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| &**known == name).map(|(_, value)| &**value)
+        self.0
+            .iter()
+            .find(|(known, _)| &**known == name)
+            .map(|(_, value)| &**value)
     }
 
     /// All of them, in the path's order.

@@ -25,7 +25,13 @@ impl Error {
     /// An error of that code, with nothing to add.
     #[cold]
     pub fn new(code: &'static Code) -> Error {
-        Error(Box::new(Parts { code, detail: None, cause: None, policy: None, headers: Headers::new() }))
+        Error(Box::new(Parts {
+            code,
+            detail: None,
+            cause: None,
+            policy: None,
+            headers: Headers::new(),
+        }))
     }
 
     /// Adds what the client may know beyond the code's title.

@@ -32,12 +32,20 @@ struct Field {
 impl Headers {
     /// An empty list that holds no memory yet.
     pub const fn new() -> Headers {
-        Headers { text: Vec::new(), fields: Vec::new(), present: 0 }
+        Headers {
+            text: Vec::new(),
+            fields: Vec::new(),
+            present: 0,
+        }
     }
 
     /// An empty list with room for `fields` fields of `bytes` bytes in all.
     pub fn with_capacity(fields: usize, bytes: usize) -> Headers {
-        Headers { text: Vec::with_capacity(bytes), fields: Vec::with_capacity(fields), present: 0 }
+        Headers {
+            text: Vec::with_capacity(bytes),
+            fields: Vec::with_capacity(fields),
+            present: 0,
+        }
     }
 
     /// Makes room for `fields` more fields of `bytes` bytes in all.
@@ -67,7 +75,10 @@ impl Headers {
         if !self.may_hold(name) {
             return None;
         }
-        self.fields.iter().find(|field| self.is_named(field, name)).map(|field| self.value_of(field))
+        self.fields
+            .iter()
+            .find(|field| self.is_named(field, name))
+            .map(|field| self.value_of(field))
     }
 
     /// The value of the first field of that name, where it is UTF-8.
@@ -79,7 +90,10 @@ impl Headers {
     pub fn get_all<'s, 'n: 's>(&'s self, name: impl Into<Name<'n>>) -> impl Iterator<Item = &'s [u8]> + 's {
         let name = name.into();
         let fields: &[Field] = if self.may_hold(name) { &self.fields } else { &[] };
-        fields.iter().filter(move |field| self.is_named(field, name)).map(|field| self.value_of(field))
+        fields
+            .iter()
+            .filter(move |field| self.is_named(field, name))
+            .map(|field| self.value_of(field))
     }
 
     /// The members of a comma-separated list field over all its lines (RFC 9110 §5.6.1), trimmed, empty ones left out.
@@ -93,19 +107,34 @@ impl Headers {
 
     /// All fields in order: name as received, value.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.fields.iter().map(|field| (self.name_of(field), self.value_of(field)))
+        self.fields
+            .iter()
+            .map(|field| (self.name_of(field), self.value_of(field)))
     }
 
     /// All fields in order with the well-known name, where it is one.
     pub fn iter_known(&self) -> impl Iterator<Item = (Option<Known>, &str, &[u8])> {
-        self.fields.iter().map(|field| (field.known, self.name_of(field), self.value_of(field)))
+        self.fields
+            .iter()
+            .map(|field| (field.known, self.name_of(field), self.value_of(field)))
+    }
+
+    /// All fields in order as they go onto the wire. For encoders: it looks at no byte.
+    pub fn iter_bytes(&self) -> impl Iterator<Item = (Option<Known>, &[u8], &[u8])> {
+        self.fields
+            .iter()
+            .map(|field| (field.known, name_bytes(&self.text, field), self.value_of(field)))
     }
 
     /// Adds a field at the end. `name` must be a token. A CR, LF or NUL in `value` becomes a space
     /// (RFC 9110 §5.5), so that no value can start a new line.
     pub fn append<'n>(&mut self, name: impl Into<Name<'n>>, value: impl AsRef<[u8]>) {
         let name = name.into();
-        debug_assert!(is_token(name.as_str().as_bytes()), "not a field name: {:?}", name.as_str());
+        debug_assert!(
+            is_token(name.as_str().as_bytes()),
+            "not a field name: {:?}",
+            name.as_str()
+        );
         let name_at = self.text.len();
         self.text.extend_from_slice(name.as_str().as_bytes());
         let value_at = self.text.len();
@@ -115,7 +144,13 @@ impl Headers {
                 *byte = b' ';
             }
         }
-        self.push(name.known(), name_at, value_at - name_at, value_at, self.text.len() - value_at);
+        self.push(
+            name.known(),
+            name_at,
+            value_at - name_at,
+            value_at,
+            self.text.len() - value_at,
+        );
     }
 
     /// Replaces all fields of that name by one at the end.
@@ -143,8 +178,13 @@ impl Headers {
     /// Keeps the fields for which `keep` answers true.
     pub fn retain(&mut self, mut keep: impl FnMut(Option<Known>, &str, &[u8]) -> bool) {
         let text = &self.text;
-        self.fields.retain(|field| keep(field.known, name_in(text, field), value_in(text, field)));
-        self.present = self.fields.iter().filter_map(|field| field.known).fold(0, |set, known| set | known.bit());
+        self.fields
+            .retain(|field| keep(field.known, name_in(text, field), value_in(text, field)));
+        self.present = self
+            .fields
+            .iter()
+            .filter_map(|field| field.known)
+            .fold(0, |set, known| set | known.bit());
     }
 
     /// Adds all fields of another list at the end.
@@ -159,7 +199,11 @@ impl Headers {
         // Room for what a gateway adds: forwarding fields, a request id.
         let mut copy = Vec::with_capacity(text.len() + 192);
         copy.extend_from_slice(text);
-        Headers { text: copy, fields: Vec::with_capacity(fields + 6), present: 0 }
+        Headers {
+            text: copy,
+            fields: Vec::with_capacity(fields + 6),
+            present: 0,
+        }
     }
 
     /// Adds a field that lies in the text given to [`Headers::over`]. The parser that calls this has checked that the
@@ -209,13 +253,17 @@ impl Headers {
 fn named(text: &[u8], field: &Field, name: Name<'_>) -> bool {
     match name.known() {
         Some(known) => field.known == Some(known),
-        None => field.known.is_none() && name_in(text, field).eq_ignore_ascii_case(name.as_str()),
+        None => field.known.is_none() && name_bytes(text, field).eq_ignore_ascii_case(name.as_str().as_bytes()),
     }
 }
 
-fn name_in<'t>(text: &'t [u8], field: &Field) -> &'t str {
+fn name_bytes<'t>(text: &'t [u8], field: &Field) -> &'t [u8] {
     let at = field.name_at as usize;
-    std::str::from_utf8(&text[at..at + usize::from(field.name_len)]).expect("a field name is a token, and so ASCII")
+    &text[at..at + usize::from(field.name_len)]
+}
+
+fn name_in<'t>(text: &'t [u8], field: &Field) -> &'t str {
+    std::str::from_utf8(name_bytes(text, field)).expect("a field name is a token, and so ASCII")
 }
 
 fn value_in<'t>(text: &'t [u8], field: &Field) -> &'t [u8] {
@@ -225,7 +273,10 @@ fn value_in<'t>(text: &'t [u8], field: &Field) -> &'t [u8] {
 
 /// Whether the bytes are a token (RFC 9110 §5.6.2): what a field name and a method are made of.
 pub fn is_token(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
+    !bytes.is_empty()
+        && bytes
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
 }
 
 impl std::fmt::Debug for Headers {
@@ -247,7 +298,10 @@ mod tests {
         headers.append("x-two", "2");
         assert_eq!(headers.get_all("X-TWO").collect::<Vec<_>>(), [b"1", b"2"]);
         assert_eq!(headers.get_str(Known::ContentType), Some("text/plain"));
-        assert_eq!(headers.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["X-Two", "cOnTeNt-TyPe", "x-two"]);
+        assert_eq!(
+            headers.iter().map(|(name, _)| name).collect::<Vec<_>>(),
+            ["X-Two", "cOnTeNt-TyPe", "x-two"]
+        );
     }
 
     #[test]
@@ -277,7 +331,10 @@ mod tests {
         let mut headers = Headers::new();
         headers.append(Known::Connection, "close, , x-a");
         headers.append(Known::Connection, "Upgrade");
-        assert_eq!(headers.list(Known::Connection).collect::<Vec<_>>(), [&b"close"[..], b"x-a", b"Upgrade"]);
+        assert_eq!(
+            headers.list(Known::Connection).collect::<Vec<_>>(),
+            [&b"close"[..], b"x-a", b"Upgrade"]
+        );
     }
 
     #[test]

@@ -47,7 +47,14 @@ impl<'a> Next<'a> {
         'a: 'b,
     {
         match self.policies.split_first() {
-            Some((policy, rest)) => policy.call(cx, request, Next { policies: rest, backend: self.backend }),
+            Some((policy, rest)) => policy.call(
+                cx,
+                request,
+                Next {
+                    policies: rest,
+                    backend: self.backend,
+                },
+            ),
             None => self.backend.call(cx, request),
         }
     }

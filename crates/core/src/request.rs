@@ -24,7 +24,14 @@ pub struct Request {
 impl Request {
     /// A request without fields or content.
     pub fn new(method: Method, target: Target) -> Request {
-        Request { method, target, version: Version::Http11, headers: Headers::new(), body: Body::Empty, upgrade: None }
+        Request {
+            method,
+            target,
+            version: Version::Http11,
+            headers: Headers::new(),
+            body: Body::Empty,
+            upgrade: None,
+        }
     }
 
     /// The host that the client named, without port, brackets kept for IPv6. Empty where it named none.
@@ -47,7 +54,13 @@ mod tests {
 
     #[test]
     fn hosts_lose_their_port_only() {
-        for (authority, host) in [("a", "a"), ("a:1", "a"), ("[::1]", "[::1]"), ("[::1]:80", "[::1]"), ("", "")] {
+        for (authority, host) in [
+            ("a", "a"),
+            ("a:1", "a"),
+            ("[::1]", "[::1]"),
+            ("[::1]:80", "[::1]"),
+            ("", ""),
+        ] {
             assert_eq!(host_of(authority), host);
         }
     }

@@ -17,7 +17,11 @@ pub struct Response {
 impl Response {
     /// An answer without fields or content.
     pub fn new(status: Status) -> Response {
-        Response { status, headers: Headers::new(), body: Body::Empty }
+        Response {
+            status,
+            headers: Headers::new(),
+            body: Body::Empty,
+        }
     }
 
     /// Adds a field at the end.

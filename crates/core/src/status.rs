@@ -66,7 +66,11 @@ statuses! {
 impl Status {
     /// The status with this code, or `None` outside of 100 to 999.
     pub const fn new(code: u16) -> Option<Status> {
-        if code >= 100 && code <= 999 { Some(Status(code)) } else { None }
+        if code >= 100 && code <= 999 {
+            Some(Status(code))
+        } else {
+            None
+        }
     }
 
     /// The three digits as a number.

@@ -68,12 +68,18 @@ impl Target {
             }
             previous = byte;
         }
-        if raw[path_len..].iter().any(|byte| matches!(byte, 0..=b' ' | b'#' | 0x7f..)) {
+        if raw[path_len..]
+            .iter()
+            .any(|byte| matches!(byte, 0..=b' ' | b'#' | 0x7f..))
+        {
             return Err(TargetError::Character);
         }
         let ascii = std::str::from_utf8(raw).map_err(|_| TargetError::Character)?;
         if normal {
-            return Ok(Target { text: ascii.to_owned(), path_len });
+            return Ok(Target {
+                text: ascii.to_owned(),
+                path_len,
+            });
         }
         let mut text = normalise(&decode(&ascii[..path_len])?)?;
         let query = &ascii[path_len..];
@@ -84,7 +90,10 @@ impl Target {
 
     /// The target of `OPTIONS *` (RFC 9112 §3.2.4).
     pub fn asterisk() -> Target {
-        Target { text: "*".to_owned(), path_len: 1 }
+        Target {
+            text: "*".to_owned(),
+            path_len: 1,
+        }
     }
 
     /// Path and query as they are forwarded.
@@ -188,7 +197,10 @@ mod tests {
 
     fn check(raw: &str, expected: Result<(&str, Option<&str>), TargetError>) {
         let target = Target::parse(raw.as_bytes());
-        let got = target.as_ref().map(|target| (target.path(), target.query())).map_err(|error| *error);
+        let got = target
+            .as_ref()
+            .map(|target| (target.path(), target.query()))
+            .map_err(|error| *error);
         assert_eq!(got, expected, "{raw}");
     }
 

@@ -36,14 +36,18 @@ pub(crate) fn bind(address: SocketAddr) -> Result<StdListener, String> {
 /// When the system gives no thread.
 pub(crate) fn start(socket: StdListener, state: Arc<State>, reloader: Arc<Reloader>) -> Result<(), String> {
     let serve = move || {
-        let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build_local(LocalOptions::default());
         match runtime {
             Ok(runtime) => runtime.block_on(accept(socket, Desk { state, reloader })),
             Err(error) => log::warn(format_args!("the admin listener can't start: {error}")),
         }
     };
     let thread = std::thread::Builder::new().name("admin".to_owned()).spawn(serve);
-    thread.map(drop).map_err(|error| format!("can't start the admin listener: {error}"))
+    thread
+        .map(drop)
+        .map_err(|error| format!("can't start the admin listener: {error}"))
 }
 
 async fn accept(socket: StdListener, desk: Desk) {
@@ -68,7 +72,11 @@ async fn accept(socket: StdListener, desk: Desk) {
 }
 
 fn settings() -> Settings {
-    let limits = HeadLimits { head_bytes: 16 * 1024, target_bytes: 1024, fields: 64 };
+    let limits = HeadLimits {
+        head_bytes: 16 * 1024,
+        target_bytes: 1024,
+        fields: 64,
+    };
     let patience = Duration::from_secs(10);
     Settings {
         limits,
@@ -92,8 +100,10 @@ impl Handler for Desk {
         let response = match (&request.method, request.target.path()) {
             (Method::Get | Method::Head, "/healthz") => text(Status::OK, "ok\n"),
             (Method::Get | Method::Head, "/readyz") => self.readiness(),
-            (Method::Get | Method::Head, "/metrics") => Response::new(Status::OK)
-                .with_body("application/openmetrics-text; version=1.0.0; charset=utf-8", numbers::render(&self.state)),
+            (Method::Get | Method::Head, "/metrics") => Response::new(Status::OK).with_body(
+                "application/openmetrics-text; version=1.0.0; charset=utf-8",
+                numbers::render(&self.state),
+            ),
             (Method::Get | Method::Head, "/config") => {
                 let effective = &self.state.snapshot.load().effective;
                 Response::new(Status::OK).with_body("application/json", format!("{effective:#}\n"))
@@ -101,7 +111,10 @@ impl Handler for Desk {
             (Method::Post, "/reload") => self.reload().await,
             (_, "/healthz" | "/readyz" | "/metrics" | "/config") => refused(&codes::METHOD_NOT_ALLOWED, "GET, HEAD"),
             (_, "/reload") => refused(&codes::METHOD_NOT_ALLOWED, "POST"),
-            _ => text(Status::NOT_FOUND, "There are /healthz, /readyz, /metrics, /config and POST /reload.\n"),
+            _ => text(
+                Status::NOT_FOUND,
+                "There are /healthz, /readyz, /metrics, /config and POST /reload.\n",
+            ),
         };
         (response.with_header(Known::CacheControl, "no-store"), ())
     }

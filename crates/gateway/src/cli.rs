@@ -127,9 +127,19 @@ pub(crate) fn run() -> ExitCode {
         }
         Some(Command::Run { file }) => server::run(Source::File(file)),
         Some(Command::Check { file, format, strict }) => check::run(file, format == Format::Json, strict),
-        Some(Command::Explain { method, url, headers, file, all, format }) => {
-            explain::run(&explain::Asked { method, url, headers }, file, all, format == Format::Json)
-        }
+        Some(Command::Explain {
+            method,
+            url,
+            headers,
+            file,
+            all,
+            format,
+        }) => explain::run(
+            &explain::Asked { method, url, headers },
+            file,
+            all,
+            format == Format::Json,
+        ),
         Some(Command::Schema) => {
             print(&format!("{:#}\n", portcullis_config::schema()));
             ExitCode::SUCCESS
@@ -182,6 +192,8 @@ mod tests {
     fn the_file_of_a_proxy_is_valid() {
         let targets = ["http://127.0.0.1:9000".to_owned(), "https://[::1]:9001".to_owned()];
         let bind = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
-        Source::Text(proxy_file(&targets, bind, Some(bind))).load().expect("the file is valid");
+        Source::Text(proxy_file(&targets, bind, Some(bind)))
+            .load()
+            .expect("the file is valid");
     }
 }

@@ -27,6 +27,8 @@ const TOLD_BY_PROXIES_SET: u64 = {
 
 /// Believes what a trusted peer says of the client, and removes what anybody else does.
 pub(crate) fn establish(cx: &mut Ctx, headers: &mut Headers, trusted: &[IpNet]) {
+    // Only the gate itself says who the consumer is, whoever asks and whether or not the route authenticates.
+    headers.remove(Known::XConsumer);
     if !headers.any_of(TOLD_BY_PROXIES_SET) {
         return;
     }
@@ -119,8 +121,15 @@ mod tests {
 
     #[test]
     fn strangers_are_not_believed() {
-        let fields = [("X-Forwarded-For", "9.9.9.9"), ("X-Forwarded-Proto", "https"), ("Forwarded", "for=1.2.3.4")];
-        assert_eq!(establish_for("192.0.2.1:1", "10.0.0.0/8", &fields), ("192.0.2.1".into(), Scheme::Http, 0));
+        let fields = [
+            ("X-Forwarded-For", "9.9.9.9"),
+            ("X-Forwarded-Proto", "https"),
+            ("Forwarded", "for=1.2.3.4"),
+        ];
+        assert_eq!(
+            establish_for("192.0.2.1:1", "10.0.0.0/8", &fields),
+            ("192.0.2.1".into(), Scheme::Http, 0)
+        );
     }
 
     #[test]
@@ -142,7 +151,10 @@ mod tests {
 
     #[test]
     fn forwarded_is_read_where_there_is_nothing_else() {
-        let fields = [("Forwarded", "for=1.1.1.1, proto=http;For=\"[2001:db8::7]:80\", for=10.9.9.9;by=x")];
+        let fields = [(
+            "Forwarded",
+            "for=1.1.1.1, proto=http;For=\"[2001:db8::7]:80\", for=10.9.9.9;by=x",
+        )];
         assert_eq!(establish_for("10.0.0.1:1", "10.0.0.0/8", &fields).0, "2001:db8::7");
     }
 }

@@ -11,7 +11,10 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn new() -> Clock {
-        Clock { read_at: Instant::now(), time: SystemTime::now() }
+        Clock {
+            read_at: Instant::now(),
+            time: SystemTime::now(),
+        }
     }
 
     /// The time of day at a moment that is not long ago.

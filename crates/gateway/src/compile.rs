@@ -37,7 +37,13 @@ pub(crate) enum Purpose {
 /// # Errors
 /// Everything in it that can't run.
 pub(crate) fn compile(loaded: &Loaded, kept: &Kept, slow: &Handle, purpose: Purpose) -> Result<Compiled, Problems> {
-    let mut compiler = Compiler { loaded, kept, slow, purpose, problems: Vec::new() };
+    let mut compiler = Compiler {
+        loaded,
+        kept,
+        slow,
+        purpose,
+        problems: Vec::new(),
+    };
     let listeners = compiler.listeners();
     let ends = compiler.ends();
     let guards = Guards::compile(&mut compiler);
@@ -48,7 +54,9 @@ pub(crate) fn compile(loaded: &Loaded, kept: &Kept, slow: &Handle, purpose: Purp
     }
     let (router, findings) = Router::new(rules);
     let told = |rule: u32| primary[rule as usize].then(|| route_of_rule[rule as usize]);
-    let findings = findings.into_iter().filter_map(|finding| compiler.warning(&finding, told, &routes));
+    let findings = findings
+        .into_iter()
+        .filter_map(|finding| compiler.warning(&finding, told, &routes));
     let warnings = loaded.warnings.iter().cloned().chain(findings).collect();
     let snapshot = Snapshot {
         router,
@@ -103,10 +111,19 @@ impl Compiler<'_> {
     fn listeners(&mut self) -> Vec<Arc<ListenerRules>> {
         let mut listeners: Vec<Arc<ListenerRules>> = Vec::new();
         for (index, listener) in self.loaded.file.listeners.iter().enumerate() {
-            let tls = listener.tls.as_ref().map(|tls| tls_acceptor(tls, &self.loaded.base)).transpose();
-            let Some(tls) = self.check(&format!("listeners[{index}].tls"), tls) else { continue };
+            let tls = listener
+                .tls
+                .as_ref()
+                .map(|tls| tls_acceptor(tls, &self.loaded.base))
+                .transpose();
+            let Some(tls) = self.check(&format!("listeners[{index}].tls"), tls) else {
+                continue;
+            };
             let nth = listeners.iter().filter(|other| other.key.bind == listener.bind).count();
-            let key = ListenerKey { bind: listener.bind, nth };
+            let key = ListenerKey {
+                bind: listener.bind,
+                nth,
+            };
             let name = listener.name.clone().unwrap_or_else(|| listener.bind.to_string());
             listeners.push(Arc::new(ListenerRules {
                 key,
@@ -123,7 +140,10 @@ impl Compiler<'_> {
 
     fn ends(&mut self) -> Ends {
         let file = &self.loaded.file;
-        let mut ends = Ends { pools: BTreeMap::new(), databases: BTreeMap::new() };
+        let mut ends = Ends {
+            pools: BTreeMap::new(),
+            databases: BTreeMap::new(),
+        };
         for (name, config) in &file.services {
             let pool = service::Pool::new(name, config, &self.loaded.base, &self.kept.targets, self.slow.clone());
             if let Some(pool) = self.check(&format!("services.{name}"), pool) {
@@ -132,7 +152,11 @@ impl Compiler<'_> {
         }
         for (name, config) in &file.databases {
             let store = match self.purpose {
-                Purpose::Run => self.kept.databases.open(name, config, &self.loaded.base).map(Store::Open),
+                Purpose::Run => self
+                    .kept
+                    .databases
+                    .open(name, config, &self.loaded.base)
+                    .map(Store::Open),
                 Purpose::Check => Database::inspect(config, &self.loaded.base).map(Store::Seen),
             };
             if let Some(store) = self.check(&format!("databases.{name}"), store) {
@@ -148,9 +172,14 @@ impl Compiler<'_> {
         for (index, written) in self.loaded.file.routes.iter().enumerate() {
             let backend = self.backend(index, written, ends);
             let guarded = guards.of_route(self, index, written, &mut lists);
-            let (Some(backend), Some((policies, observers))) = (backend, guarded) else { continue };
+            let (Some(backend), Some((policies, observers))) = (backend, guarded) else {
+                continue;
+            };
             let index = u32::try_from(index).expect("a file holds fewer than 2^32 routes");
-            let name = RouteName { name: name_of(written).into(), index };
+            let name = RouteName {
+                name: name_of(written).into(),
+                index,
+            };
             routes.push(Route {
                 name,
                 policies: policies.layers,
@@ -210,9 +239,11 @@ impl Compiler<'_> {
     /// What the router found odd, in the words of the file. `told` gives the route of a rule that the file wrote.
     fn warning(&self, finding: &Finding, told: impl Fn(u32) -> Option<u32>, routes: &[Route]) -> Option<Problem> {
         let (loser, winner, why) = match *finding {
-            Finding::Identical { first, second } => {
-                (told(second)?, told(first)?, "can't be told apart from it, so this one never matches")
-            }
+            Finding::Identical { first, second } => (
+                told(second)?,
+                told(first)?,
+                "can't be told apart from it, so this one never matches",
+            ),
             Finding::Shadowed { rule, by } => (told(rule)?, told(by)?, "takes every request that this one could take"),
         };
         if loser == winner {
@@ -226,7 +257,10 @@ impl Compiler<'_> {
 
 /// The name of a route: its own, or host and path.
 fn name_of(route: &WrittenRoute) -> String {
-    route.name.clone().unwrap_or_else(|| format!("{}{}", route.host.first().map_or("", String::as_str), route.path))
+    route
+        .name
+        .clone()
+        .unwrap_or_else(|| format!("{}{}", route.host.first().map_or("", String::as_str), route.path))
 }
 
 /// What a route ends in, in a few words.

@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, Weak};
 use portcullis_backends::service::Targets;
 use portcullis_backends::table::database::Database;
 use portcullis_config::database::Database as DatabaseConfig;
-use portcullis_policies::rate_limit::registry::Registry as RateLimits;
 use portcullis_policies::access_log::sink::Sinks;
 use portcullis_policies::metrics::registry::Registry as Metrics;
+use portcullis_policies::rate_limit::registry::Registry as RateLimits;
 
 use crate::snapshot::ListenerKey;
 
@@ -34,7 +34,10 @@ pub(crate) struct Kept {
 impl Kept {
     /// The count of a listener's connections.
     pub(crate) fn connections_of(&self, key: ListenerKey) -> Arc<AtomicU32> {
-        let mut listeners = self.listeners.lock().expect("no thread panics while it holds this lock");
+        let mut listeners = self
+            .listeners
+            .lock()
+            .expect("no thread panics while it holds this lock");
         listeners.entry(key).or_default().clone()
     }
 }

@@ -66,7 +66,11 @@ pub(crate) async fn accept(worker: Rc<Worker>, key: ListenerKey, socket: std::ne
                 return std::task::Poll::Ready(Some(accepted));
             }
             // Only when none is waiting: what the system has accepted for us must not be lost.
-            if ticket.poll_draining(cx) { std::task::Poll::Ready(None) } else { std::task::Poll::Pending }
+            if ticket.poll_draining(cx) {
+                std::task::Poll::Ready(None)
+            } else {
+                std::task::Poll::Pending
+            }
         })
         .await;
         match accepted {
@@ -97,11 +101,18 @@ struct Reserve {
 
 impl Reserve {
     fn new() -> Reserve {
-        Reserve { file: Cell::new(File::open("/dev/null").ok()), told: Cell::new(None) }
+        Reserve {
+            file: Cell::new(File::open("/dev/null").ok()),
+            told: Cell::new(None),
+        }
     }
 
     async fn shed(&self, listener: &TcpListener, error: &io::Error) {
-        if self.told.get().is_none_or(|told| told.elapsed() > Duration::from_secs(1)) {
+        if self
+            .told
+            .get()
+            .is_none_or(|told| told.elapsed() > Duration::from_secs(1))
+        {
             self.told.set(Some(std::time::Instant::now()));
             log::warn(format_args!("no descriptor for another connection, shedding: {error}"));
         }
@@ -122,7 +133,9 @@ fn admit(worker: &Rc<Worker>, key: ListenerKey, stream: TcpStream, peer: SocketA
     let tallies = &worker.state.tallies;
     let snapshot = worker.snapshot();
     // A listener that a reload took away may still be accepting for a moment.
-    let Some(rules) = snapshot.listeners.iter().find(|rules| rules.key == key).cloned() else { return };
+    let Some(rules) = snapshot.listeners.iter().find(|rules| rules.key == key).cloned() else {
+        return;
+    };
     tallies.connections.fetch_add(1, Ordering::Relaxed);
     let open = Open::new(worker.clone(), rules.clone());
     if open.exceeds_limit() {
@@ -146,7 +159,6 @@ struct Open {
 impl Open {
     fn new(worker: Rc<Worker>, rules: Arc<ListenerRules>) -> Open {
         worker.connections.set(worker.connections.get() + 1);
-        worker.state.tallies.connections_open.fetch_add(1, Ordering::Relaxed);
         let before = rules.open.fetch_add(1, Ordering::Relaxed);
         Open { worker, rules, before }
     }
@@ -159,14 +171,15 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         self.worker.connections.set(self.worker.connections.get() - 1);
-        self.worker.state.tallies.connections_open.fetch_sub(1, Ordering::Relaxed);
         self.rules.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 async fn serve(worker: Rc<Worker>, rules: Arc<ListenerRules>, stream: TcpStream, peer: SocketAddr) {
     // Without a local address the peer is gone already.
-    let (Ok(local), Ok(())) = (stream.local_addr(), stream.set_nodelay(true)) else { return };
+    let (Ok(local), Ok(())) = (stream.local_addr(), stream.set_nodelay(true)) else {
+        return;
+    };
     match rules.tls.clone() {
         None => {
             let connection = Connection::new(peer, local, None, false);
@@ -191,6 +204,10 @@ where
     IO: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let ticket = worker.drain.join();
-    let pipeline = Pipeline { worker, rules: rules.clone(), connection: Rc::new(connection) };
+    let pipeline = Pipeline {
+        worker,
+        rules: rules.clone(),
+        connection: Rc::new(connection),
+    };
     server::serve(io, &pipeline, &rules.settings, &ticket).await;
 }

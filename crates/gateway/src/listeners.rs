@@ -23,7 +23,10 @@ pub(crate) struct Change {
 
 impl Listeners {
     pub(crate) fn new(workers: Vec<Handle>) -> Listeners {
-        Listeners { workers, bound: HashMap::new() }
+        Listeners {
+            workers,
+            bound: HashMap::new(),
+        }
     }
 
     /// Opens the sockets that a configuration needs more than there are, one for each worker.

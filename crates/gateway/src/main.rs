@@ -7,26 +7,26 @@
 mod cli;
 mod server;
 
-mod worker;
-mod listeners;
-mod listener;
-mod pipeline;
-mod clock;
-mod request_id;
 mod client_identity;
-mod router;
+mod clock;
+mod listener;
+mod listeners;
+mod pipeline;
+mod request_id;
 mod respond;
+mod router;
+mod worker;
 
-mod snapshot;
-mod source;
 mod compile;
 mod kept;
-mod state;
 mod reload;
+mod snapshot;
+mod source;
+mod state;
 
 mod admin;
-mod telemetry;
 mod reference;
+mod telemetry;
 
 use std::process::ExitCode;
 

@@ -17,7 +17,7 @@ use crate::respond::{self, Wants};
 use crate::router::Found;
 use crate::snapshot::{ListenerRules, Route, Snapshot};
 use crate::telemetry::log;
-use crate::worker::Worker;
+use crate::worker::{InForce, Worker};
 
 /// Answers the requests of one connection.
 pub(crate) struct Pipeline {
@@ -31,7 +31,7 @@ pub(crate) struct Exchange {
     cx: Ctx,
     error: Option<Error>,
     /// The snapshot that the request was answered by; its route's observers learn how it ended.
-    snapshot: Rc<Arc<Snapshot>>,
+    snapshot: Rc<InForce>,
     method: Option<Method>,
     version: Version,
     texts: Texts,
@@ -70,7 +70,11 @@ impl Handler for Pipeline {
 
         let found = find_route(&snapshot, &mut cx, &request);
         let observers = snapshot.observers_of(cx.route.as_ref());
-        let texts = if observers.want_texts { Texts::of(&request) } else { Texts::default() };
+        let texts = if observers.want_texts {
+            Texts::of(&request)
+        } else {
+            Texts::default()
+        };
         let method = Some(request.method.clone());
         let version = request.version;
         let wants = Wants::of(&request.headers);
@@ -85,7 +89,17 @@ impl Handler for Pipeline {
         };
         respond::complete(&cx, &mut response);
         drop(found);
-        (response, Exchange { cx, error, snapshot, method, version, texts })
+        (
+            response,
+            Exchange {
+                cx,
+                error,
+                snapshot,
+                method,
+                version,
+                texts,
+            },
+        )
     }
 
     fn refuse(&self, error: Error, started: Instant) -> (Response, Exchange) {
@@ -93,13 +107,26 @@ impl Handler for Pipeline {
         let cx = self.context(started);
         let mut response = respond::failure(&cx, &error, Wants::Problem);
         respond::complete(&cx, &mut response);
-        let exchange =
-            Exchange { cx, error: Some(error), snapshot, method: None, version: Version::Http11, texts: Texts::default() };
+        let exchange = Exchange {
+            cx,
+            error: Some(error),
+            snapshot,
+            method: None,
+            version: Version::Http11,
+            texts: Texts::default(),
+        };
         (response, exchange)
     }
 
     fn ended(&self, exchange: Exchange, sent: Sent) {
-        let Exchange { cx, error, snapshot, method, version, texts } = exchange;
+        let Exchange {
+            cx,
+            error,
+            snapshot,
+            method,
+            version,
+            texts,
+        } = exchange;
         if let Some(error) = &error
             && matches!(error.fault(), Fault::Upstream | Fault::Gate)
         {
@@ -135,7 +162,13 @@ impl Pipeline {
 /// Finds the route that claims a request; where none does, the refusal that the policies of every request guard.
 fn find_route<'s>(snapshot: &'s Snapshot, cx: &mut Ctx, request: &Request) -> Result<&'s Route, Refusal> {
     let target = &request.target;
-    let found = snapshot.router.find(request.host(), &request.method, target.path(), &request.headers, target.query());
+    let found = snapshot.router.find(
+        request.host(),
+        &request.method,
+        target.path(),
+        &request.headers,
+        target.query(),
+    );
     match found {
         Found::Route { index, params } => {
             let route = &snapshot.routes[snapshot.route_of_rule[index as usize] as usize];

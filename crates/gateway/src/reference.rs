@@ -56,11 +56,18 @@ fn errors() -> String {
 
 fn policies() -> String {
     let mut page = format!("{GENERATED}# The order of policies\n\n");
-    page.push_str("The program decides the order in which policies run, outermost first; the file can't change it.\n\n");
+    page.push_str(
+        "The program decides the order in which policies run, outermost first; the file can't change it.\n\n",
+    );
     page.push_str("| | policy | stage | why it stands here |\n|---|---|---|---|\n");
     for (number, place) in (1..).zip(ORDER) {
         let stage = format!("{:?}", place.stage).to_lowercase();
-        let _ = writeln!(page, "| {number} | `{}` | {stage} | {} |", place.kind.name(), place.reason);
+        let _ = writeln!(
+            page,
+            "| {number} | `{}` | {stage} | {} |",
+            place.kind.name(),
+            place.reason
+        );
     }
     page.push_str("\nWhat each one can be told is in the [configuration reference](configuration.md).\n");
     page
@@ -70,10 +77,22 @@ fn cli() -> String {
     let mut page = format!("{GENERATED}# Command line\n\n");
     let mut command = Arguments::command().term_width(100);
     command.build();
-    let _ = writeln!(page, "```text\n{}\n```", command.render_long_help().to_string().trim_end());
-    for sub in command.get_subcommands_mut().filter(|sub| !sub.is_hide_set() && sub.get_name() != "help") {
+    let _ = writeln!(
+        page,
+        "```text\n{}\n```",
+        command.render_long_help().to_string().trim_end()
+    );
+    for sub in command
+        .get_subcommands_mut()
+        .filter(|sub| !sub.is_hide_set() && sub.get_name() != "help")
+    {
         let help = sub.render_long_help().to_string();
-        let _ = write!(page, "\n## portcullis {}\n\n```text\n{}\n```\n", sub.get_name(), help.trim_end());
+        let _ = write!(
+            page,
+            "\n## portcullis {}\n\n```text\n{}\n```\n",
+            sub.get_name(),
+            help.trim_end()
+        );
     }
     page
 }
@@ -86,7 +105,8 @@ fn metrics() -> String {
         let _ = writeln!(page, "| `{name}` | {kind} | {help} |");
     }
     page.push_str(
-        "| `portcullis_upstream_connections_open` | gauge | Connections open to each target. |\n\
+        "| `portcullis_connections_open` | gauge | Client connections open now, by listener. |\n\
+         | `portcullis_upstream_connections_open` | gauge | Connections open to each target. |\n\
          | `portcullis_build` | info | The running program. |\n",
     );
     page

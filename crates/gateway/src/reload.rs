@@ -22,7 +22,12 @@ pub(crate) struct Reloader {
 
 impl Reloader {
     pub(crate) fn new(source: Source, state: Arc<State>, slow: Handle, listeners: Listeners) -> Reloader {
-        Reloader { source, state, slow, listeners: tokio::sync::Mutex::new(listeners) }
+        Reloader {
+            source,
+            state,
+            slow,
+            listeners: tokio::sync::Mutex::new(listeners),
+        }
     }
 
     /// Puts the file as it is now in force.
@@ -33,7 +38,11 @@ impl Reloader {
         let mut listeners = self.listeners.lock().await;
         let this = self.clone();
         // Compiling reads files and opens databases: not the work of an event loop.
-        let compiled = self.slow.spawn_blocking(move || this.compile()).await.map_err(|error| error.to_string());
+        let compiled = self
+            .slow
+            .spawn_blocking(move || this.compile())
+            .await
+            .map_err(|error| error.to_string());
         let result = match compiled {
             Ok(Ok(snapshot)) => listeners.change_to(&snapshot).map(|change| (snapshot, change)),
             Ok(Err(problems)) => Err(problems.to_string()),

@@ -6,9 +6,11 @@ use portcullis_core::RequestId;
 
 /// A new name. Unique, not secret.
 pub(crate) fn new(now: SystemTime) -> RequestId {
-    let millis = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64 & 0xffff_ffff_ffff);
+    let millis = now
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis() & 0xffff_ffff_ffff);
     let random = fastrand::u128(..);
-    let mut uuid = (u128::from(millis) << 80) | (random & ((1 << 80) - 1));
+    let mut uuid = (millis << 80) | (random & ((1 << 80) - 1));
     uuid = uuid & !(0xf << 76) | (0x7 << 76);
     uuid = uuid & !(0x3 << 62) | (0x2 << 62);
     RequestId::new(&text_of(uuid)).expect("a UUID is 36 visible ASCII characters")

@@ -26,9 +26,15 @@ impl Wants {
     pub(crate) fn of(headers: &Headers) -> Wants {
         let names_html = |value: &[u8]| {
             let members = value.split(|byte| *byte == b',');
-            members.map(<[u8]>::trim_ascii).any(|member| member.len() >= 9 && member[..9].eq_ignore_ascii_case(b"text/html"))
+            members
+                .map(<[u8]>::trim_ascii)
+                .any(|member| member.len() >= 9 && member[..9].eq_ignore_ascii_case(b"text/html"))
         };
-        if headers.get_all(Known::Accept).any(names_html) { Wants::Page } else { Wants::Problem }
+        if headers.get_all(Known::Accept).any(names_html) {
+            Wants::Page
+        } else {
+            Wants::Problem
+        }
     }
 }
 
@@ -46,7 +52,9 @@ pub(crate) fn failure(cx: &Ctx, error: &Error, wants: Wants) -> Response {
     if let Some(proxy_status) = error.code().proxy_status
         && matches!(error.fault(), Fault::Upstream | Fault::Gate)
     {
-        response.headers.append(Known::ProxyStatus, format!("{NAME}; error={proxy_status}"));
+        response
+            .headers
+            .append(Known::ProxyStatus, format!("{NAME}; error={proxy_status}"));
     }
     match wants {
         Wants::Problem => response.with_body("application/problem+json", problem(cx, error)),
@@ -87,7 +95,12 @@ fn page(cx: &Ctx, error: &Error) -> String {
     if !detail.is_empty() {
         let _ = writeln!(page, "<p>{}</p>", escaped(detail));
     }
-    let _ = writeln!(page, "<p><small>{} · request {}</small></p>\n</html>", code.name, escaped(cx.request_id.as_str()));
+    let _ = writeln!(
+        page,
+        "<p><small>{} · request {}</small></p>\n</html>",
+        code.name,
+        escaped(cx.request_id.as_str())
+    );
     page
 }
 
@@ -119,10 +132,17 @@ mod tests {
     fn told(error: &Error, wants: Wants) -> (Response, String) {
         let peer = "192.0.2.1:1".parse().expect("an address");
         let id = RequestId::new(b"id-1").expect("a request id");
-        let cx = Ctx::new(Rc::new(Connection::new(peer, peer, None, false)), id, Instant::now(), SystemTime::now());
+        let cx = Ctx::new(
+            Rc::new(Connection::new(peer, peer, None, false)),
+            id,
+            Instant::now(),
+            SystemTime::now(),
+        );
         let mut response = failure(&cx, error, wants);
         complete(&cx, &mut response);
-        let Body::Full(body) = std::mem::take(&mut response.body) else { panic!("a failure has a whole body") };
+        let Body::Full(body) = std::mem::take(&mut response.body) else {
+            panic!("a failure has a whole body")
+        };
         (response, String::from_utf8(body.to_vec()).expect("it is text"))
     }
 
@@ -134,7 +154,10 @@ mod tests {
             assert!(!body.contains("10.0.0.7"), "{body}");
             assert!(body.contains("upstream_refused") && body.contains("id-1"), "{body}");
             assert_eq!(response.status.code(), 502);
-            assert_eq!(response.headers.get_str(Known::ProxyStatus), Some("portcullis; error=connection_refused"));
+            assert_eq!(
+                response.headers.get_str(Known::ProxyStatus),
+                Some("portcullis; error=connection_refused")
+            );
             assert_eq!(response.headers.get_str(Known::XRequestId), Some("id-1"));
         }
     }
@@ -144,19 +167,27 @@ mod tests {
         let error = Error::new(&codes::BAD_QUERY).with_detail("there is no column `<script>`");
         let (response, body) = told(&error, Wants::Page);
         assert!(body.contains("&lt;script&gt;") && !body.contains("<script>"), "{body}");
-        assert_eq!(response.headers.get_str(Known::ContentType), Some("text/html; charset=utf-8"));
+        assert_eq!(
+            response.headers.get_str(Known::ContentType),
+            Some("text/html; charset=utf-8")
+        );
     }
 
     #[test]
     fn a_problem_is_a_problem_document() {
-        let error = Error::new(&codes::RATE_LIMITED).by_policy("rate_limit").with_header(Known::RetryAfter, "3");
+        let error = Error::new(&codes::RATE_LIMITED)
+            .by_policy("rate_limit")
+            .with_header(Known::RetryAfter, "3");
         let (response, body) = told(&error, Wants::Problem);
         let document: serde_json::Value = serde_json::from_str(&body).expect("it is JSON");
         assert_eq!(document["type"], "urn:portcullis:error:rate_limited");
         assert_eq!(document["status"], 429);
         assert_eq!(document["policy"], "rate_limit");
         assert_eq!(response.headers.get_str(Known::RetryAfter), Some("3"));
-        assert_eq!(response.headers.get_str(Known::ContentType), Some("application/problem+json"));
+        assert_eq!(
+            response.headers.get_str(Known::ContentType),
+            Some("application/problem+json")
+        );
     }
 
     #[test]

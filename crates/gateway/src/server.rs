@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin;
@@ -70,7 +70,12 @@ fn start(source: Source) -> Result<(Running, Runtime), String> {
         log::warn(warning);
     }
     let workers = number_of_workers(loaded.file.workers)?;
-    let admin_socket = loaded.file.admin.as_ref().map(|admin| admin::bind(admin.bind)).transpose()?;
+    let admin_socket = loaded
+        .file
+        .admin
+        .as_ref()
+        .map(|admin| admin::bind(admin.bind))
+        .transpose()?;
     let signals = {
         let _context = slow.enter();
         Signals::new().map_err(|error| format!("can't listen to signals: {error}"))?
@@ -86,20 +91,35 @@ fn start(source: Source) -> Result<(Running, Runtime), String> {
     let snapshot = state.snapshot.load_full();
     let change = listeners.change_to(&snapshot)?;
     listeners.carry_out(change);
-    announce(&snapshot, &listeners, workers, admin_socket.as_ref().and_then(|socket| socket.local_addr().ok()));
+    announce(
+        &snapshot,
+        &listeners,
+        workers,
+        admin_socket.as_ref().and_then(|socket| socket.local_addr().ok()),
+    );
     let reloader = Arc::new(Reloader::new(source, state.clone(), slow.handle().clone(), listeners));
     if let Some(socket) = admin_socket {
         admin::start(socket, state.clone(), reloader.clone())?;
     }
     state.ready.store(true, Ordering::Release);
     log::info("ready");
-    Ok((Running { state, reloader, signals }, slow))
+    Ok((
+        Running {
+            state,
+            reloader,
+            signals,
+        },
+        slow,
+    ))
 }
 
 /// What the variable PORTCULLIS_WORKERS says, or the file, or the number of cores.
 fn number_of_workers(written: Option<u16>) -> Result<usize, String> {
     let count = match std::env::var("PORTCULLIS_WORKERS") {
-        Ok(text) => Some(text.parse().map_err(|_| format!("PORTCULLIS_WORKERS is `{text}`: not a number of workers"))?),
+        Ok(text) => Some(
+            text.parse()
+                .map_err(|_| format!("PORTCULLIS_WORKERS is `{text}`: not a number of workers"))?,
+        ),
         Err(_) => written,
     };
     match count {
@@ -159,7 +179,7 @@ impl Running {
                 }
                 _ = bury.tick() => {
                     let state = self.state.clone();
-                    tokio::task::spawn_blocking(move || state.bury());
+                    Handle::current().spawn_blocking(move || state.bury());
                 }
             }
         }

@@ -1,5 +1,5 @@
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 
@@ -26,7 +26,6 @@ pub(crate) struct State {
 #[derive(Default)]
 pub(crate) struct Tallies {
     pub(crate) connections: AtomicU64,
-    pub(crate) connections_open: AtomicU64,
     pub(crate) connections_shed: AtomicU64,
     pub(crate) handshakes_failed: AtomicU64,
     pub(crate) reloads: AtomicU64,
@@ -49,7 +48,10 @@ impl State {
     /// Keeps a configuration until nothing uses it, so that it is never a worker that lets go of it last: closing a
     /// database may take a while.
     pub(crate) fn retire(&self, snapshot: Arc<Snapshot>) {
-        self.retired.lock().expect("no thread panics while it holds this lock").push(snapshot);
+        self.retired
+            .lock()
+            .expect("no thread panics while it holds this lock")
+            .push(snapshot);
     }
 
     /// Lets go of configurations that nothing uses any more. Not for event loops.

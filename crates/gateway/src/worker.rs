@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
+use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -29,9 +30,20 @@ pub(crate) struct Worker {
     pub(crate) drain: Rc<Drain>,
     snapshots: RefCell<Cache<Arc<ArcSwap<Snapshot>>, Arc<Snapshot>>>,
     /// The snapshot of the last request, counted without touching memory that other workers use.
-    current: RefCell<Rc<Arc<Snapshot>>>,
+    current: RefCell<Rc<InForce>>,
     clock: RefCell<Clock>,
     pub(crate) connections: Cell<usize>,
+}
+
+/// A worker's own handle of the configuration that was in force when a request came.
+pub(crate) struct InForce(Arc<Snapshot>);
+
+impl Deref for InForce {
+    type Target = Snapshot;
+
+    fn deref(&self) -> &Snapshot {
+        &self.0
+    }
 }
 
 /// What a worker is told.
@@ -75,10 +87,13 @@ pub(crate) fn start(number: usize, state: Arc<State>) -> io::Result<Handle> {
             .event_interval(61)
             .build_local(LocalOptions::default())
     };
-    let thread = std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
-        let runtime = runtime_of_thread().expect("the system gives an event loop to a process that has just started");
-        runtime.block_on(Worker::run(state, inbox));
-    })?;
+    let thread = std::thread::Builder::new()
+        .name(format!("worker-{number}"))
+        .spawn(move || {
+            let runtime =
+                runtime_of_thread().expect("the system gives an event loop to a process that has just started");
+            runtime.block_on(Worker::run(state, inbox));
+        })?;
     Ok(Handle { commands, thread })
 }
 
@@ -87,7 +102,7 @@ impl Worker {
         let snapshot = state.snapshot.load_full();
         let worker = Rc::new(Worker {
             snapshots: RefCell::new(Cache::new(state.snapshot.clone())),
-            current: RefCell::new(Rc::new(snapshot)),
+            current: RefCell::new(Rc::new(InForce(snapshot))),
             drain: Drain::new(),
             clock: RefCell::new(Clock::new()),
             connections: Cell::new(0),
@@ -120,12 +135,12 @@ impl Worker {
     }
 
     /// The configuration that is in force now.
-    pub(crate) fn snapshot(&self) -> Rc<Arc<Snapshot>> {
+    pub(crate) fn snapshot(&self) -> Rc<InForce> {
         let mut snapshots = self.snapshots.borrow_mut();
         let newest = snapshots.load();
         let mut current = self.current.borrow_mut();
-        if !Arc::ptr_eq(newest, &current) {
-            *current = Rc::new(newest.clone());
+        if !Arc::ptr_eq(newest, &current.0) {
+            *current = Rc::new(InForce(newest.clone()));
         }
         current.clone()
     }

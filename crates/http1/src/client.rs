@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::channel::poll_read_into;
 use crate::chunked::{self, Event};
 use crate::framing::BodyLength;
-use crate::head::HeadLimits;
+use crate::head::{HeadLimits, HeadScanner};
 use crate::response::{self, ResponseHead};
 use crate::watchdog::Watchdog;
 use crate::{Refusal, buffers};
@@ -68,6 +68,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
             timeouts,
             sent_at: None,
             overdue_at: None,
+            scanner: HeadScanner::strict(),
             got_bytes: false,
         }
     }
@@ -122,6 +123,8 @@ pub struct Exchange<IO> {
     sent_at: Option<Instant>,
     /// Until when something must move; set while nothing does.
     overdue_at: Option<Instant>,
+    /// Tells when the response's head is worth another look.
+    scanner: HeadScanner,
     got_bytes: bool,
 }
 
@@ -173,18 +176,18 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Exchange<IO> {
     ) -> Poll<Result<ResponseHead, Failure>> {
         let sending = self.poll_request(cx)?;
         loop {
-            if !self.input.is_empty() {
-                match response::parse(&self.input, &self.method, limits).map_err(Failure::Invalid)? {
-                    Some((head, consumed)) => {
-                        self.input.advance(consumed);
-                        if head.status.is_informational() && head.status.code() != 101 {
-                            interim(head);
-                            continue;
-                        }
-                        return Poll::Ready(Ok(head));
-                    }
-                    None => {}
+            if !self.input.is_empty()
+                && self.scanner.ready(&self.input, limits)
+                && let Some((head, consumed)) =
+                    response::parse(&self.input, &self.method, limits).map_err(Failure::Invalid)?
+            {
+                self.input.advance(consumed);
+                if head.status.is_informational() && head.status.code() != 101 {
+                    self.scanner = HeadScanner::strict();
+                    interim(head);
+                    continue;
                 }
+                return Poll::Ready(Ok(head));
             }
             match self.poll_receive(cx) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(Failure::Closed(io::ErrorKind::UnexpectedEof.into()))),

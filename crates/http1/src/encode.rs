@@ -54,12 +54,12 @@ pub fn request(
     out.push(b' ');
     out.extend_from_slice(target.as_str().as_bytes());
     out.extend_from_slice(b" HTTP/1.1\r\n");
-    field(out, Known::Host.as_str(), headers.get(Known::Host).unwrap_or_default());
+    field(out, b"Host", headers.get(Known::Host).unwrap_or_default());
     fields(out, headers, OWN | Known::Host.bit() | Known::Expect.bit());
     match (upgrade, length) {
         (Some(protocol), _) => {
-            field(out, "Connection", b"upgrade");
-            field(out, "Upgrade", protocol.as_bytes());
+            field(out, b"Connection", b"upgrade");
+            field(out, b"Upgrade", protocol.as_bytes());
         }
         // RFC 9110 §8.6: a method that gives content a meaning tells that there is none.
         (None, BodyLength::None) if matches!(method, Method::Post | Method::Put | Method::Patch) => {
@@ -80,7 +80,7 @@ pub fn response(
 ) {
     status_line(out, status);
     if !headers.any_of(Known::Date.bit()) {
-        field(out, "Date", &date::now());
+        field(out, b"Date", &date::now());
     }
     let mut passed_over = OWN;
     if persistence == Persistence::Upgrade {
@@ -126,7 +126,7 @@ fn announce(out: &mut Vec<u8>, length: BodyLength) {
     match length {
         BodyLength::None | BodyLength::UntilClose => {}
         BodyLength::Sized(length) => {
-            field(out, "Content-Length", itoa::Buffer::new().format(length).as_bytes());
+            field(out, b"Content-Length", itoa::Buffer::new().format(length).as_bytes());
         }
         BodyLength::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
     }
@@ -134,16 +134,16 @@ fn announce(out: &mut Vec<u8>, length: BodyLength) {
 
 /// Appends all fields but those of `passed_over`, a set of [`Known::bit`].
 pub(crate) fn fields(out: &mut Vec<u8>, headers: &Headers, passed_over: u64) {
-    for (known, name, value) in headers.iter_known() {
+    for (known, name, value) in headers.iter_bytes() {
         if known.is_none_or(|known| passed_over & known.bit() == 0) {
             field(out, name, value);
         }
     }
 }
 
-fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+fn field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.reserve(name.len() + value.len() + 4);
-    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(name);
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");

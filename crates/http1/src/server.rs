@@ -14,7 +14,7 @@ use crate::drain::DrainTicket;
 use crate::framing::BodyLength;
 use crate::head::{HeadLimits, HeadScanner};
 use crate::outgoing::Outgoing;
-use crate::request::{self, RequestHead};
+use crate::request::RequestHead;
 
 /// How long after the last response a connection that must end is read from, so that the client gets the response
 /// before it learns that the connection is gone (RFC 9112 §9.6).
@@ -119,12 +119,7 @@ where
         loop {
             if !channel.input().is_empty() {
                 let began = *started.get_or_insert_with(Instant::now);
-                let parsed = if scanner.ready(channel.input(), &settings.limits) {
-                    request::parse(channel.input(), &settings.limits)
-                } else {
-                    Ok(None)
-                };
-                match parsed {
+                match scanner.parse(channel.input(), &settings.limits) {
                     Ok(Some((head, consumed))) => {
                         channel.consume(consumed);
                         return Poll::Ready(Incoming::Head(Box::new(head), began));

@@ -31,7 +31,7 @@ use keys::Keys;
 pub const LONGEST_KEY: usize = 256;
 
 /// The field that tells the backend who it is.
-const X_CONSUMER: Name<'static> = Name::Other("X-Consumer");
+const X_CONSUMER: Name<'static> = Name::Known(Known::XConsumer);
 
 /// Lets in those who have a key.
 #[derive(Debug)]

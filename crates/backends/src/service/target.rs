@@ -199,7 +199,10 @@ impl Target {
         let stream = tokio::time::timeout(timeout, self.open_stream(slow))
             .await
             .unwrap_or_else(|_| Err(Error::new(&codes::UPSTREAM_CONNECT_TIMEOUT)))?;
-        Ok(Connection::new(Transport { stream, _opened: opened }))
+        Ok(Connection::new(Transport {
+            stream,
+            _opened: opened,
+        }))
     }
 
     async fn open_stream(&self, slow: &tokio::runtime::Handle) -> Result<Stream, Error> {
@@ -208,7 +211,7 @@ impl Target {
             Address::Named(host, port) => {
                 let name = (host.clone(), *port);
                 let addresses: Vec<SocketAddr> = slow
-                    .spawn_blocking(move || name.to_socket_addrs().map(Iterator::collect))
+                    .spawn_blocking(move || resolve(&name))
                     .await
                     .map_err(|error| Error::new(&codes::INTERNAL).with_cause(error))?
                     .map_err(|error| Error::new(&codes::UPSTREAM_DNS).with_cause(error))?;
@@ -225,6 +228,11 @@ impl Target {
             }
         }
     }
+}
+
+#[allow(clippy::disallowed_methods, reason = "it runs on the slow runtime")]
+fn resolve(name: &(String, u16)) -> std::io::Result<Vec<SocketAddr>> {
+    (name.0.as_str(), name.1).to_socket_addrs().map(Iterator::collect)
 }
 
 fn refused(error: std::io::Error) -> Error {

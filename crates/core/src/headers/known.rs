@@ -22,7 +22,10 @@ impl<'n> Name<'n> {
     pub fn known(&self) -> Option<Known> {
         match *self {
             Name::Known(known) | Name::Cased(known, _) => Some(known),
-            Name::Other(_) => None,
+            Name::Other(name) => {
+                debug_assert!(Known::from_name(name.as_bytes()).is_none(), "a well-known name: {name}");
+                None
+            }
         }
     }
 }
@@ -120,6 +123,7 @@ known_names! {
     Vary = "Vary";
     Via = "Via";
     WwwAuthenticate = "WWW-Authenticate";
+    XConsumer = "X-Consumer";
     XForwardedFor = "X-Forwarded-For";
     XForwardedHost = "X-Forwarded-Host";
     XForwardedPort = "X-Forwarded-Port";
@@ -152,10 +156,11 @@ impl Known {
     /// Which known name these bytes are, without regard to case.
     pub fn from_name(name: &[u8]) -> Option<Known> {
         let candidates = BY_LENGTH.get(name.len())?;
-        candidates
-            .iter()
-            .map_while(|known| *known)
-            .find(|known| known.as_str().as_bytes().eq_ignore_ascii_case(name))
+        let first = name.first()?.to_ascii_lowercase();
+        candidates.iter().map_while(|known| *known).find(|known| {
+            let text = known.as_str().as_bytes();
+            text[0].to_ascii_lowercase() == first && text.eq_ignore_ascii_case(name)
+        })
     }
 
     /// The bit that stands for this name in a set of names.

@@ -41,15 +41,20 @@ pub(super) fn run(asked: &Asked, file: PathBuf, all: bool, json: bool) -> ExitCo
     };
     let host = question.headers.get_str(Known::Host).unwrap_or_default();
     let target = &question.target;
-    let verdicts =
-        snapshot.router.explain(host, &question.method, target.path(), &question.headers, target.query());
+    let verdicts = snapshot
+        .router
+        .explain(host, &question.method, target.path(), &question.headers, target.query());
     let won = verdicts.iter().find(|verdict| verdict.lost.is_none());
     if json {
         print(&format!("{:#}\n", as_json(&snapshot, &question, &verdicts, all)));
     } else {
         print(&as_text(&snapshot, &question, host, &verdicts, all));
     }
-    if won.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if won.is_some() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// Reads the request from the command line: a URL's authority is its `Host`, unless a field says otherwise.
@@ -57,19 +62,28 @@ fn question(asked: &Asked) -> Result<Question, String> {
     if !is_token(asked.method.as_bytes()) {
         return Err(format!("`{}` is not a method", asked.method));
     }
-    let without_scheme = asked.url.strip_prefix("http://").or_else(|| asked.url.strip_prefix("https://"));
+    let without_scheme = asked
+        .url
+        .strip_prefix("http://")
+        .or_else(|| asked.url.strip_prefix("https://"));
     let (authority, path) = match without_scheme {
         Some(rest) => rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len())),
         None => ("", asked.url.as_str()),
     };
-    let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+    let path = if path.starts_with('/') {
+        path.to_owned()
+    } else {
+        format!("/{path}")
+    };
     let target = Target::parse(path.as_bytes()).map_err(|error| format!("{}: {error}", asked.url))?;
     let mut headers = Headers::new();
     if !authority.is_empty() {
         headers.append(Known::Host, authority);
     }
     for field in &asked.headers {
-        let (name, value) = field.split_once(':').ok_or_else(|| format!("`{field}` is not a field: write NAME: VALUE"))?;
+        let (name, value) = field
+            .split_once(':')
+            .ok_or_else(|| format!("`{field}` is not a field: write NAME: VALUE"))?;
         if !is_token(name.as_bytes()) {
             return Err(format!("`{name}` is not the name of a field"));
         }
@@ -78,10 +92,14 @@ fn question(asked: &Asked) -> Result<Question, String> {
         }
         headers.append(name, value.trim());
     }
-    Ok(Question { method: Method::from_token(&asked.method), target, headers })
+    Ok(Question {
+        method: Method::from_token(&asked.method),
+        target,
+        headers,
+    })
 }
 
-fn route_name<'s>(snapshot: &'s Snapshot, rule: u32) -> &'s str {
+fn route_name(snapshot: &Snapshot, rule: u32) -> &str {
     let route = snapshot.route_of_rule[rule as usize];
     &snapshot.routes[route as usize].name.name
 }
@@ -94,14 +112,22 @@ fn as_text(snapshot: &Snapshot, question: &Question, host: &str, verdicts: &[Ver
         Some(won) => {
             let route = &snapshot.routes[snapshot.route_of_rule[won.index as usize] as usize];
             let _ = writeln!(out, "  route     {} (routes[{}])", route.name.name, route.name.index);
-            let policies = if route.guards.is_empty() { "none".to_owned() } else { route.guards.join(" → ") };
+            let policies = if route.guards.is_empty() {
+                "none".to_owned()
+            } else {
+                route.guards.join(" → ")
+            };
             let _ = writeln!(out, "  policies  {policies}");
             let _ = writeln!(out, "  backend   {}", route.end);
         }
         None => out.push_str("  no route claims it\n"),
     }
     let near = |verdict: &&Verdict<'_>| all || !matches!(verdict.lost, None | Some(Lost::Host | Lost::Path));
-    let others: Vec<_> = verdicts.iter().filter(near).filter(|verdict| verdict.lost.is_some()).collect();
+    let others: Vec<_> = verdicts
+        .iter()
+        .filter(near)
+        .filter(|verdict| verdict.lost.is_some())
+        .collect();
     if !others.is_empty() {
         out.push_str("  others\n");
     }
@@ -143,7 +169,11 @@ mod tests {
 
     fn asked(url: &str, headers: &[&str]) -> Result<(String, String), String> {
         let headers = headers.iter().map(|&field| field.to_owned()).collect();
-        let asked = Asked { method: "GET".to_owned(), url: url.to_owned(), headers };
+        let asked = Asked {
+            method: "GET".to_owned(),
+            url: url.to_owned(),
+            headers,
+        };
         let question = question(&asked)?;
         let host = question.headers.get_str(Known::Host).unwrap_or_default().to_owned();
         Ok((question.target.to_string(), host))

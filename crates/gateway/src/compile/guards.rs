@@ -55,7 +55,10 @@ impl Guards {
         let file = &compiler.loaded.file;
         let mut sets = BTreeMap::new();
         for (name, set) in &file.policies {
-            sets.insert(name.clone(), compile_set(compiler, &format!("policies.{name}"), name, set));
+            sets.insert(
+                name.clone(),
+                compile_set(compiler, &format!("policies.{name}"), name, set),
+            );
         }
         let everywhere: Vec<&Set> = file.everywhere.iter().filter_map(|name| sets.get(name)).collect();
         let unrouted = Unrouted {
@@ -91,8 +94,12 @@ impl Guards {
             }
         }
         let everywhere = &compiler.loaded.file.everywhere;
-        let sets: Vec<&Set> =
-            everywhere.iter().chain(&names).filter_map(|name| self.sets.get(name)).chain(&own).collect();
+        let sets: Vec<&Set> = everywhere
+            .iter()
+            .chain(&names)
+            .filter_map(|name| self.sets.get(name))
+            .chain(&own)
+            .collect();
         let policies = if own.is_empty() {
             lists.entry(names).or_insert_with(|| in_order(&sets)).clone()
         } else {
@@ -105,7 +112,15 @@ impl Guards {
 /// Compiles each policy of a set: one line for each kind. `name` names the set to clients and in logs.
 fn compile_set(compiler: &mut Compiler<'_>, place: &str, name: &str, set: &PolicySet) -> Set {
     // Naming every field makes this fail to compile when a policy is forgotten.
-    let PolicySet { access_log, metrics, limits, rate_limit, cors, api_key, headers } = set;
+    let PolicySet {
+        access_log,
+        metrics,
+        limits,
+        rate_limit,
+        cors,
+        api_key,
+        headers,
+    } = set;
     let mut layers: Vec<(usize, Arc<dyn Policy>)> = Vec::new();
     let mut layer = |kind: Kind, policy: Option<Arc<dyn Policy>>| layers.extend(policy.map(|it| (kind.place(), it)));
     let at = |kind: Kind| format!("{place}.{}", kind.name());
@@ -133,17 +148,19 @@ fn compile_set(compiler: &mut Compiler<'_>, place: &str, name: &str, set: &Polic
     }
     Set {
         layers,
-        access_log: access_log.as_ref().map(|config| compile_log(compiler, &at(Kind::AccessLog), config)),
+        access_log: access_log
+            .as_ref()
+            .map(|config| compile_log(compiler, &at(Kind::AccessLog), config)),
         metrics_off: metrics.as_ref().map(|config| config.off),
     }
 }
 
-fn compile_log(
-    compiler: &mut Compiler<'_>,
-    place: &str,
-    config: &written_log::AccessLog,
-) -> Option<Arc<dyn Observer>> {
-    if config.off || compiler.purpose == Purpose::Check {
+fn compile_log(compiler: &mut Compiler<'_>, place: &str, config: &written_log::AccessLog) -> Option<Arc<dyn Observer>> {
+    if config.off {
+        return None;
+    }
+    if compiler.purpose == Purpose::Check {
+        compiler.check(place, access_log::check(config));
         return None;
     }
     let log = access_log::AccessLog::new(config, &compiler.loaded.base, &compiler.kept.sinks);
@@ -170,5 +187,8 @@ fn observers(compiler: &Compiler<'_>, sets: &[&Set], route: &str) -> Observers {
     if !metrics_off {
         list.push(Arc::new(metrics::Metrics::new(compiler.kept.metrics.clone(), route)));
     }
-    Observers { list: list.into(), want_texts }
+    Observers {
+        list: list.into(),
+        want_texts,
+    }
 }

@@ -12,7 +12,9 @@ pub(super) fn rules(compiler: &mut Compiler<'_>) -> (Vec<Rule>, Vec<u32>, Vec<bo
     let (mut rules, mut route_of_rule, mut primary) = (Vec::new(), Vec::new(), Vec::new());
     for (index, route) in (0..).zip(&file.routes) {
         let place = format!("routes[{index}]");
-        let Some(rule) = rule_of(compiler, &place, route) else { continue };
+        let Some(rule) = rule_of(compiler, &place, route) else {
+            continue;
+        };
         let mut add = |rule: Rule, written: bool| {
             rules.push(rule);
             route_of_rule.push(index);
@@ -28,7 +30,14 @@ pub(super) fn rules(compiler: &mut Compiler<'_>) -> (Vec<Rule>, Vec<u32>, Vec<bo
             // A preflight (Fetch standard §3.2.2) asks by OPTIONS, whatever method it asks about.
             let mut headers = rule.headers.clone();
             headers.push((Known::AccessControlRequestMethod.as_str().into(), Match::Any));
-            add(Rule { methods: vec![Method::Options], headers, ..rule.clone() }, false);
+            add(
+                Rule {
+                    methods: vec![Method::Options],
+                    headers,
+                    ..rule.clone()
+                },
+                false,
+            );
         }
         add(rule, true);
     }
@@ -41,7 +50,11 @@ pub(super) fn table_base(path: &str) -> &str {
 }
 
 fn rule_of(compiler: &mut Compiler<'_>, place: &str, route: &Route) -> Option<Rule> {
-    let path = if matches!(route.to, To::Table(_)) { table_base(&route.path) } else { &route.path };
+    let path = if matches!(route.to, To::Table(_)) {
+        table_base(&route.path)
+    } else {
+        &route.path
+    };
     let path = compiler.check(&format!("{place}.path"), PathPattern::parse(path));
     let hosts: Vec<_> = route
         .host
@@ -58,5 +71,8 @@ fn rule_of(compiler: &mut Compiler<'_>, place: &str, route: &Route) -> Option<Ru
 }
 
 fn conditions(written: &std::collections::BTreeMap<String, String>) -> Vec<(Box<str>, Match)> {
-    written.iter().map(|(name, value)| (name.as_str().into(), Match::parse(value))).collect()
+    written
+        .iter()
+        .map(|(name, value)| (name.as_str().into(), Match::parse(value)))
+        .collect()
 }

@@ -85,7 +85,11 @@ fn load_one(certificate: &Certificate, base: &Path, provider: &CryptoProvider) -
     let cannot = |error: &dyn std::fmt::Display| format!("can't read the key {}: {error}", key_path.display());
     let key = PrivateKeyDer::from_pem_file(&key_path).map_err(|error| cannot(&error))?;
     CertifiedKey::from_der(chain, key, provider).map_err(|error| {
-        format!("{} and {} are no usable pair: {error}", path.display(), key_path.display())
+        format!(
+            "{} and {} are no usable pair: {error}",
+            path.display(),
+            key_path.display()
+        )
     })
 }
 

@@ -27,7 +27,11 @@ pub(crate) fn failure(cx: &Ctx, error: &Error) {
     let route = cx.route.as_ref().map_or("-", |route| &route.name);
     let target = cx.upstream.target.as_deref().unwrap_or("-");
     let cause = error.cause().map(ToString::to_string).unwrap_or_default();
-    let more = if suppressed > 0 { format!(" ({suppressed} more like it were not written)") } else { String::new() };
+    let more = if suppressed > 0 {
+        format!(" ({suppressed} more like it were not written)")
+    } else {
+        String::new()
+    };
     warn(format_args!(
         "request {} failed: {} route={route} target={target} cause={:?}{more}",
         cx.request_id,

@@ -17,11 +17,21 @@ struct Number {
 }
 
 const fn counter(name: &'static str, help: &'static str, read: fn(&State) -> u64) -> Number {
-    Number { name, kind: "counter", help, read }
+    Number {
+        name,
+        kind: "counter",
+        help,
+        read,
+    }
 }
 
 const fn gauge(name: &'static str, help: &'static str, read: fn(&State) -> u64) -> Number {
-    Number { name, kind: "gauge", help, read }
+    Number {
+        name,
+        kind: "gauge",
+        help,
+        read,
+    }
 }
 
 fn read(number: &AtomicU64) -> u64 {
@@ -30,21 +40,34 @@ fn read(number: &AtomicU64) -> u64 {
 
 /// All of them but those of requests and upstreams. Names of counters get `_total` in the text.
 const NUMBERS: &[Number] = &[
-    counter("portcullis_connections", "Client connections accepted.", |state| read(&state.tallies.connections)),
-    gauge("portcullis_connections_open", "Client connections open now.", |state| read(&state.tallies.connections_open)),
-    counter("portcullis_connections_shed", "Client connections closed at once: a limit was reached.", |state| {
-        read(&state.tallies.connections_shed)
+    counter("portcullis_connections", "Client connections accepted.", |state| {
+        read(&state.tallies.connections)
     }),
-    counter("portcullis_tls_handshakes_failed", "TLS handshakes that clients did not complete.", |state| {
-        read(&state.tallies.handshakes_failed)
-    }),
-    counter("portcullis_config_reloads", "Reloads that were put in force.", |state| read(&state.tallies.reloads)),
-    counter("portcullis_config_reloads_refused", "Reloads that were refused.", |state| {
-        read(&state.tallies.reloads_refused)
-    }),
-    gauge("portcullis_config_last_reload_successful", "1 unless the last reload was refused.", |state| {
-        u64::from(!state.last_reload_failed.load(Ordering::Relaxed))
-    }),
+    counter(
+        "portcullis_connections_shed",
+        "Client connections closed at once: a limit was reached.",
+        |state| read(&state.tallies.connections_shed),
+    ),
+    counter(
+        "portcullis_tls_handshakes_failed",
+        "TLS handshakes that clients did not complete.",
+        |state| read(&state.tallies.handshakes_failed),
+    ),
+    counter(
+        "portcullis_config_reloads",
+        "Reloads that were put in force.",
+        |state| read(&state.tallies.reloads),
+    ),
+    counter(
+        "portcullis_config_reloads_refused",
+        "Reloads that were refused.",
+        |state| read(&state.tallies.reloads_refused),
+    ),
+    gauge(
+        "portcullis_config_last_reload_successful",
+        "1 unless the last reload was refused.",
+        |state| u64::from(!state.last_reload_failed.load(Ordering::Relaxed)),
+    ),
     gauge("portcullis_ready", "1 while the gate is ready for requests.", |state| {
         u64::from(state.ready.load(Ordering::Relaxed))
     }),
@@ -58,16 +81,37 @@ pub(crate) fn render(state: &State) -> String {
     for number in NUMBERS {
         let Number { name, kind, help, read } = number;
         let suffix = if *kind == "counter" { "_total" } else { "" };
-        let _ = write!(out, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name}{suffix} {}\n", read(state));
+        let _ = write!(
+            out,
+            "# HELP {name} {help}\n# TYPE {name} {kind}\n{name}{suffix} {}\n",
+            read(state)
+        );
+    }
+    let name = "portcullis_connections_open";
+    let _ = write!(out, "# HELP {name} Client connections open now.\n# TYPE {name} gauge\n");
+    for listener in &state.snapshot.load().listeners {
+        let open = listener.open.load(Ordering::Relaxed);
+        let _ = writeln!(out, "{name}{{listener=\"{}\"}} {open}", label(&listener.name));
     }
     let name = "portcullis_upstream_connections_open";
-    let _ = write!(out, "# HELP {name} Connections open to each target.\n# TYPE {name} gauge\n");
+    let _ = write!(
+        out,
+        "# HELP {name} Connections open to each target.\n# TYPE {name} gauge\n"
+    );
     for (service, target, open) in state.kept.targets.open_connections() {
-        let _ = writeln!(out, "{name}{{service=\"{}\",target=\"{}\"}} {open}", label(&service), label(&target));
+        let _ = writeln!(
+            out,
+            "{name}{{service=\"{}\",target=\"{}\"}} {open}",
+            label(&service),
+            label(&target)
+        );
     }
     let version = env!("CARGO_PKG_VERSION");
     let name = "portcullis_build";
-    let _ = write!(out, "# HELP {name} The running program.\n# TYPE {name} info\n{name}_info{{version=\"{version}\"}} 1\n");
+    let _ = write!(
+        out,
+        "# HELP {name} The running program.\n# TYPE {name} info\n{name}_info{{version=\"{version}\"}} 1\n"
+    );
     out.push_str("# EOF\n");
     out
 }
@@ -84,10 +128,17 @@ pub(crate) fn reference() -> Vec<(String, String, String)> {
     Sinks::default().render(&mut text);
     let announced = |word: &str, family: &str| {
         let start = format!("# {word} {family} ");
-        text.lines().find_map(|line| line.strip_prefix(&start)).unwrap_or_default().to_owned()
+        text.lines()
+            .find_map(|line| line.strip_prefix(&start))
+            .unwrap_or_default()
+            .to_owned()
     };
-    let families = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+    let families = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
     let of_requests = families.map(|(family, kind)| (family.to_owned(), kind.to_owned(), announced("HELP", family)));
-    let own = NUMBERS.iter().map(|it| (it.name.to_owned(), it.kind.to_owned(), it.help.to_owned()));
+    let own = NUMBERS
+        .iter()
+        .map(|it| (it.name.to_owned(), it.kind.to_owned(), it.help.to_owned()));
     of_requests.chain(own).collect()
 }

@@ -91,13 +91,13 @@ fn explain_tells_who_answers_and_why_others_lost() {
     let folder = written(GOOD);
     let (said, code) = run(
         folder.path(),
-        &["explain", "GET", "http://gate.test/a", "--config", "portcullis.yaml"],
+        &["explain", "GET", "http://gate.test/a", "--file", "portcullis.yaml"],
     );
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("one") && said.contains("all"), "{said}");
     let (said, _) = run(
         folder.path(),
-        &["explain", "GET", "/b?c=d", "--config", "portcullis.yaml"],
+        &["explain", "GET", "/b?c=d", "--file", "portcullis.yaml"],
     );
     assert!(said.contains("rate_limit") && said.contains("up"), "{said}");
 }
@@ -109,28 +109,20 @@ fn explain_speaks_json_and_takes_fields() {
          \x20 - {name: old, path: /a, to: {respond: old}}\n",
     );
     let with = |arguments: &[&str]| {
-        let mut whole = vec![
-            "explain",
-            "GET",
-            "/a",
-            "--config",
-            "portcullis.yaml",
-            "--format",
-            "json",
-        ];
+        let mut whole = vec!["explain", "GET", "/a", "--file", "portcullis.yaml", "--format", "json"];
         whole.extend(arguments);
         let output = command(folder.path(), &whole);
         assert_eq!(output.status.code(), Some(0), "{}", all(&output));
         json(&output.stdout)
     };
-    assert_eq!(with(&[])["route"], "old");
-    assert_eq!(with(&["-H", "X-Version: 2"])["route"], "new");
+    assert_eq!(with(&[])["claimed"]["route"], "old");
+    assert_eq!(with(&["-H", "X-Version: 2"])["claimed"]["route"], "new");
 }
 
 #[test]
 fn explain_of_what_no_route_claims_says_so() {
     let folder = written("listeners: [127.0.0.1:0]\nroutes:\n  - {path: /a, to: {respond: a}}\n");
-    let (said, code) = run(folder.path(), &["explain", "GET", "/b", "--config", "portcullis.yaml"]);
+    let (said, code) = run(folder.path(), &["explain", "GET", "/b", "--file", "portcullis.yaml"]);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("404") || said.contains("no route"), "{said}");
 }
@@ -151,7 +143,7 @@ fn proxy_needs_no_file() {
     line.args([
         "proxy",
         &format!("http://{}", upstream.address()),
-        "--listen",
+        "--bind",
         "127.0.0.1:0",
     ]);
     let gate = Gate::spawn(Folder::new(), line);
@@ -163,9 +155,9 @@ fn proxy_takes_several_targets() {
     let (one, two) = (Upstream::ok(), Upstream::ok());
     let mut line = portcullis();
     line.arg("proxy")
-        .arg(one.address().to_string())
-        .arg(two.address().to_string())
-        .args(["--listen", "127.0.0.1:0"]);
+        .arg(format!("http://{}", one.address()))
+        .arg(format!("http://{}", two.address()))
+        .args(["--bind", "127.0.0.1:0"]);
     let gate = Gate::spawn(Folder::new(), line);
     let mut client = gate.connect();
     for _ in 0..4 {

@@ -53,7 +53,7 @@ fn a_bad_file_changes_nothing_and_says_why() {
     gate.await_log("portcullis.yaml:3:");
     assert_eq!(gate.get("/").text(), "old");
     assert_eq!(gate.ask_admin("/readyz").status, 200);
-    assert!(gate.metric("portcullis_reloads_total{result=\"failure\"}") >= 1.0);
+    assert!(gate.metric("portcullis_config_reloads_refused_total") >= 1.0);
 }
 
 #[test]

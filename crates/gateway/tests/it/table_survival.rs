@@ -72,18 +72,8 @@ fn a_database_that_another_process_locks_is_503_and_whole() {
     let folder = bank();
     let impatient = CONFIGURATION.replace("migrations: migrations", "migrations: migrations, busy_timeout: 200ms");
     let gate = Gate::start_in(folder, &impatient);
-    let lock = "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1], isolation_level=None)\n\
-                c.execute('BEGIN EXCLUSIVE')\nprint('locked', flush=True)\nsys.stdin.read()\n";
-    let mut holder = Command::new("python3")
-        .args(["-c", lock])
-        .arg(gate.folder.path().join("data/bank.db"))
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(holder.stdout.take().unwrap()), &mut line).unwrap();
-    assert_eq!(line, "locked\n");
+    let holder = rusqlite::Connection::open(gate.folder.path().join("data/bank.db")).unwrap();
+    holder.execute_batch("BEGIN EXCLUSIVE").unwrap();
     let post = |gate: &Gate| {
         let body = json!({"level_id": 1, "question": "locked?"}).to_string();
         gate.connect()
@@ -92,8 +82,7 @@ fn a_database_that_another_process_locks_is_503_and_whole() {
     let answer = post(&gate);
     answer.assert_problem(503, "database_busy");
     assert!(answer.field("retry-after").is_some());
-    drop(holder.stdin.take());
-    holder.wait().unwrap();
+    holder.execute_batch("ROLLBACK").unwrap();
     assert_eq!(post(&gate).status, 201);
     assert_eq!(gate.get("/questions").json().as_array().unwrap().len(), 4);
 }
