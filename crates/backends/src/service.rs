@@ -161,8 +161,7 @@ impl Service {
         request.headers.remove(Known::Expect);
         cx.upstream.service = Some(pool.name.clone());
 
-        let started = Instant::now();
-        let deadline = pool.timeout.request.map(|limit| started + limit.0);
+        let deadline = pool.timeout.request.map(|limit| Instant::now() + limit.0);
         let mut outgoing = Outgoing::of(request);
         let mut failed: Option<Arc<Target>> = None;
         loop {
@@ -171,7 +170,7 @@ impl Service {
             cx.upstream.attempts += 1;
             let first_attempt = cx.upstream.attempts == 1;
             // After a failure a kept connection would be no safer than the last one.
-            let reused = if first_attempt { target.reuse() } else { None };
+            let reused = if first_attempt { target.reuse(cx.started) } else { None };
             let fresh = reused.is_none();
             let connection = match reused {
                 Some(connection) => connection,
@@ -223,7 +222,6 @@ impl Service {
         }
         let in_progress = (pool.balance == written::Balance::LeastRequest && pool.targets.len() > 1)
             .then(|| InProgress::new(target.clone()));
-        let sent = Instant::now();
         let mut exchange = connection.start(outgoing.take(), timeouts);
         let interim = cx.interim.clone();
         let pass_on = |mut head: ResponseHead| {
@@ -243,8 +241,9 @@ impl Service {
                 });
             }
         };
-        cx.upstream.first_byte = Some(sent.elapsed());
-        self.answer(target, exchange, head, upgrade, in_progress)
+        let answered = Instant::now();
+        cx.upstream.first_byte = exchange.sent_at().map(|sent| answered - sent);
+        self.answer(target, exchange, head, upgrade, in_progress, answered)
     }
 
     fn answer(
@@ -254,6 +253,7 @@ impl Service {
         mut head: ResponseHead,
         upgrade: bool,
         in_progress: Option<InProgress>,
+        answered: Instant,
     ) -> std::result::Result<Response, Attempt> {
         let switching = head.status == Status::SWITCHING_PROTOCOLS;
         if switching && !upgrade {
@@ -271,7 +271,7 @@ impl Service {
         let body = exchange.into_body(&head, &RESPONSE_LIMITS, move |connection| {
             drop(in_progress);
             if let Some(connection) = connection {
-                keeper.keep(connection, &keep_alive);
+                keeper.keep(connection, &keep_alive, answered);
             }
         });
         hop_by_hop::strip_hop_by_hop(&mut head.headers);

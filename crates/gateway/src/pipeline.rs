@@ -143,7 +143,7 @@ impl Handler for Pipeline {
             error: error.as_ref(),
             bytes_in: sent.bytes_in,
             bytes_out: sent.bytes_out,
-            duration: cx.started.elapsed(),
+            duration: sent.at.saturating_duration_since(cx.started),
             complete: sent.complete,
         };
         for observer in &*snapshot.observers_of(cx.route.as_ref()).list {

@@ -32,7 +32,7 @@ pub(crate) fn take_input() -> BytesMut {
 /// Gives an input buffer back. One whose memory is still in use elsewhere, or that grew, is let go.
 pub(crate) fn give_input(mut input: BytesMut) {
     input.clear();
-    if (INPUT..=LARGE_INPUT).contains(&input.capacity()) {
+    if input.try_reclaim(INPUT) && input.capacity() <= LARGE_INPUT {
         POOL.with_borrow_mut(|pool| {
             if pool.inputs.len() < KEPT {
                 pool.inputs.push(input);

@@ -163,6 +163,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Exchange<IO> {
         poll_fn(|cx| self.poll_head(cx, &mut interim, limits)).await
     }
 
+    /// When the whole request was out and waiting for the response began; `None` where the response did not wait.
+    pub fn sent_at(&self) -> Option<Instant> {
+        self.sent_at
+    }
+
     /// Whether the server has sent anything yet.
     pub fn has_response(&self) -> bool {
         self.got_bytes
@@ -266,7 +271,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Exchange<IO> {
             _ => None,
         };
         if let (Some(length), SendState::Done) = (whole, self.request.state) {
-            let body = Body::from(self.input.split_to(length).freeze());
+            // A small body is copied, so that the buffer can serve the next response at once.
+            let body = if length <= COPIED {
+                take_copy(&mut self.input, length)
+            } else {
+                self.input.split_to(length).freeze()
+            };
+            let body = Body::from(body);
             // Bytes beyond the response answer nothing: such a connection can't be trusted with another request.
             let reusable = keep_alive && self.input.is_empty();
             self.release(reusable, recycle);
@@ -293,6 +304,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Exchange<IO> {
         connection.served += 1;
         recycle(reusable.then_some(connection));
     }
+}
+
+fn take_copy(input: &mut BytesMut, length: usize) -> Bytes {
+    let copy = Bytes::copy_from_slice(&input[..length]);
+    input.advance(length);
+    copy
 }
 
 impl Sending {

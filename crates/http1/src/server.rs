@@ -57,6 +57,8 @@ pub struct Sent {
     pub bytes_out: u64,
     /// Whether all of it went out.
     pub complete: bool,
+    /// When its last byte was handed to the system, or the attempt to do so ended.
+    pub at: Instant,
 }
 
 /// What a connection may take: time and size.
@@ -81,8 +83,9 @@ where
     H: Handler,
 {
     let channel = Shared::new(io, settings.limits, settings.body_timeout);
+    let mut idle_since = Instant::now();
     loop {
-        let goes_on = match next_head(&channel, settings, drain).await {
+        let ended = match next_head(&channel, settings, drain, idle_since).await {
             Incoming::Ended => return,
             // Boxed so that an idle connection doesn't hold the room that a request in progress needs.
             Incoming::Head(head, started) => {
@@ -90,11 +93,12 @@ where
             }
             Incoming::Refused(error, started) => {
                 Box::pin(refuse(&channel, handler, settings, error, started)).await;
-                false
+                None
             }
         };
-        if !goes_on {
-            break;
+        match ended {
+            Some(at) => idle_since = at,
+            None => break,
         }
     }
     linger(&channel).await;
@@ -107,11 +111,11 @@ enum Incoming {
 }
 
 /// Waits for the next request's head.
-async fn next_head<IO>(channel: &Shared<IO>, settings: &Settings, drain: &DrainTicket) -> Incoming
+async fn next_head<IO>(channel: &Shared<IO>, settings: &Settings, drain: &DrainTicket, idle_since: Instant) -> Incoming
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
-    let idle_due = Instant::now() + settings.idle_timeout;
+    let idle_due = idle_since + settings.idle_timeout;
     let mut started = None;
     let mut scanner = HeadScanner::new();
     poll_fn(|cx| {
@@ -158,7 +162,7 @@ where
     .await
 }
 
-/// One request and its response; whether the connection can go on.
+/// One request and its response; when it ended, if the connection can go on.
 async fn exchange<IO, H>(
     channel: &Rc<Shared<IO>>,
     handler: &H,
@@ -166,7 +170,7 @@ async fn exchange<IO, H>(
     drain: &DrainTicket,
     head: RequestHead,
     started: Instant,
-) -> bool
+) -> Option<Instant>
 where
     IO: AsyncRead + AsyncWrite + Unpin + 'static,
     H: Handler,
@@ -218,6 +222,7 @@ where
     let bytes_in = channel.borrow().bytes_in;
     let bytes_out = outgoing.bytes_out();
     drop(outgoing);
+    let at = Instant::now();
     handler.ended(
         memory,
         Sent {
@@ -225,10 +230,11 @@ where
             bytes_in,
             bytes_out,
             complete,
+            at,
         },
     );
     channel.borrow_mut().release_empty_input();
-    goes_on
+    goes_on.then_some(at)
 }
 
 async fn refuse<IO, H>(channel: &Rc<Shared<IO>>, handler: &H, settings: &Settings, error: Error, started: Instant)
@@ -252,6 +258,7 @@ where
             bytes_in: 0,
             bytes_out: outgoing.bytes_out(),
             complete,
+            at: Instant::now(),
         },
     );
 }

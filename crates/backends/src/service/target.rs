@@ -93,11 +93,12 @@ impl Targets {
             let targets = self.0.lock().expect("no thread panics while it holds this lock");
             targets.values().filter_map(Weak::upgrade).collect()
         };
+        let now = Instant::now();
         for target in targets {
             if let Some(idle) = target.idle.get() {
                 // Taken out first: dropping a connection may drop the target.
                 let kept = idle.take();
-                let (kept, gone): (VecDeque<_>, VecDeque<_>) = kept.into_iter().partition(Idle::is_good);
+                let (kept, gone): (VecDeque<_>, VecDeque<_>) = kept.into_iter().partition(|idle| idle.is_good(now));
                 idle.replace(kept);
                 drop(gone);
             }
@@ -162,11 +163,11 @@ impl Target {
     }
 
     /// A connection of this thread that was kept open, if there is a good one.
-    pub(super) fn reuse(&self) -> Option<Connection<Transport>> {
+    pub(super) fn reuse(&self, now: Instant) -> Option<Connection<Transport>> {
         let mut idle = self.idle.get()?.borrow_mut();
         // The one used last is the one most likely to be alive, and leaves the others to grow old.
         while let Some(last) = idle.pop_back() {
-            if last.is_good() {
+            if last.is_good(now) {
                 return Some(last.connection);
             }
         }
@@ -174,12 +175,12 @@ impl Target {
     }
 
     /// Keeps a connection open for the next request of this thread.
-    pub(super) fn keep(&self, connection: Connection<Transport>, limits: &KeepAlive) {
+    pub(super) fn keep(&self, connection: Connection<Transport>, limits: &KeepAlive, now: Instant) {
         let mut idle = self.idle.get_or_default().borrow_mut();
         if idle.len() < usize::from(limits.connections) {
             idle.push_back(Idle {
                 connection,
-                until: Instant::now() + limits.idle.0,
+                until: now + limits.idle.0,
             });
         }
     }
@@ -240,8 +241,8 @@ fn refused(error: std::io::Error) -> Error {
 }
 
 impl Idle {
-    fn is_good(&self) -> bool {
-        Instant::now() < self.until && !self.connection.io().is_stale()
+    fn is_good(&self, now: Instant) -> bool {
+        now < self.until && !self.connection.io().is_stale()
     }
 }
 
