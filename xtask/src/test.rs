@@ -131,8 +131,7 @@ fn rustdoc() -> Result<(), String> {
 fn deny() -> Result<(), String> {
     setup::cargo_subcommand("deny")?;
     println!("(advisories need a network: `cargo deny check advisories` by hand, or once a day)");
-    process::run("cargo deny --offline check --hide-inclusion-graph bans licenses sources")
-        .or_else(|_| process::run("cargo deny check --hide-inclusion-graph bans licenses sources"))
+    process::run("cargo deny check --hide-inclusion-graph bans licenses sources")
 }
 
 fn fuzz() -> Result<(), String> {

@@ -68,7 +68,7 @@ fn a_template_is_filled_in_and_cant_be_broken_out_of() {
         "{file: access.log, template: '{client} \"{method} {path}\" {status} \"{user_agent}\"'}",
     ));
     gate.connect().ask("GET", "/a", &[("User-Agent", "x\" 200 \"y\\")], "");
-    assert_eq!(lines(&gate, 1)[0], r#"127.0.0.1 "GET /a" 200 "x\x22 200 \x22y\x5C""#);
+    assert_eq!(lines(&gate, 1)[0], r#"127.0.0.1 "GET /a" 200 "x\x22 200 \x22y\x5c""#);
 }
 
 #[test]

@@ -90,7 +90,6 @@ fn what_was_written_survives_a_gate_that_is_away() {
     drop(gate);
     browser.click("#score-2");
     browser.enter("#note", "Written while nobody was there.");
-    browser.click("#next");
     eventually("the failure to be shown", || browser.shown("#problem"));
     assert_eq!(browser.value("#note"), "Written while nobody was there.");
     assert_eq!(browser.text("#progress-text"), "Question 1 of 2");

@@ -1,5 +1,9 @@
 //! Connections are kept, shared and ended as RFC 9112 §9 says.
 
+use std::io::Write;
+use std::time::Duration;
+
+use super::client::socket;
 use super::gate::{Gate, eventually};
 use super::upstream::Upstream;
 
@@ -98,16 +102,20 @@ fn a_client_that_ends_its_direction_still_gets_its_answer() {
 }
 
 #[test]
-fn a_client_that_leaves_frees_its_upstream_connection() {
+fn a_client_that_resets_frees_its_upstream_connection() {
     let upstream = Upstream::playing(|peer| {
         peer.head();
         // The answer never comes: only the client's leaving can end this.
         peer.rest();
     });
     let gate = Gate::before(upstream.address());
-    let mut client = gate.connect();
-    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut client = socket(gate.address());
+    client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     eventually("the request at the upstream", || upstream.open() == 1);
+    // A mere end would not do: it may be a client that has sent all it had and waits for its answer.
+    socket2::SockRef::from(&client)
+        .set_linger(Some(Duration::ZERO))
+        .unwrap();
     drop(client);
     eventually("the upstream's connection to end", || upstream.open() == 0);
 }
