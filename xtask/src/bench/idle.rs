@@ -6,6 +6,7 @@ use super::{Line, load, upstream::Upstream};
 use crate::gate::Gate;
 
 const IDLE: usize = 10_000;
+const WAVE: usize = 50;
 
 /// # Errors
 /// When the gate doesn't start or a request fails.
@@ -19,18 +20,21 @@ pub(crate) fn run(binary: &Path) -> Result<Vec<Line>, String> {
     let gate = Gate::start(binary, "idle", &configuration, 2)?;
     let request = [load::get("/hello")];
     // What every gate needs that has served anything is no cost of an idle connection.
-    load::run(&mut load::connect(gate.address, 64)?, &request, 2000)?;
+    load::run(&mut load::connect(gate.address, WAVE)?, &request, 2000)?;
     let before = gate.memory();
     let mut idle = Vec::with_capacity(IDLE);
-    for _ in 0..IDLE / 100 {
-        let mut hundred = load::connect(gate.address, 100)?;
-        load::run(&mut hundred, &request, 100)?;
-        idle.extend(hundred);
+    // In waves that the queue of the upstream's listener can hold.
+    for _ in 0..IDLE / WAVE {
+        let mut wave = load::connect(gate.address, WAVE)?;
+        load::run(&mut wave, &request, WAVE)?;
+        idle.extend(wave);
     }
     let after = gate.memory();
     let each = bytes(after.saturating_sub(before)) / bytes_of(IDLE);
     // They are all still there: none was closed to save memory.
-    load::run(&mut idle, &request, IDLE)?;
+    for wave in idle.chunks_mut(WAVE) {
+        load::run(wave, &request, WAVE)?;
+    }
     Ok(vec![
         Line::new("memory before", format!("{before} KiB"), "", true),
         Line::new(
