@@ -42,6 +42,9 @@ enum Command {
     /// Compiles the file, opens databases and runs their migrations, and only then listens. SIGHUP or POST /reload on
     /// the admin listener loads the file again; one that is wrong changes nothing. Exit code 1: it could not start, and
     /// standard error says why.
+    #[command(after_help = "Examples:
+  portcullis run                      serves what portcullis.yaml says
+  PORT=8081 portcullis run site.yaml  where the file says ${PORT}")]
     Run {
         /// The configuration.
         #[arg(default_value = DEFAULT_FILE)]
@@ -51,6 +54,9 @@ enum Command {
     ///
     /// Certificates are loaded, services and tables are looked up in what is there, routes that never match are named.
     /// Exit code 0: it can run; 1: it can't; 2: it can, but there are warnings and --strict was given.
+    #[command(after_help = "Examples:
+  portcullis check                              before a reload
+  portcullis check --strict --format json site.yaml   in a pipeline")]
     Check {
         /// The configuration.
         #[arg(default_value = DEFAULT_FILE)]
@@ -65,6 +71,9 @@ enum Command {
     /// Say which route answers a request, what guards it, and why other routes don't.
     ///
     /// Exit code 0: a route claims the request; 1: none does, or the configuration is wrong.
+    #[command(after_help = "Examples:
+  portcullis explain GET /questions/7
+  portcullis explain POST https://api.example.com/questions -H 'Accept-Version: 2' --all")]
     Explain {
         /// The method, such as GET.
         method: String,
@@ -74,7 +83,7 @@ enum Command {
         #[arg(short = 'H', long = "header", value_name = "FIELD")]
         headers: Vec<String>,
         /// The configuration.
-        #[arg(short, long, default_value = DEFAULT_FILE)]
+        #[arg(short, long, visible_alias = "config", default_value = DEFAULT_FILE)]
         file: PathBuf,
         /// Show every route, not only those that come near.
         #[arg(long)]
@@ -84,10 +93,16 @@ enum Command {
         format: Format,
     },
     /// Write the JSON Schema of the configuration, for editors.
+    #[command(after_help = "Example:
+  portcullis schema > portcullis.schema.json
+and as the first line of the file: # yaml-language-server: $schema=./portcullis.schema.json")]
     Schema,
     /// Stand in front of servers with no file at all.
     ///
     /// Requests are spread over the targets and logged to standard output.
+    #[command(after_help = "Examples:
+  portcullis proxy http://127.0.0.1:9000
+  portcullis proxy http://10.0.0.1:9000 http://10.0.0.2:9000 --bind 0.0.0.0:8080 --admin 127.0.0.1:9901")]
     Proxy {
         /// Servers, such as `http://127.0.0.1:9000`.
         #[arg(required = true, value_name = "TARGET")]

@@ -16,7 +16,7 @@ fn typed(document: &str) -> Vec<String> {
     for line in text.lines() {
         let line = line.trim();
         if line.starts_with("```") {
-            within = matches!(line, "```sh" | "```bash" | "```shell");
+            within = matches!(line, "```sh" | "```console");
         } else if within && let Some(part) = line.strip_suffix('\\') {
             continued.push_str(part);
         } else if within && !line.is_empty() && !line.starts_with('#') {
