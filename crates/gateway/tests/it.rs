@@ -2,7 +2,8 @@
 //!
 //! The first modules are what the tests stand on; each other one is a kind of behaviour.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::print_stderr, reason = "a failed test shows the log of its gate")]
 #![allow(clippy::needless_pass_by_value, reason = "what a test builds it gives away")]
 
 mod it {

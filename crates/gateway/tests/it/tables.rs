@@ -248,9 +248,9 @@ fn nothing_that_a_client_sends_becomes_sql() {
     let encoded = "x%27%29%3B%20DROP%20TABLE%20questions%3B%20--";
     for target in [
         format!("/questions?question=eq.{encoded}"),
-        format!("/questions?id=in.(1);DROP%20TABLE%20questions"),
-        format!("/questions?order=id%3B%20DROP%20TABLE%20questions"),
-        format!("/questions?select=id,(select%201)"),
+        "/questions?id=in.(1);DROP%20TABLE%20questions".to_owned(),
+        "/questions?order=id%3B%20DROP%20TABLE%20questions".to_owned(),
+        "/questions?select=id,(select%201)".to_owned(),
         format!("/questions?{encoded}=eq.1"),
         format!("/questions/{encoded}"),
         "/questions?id=eq.1%20OR%201=1".to_owned(),
