@@ -121,9 +121,14 @@ impl RequestId {
         Some(id)
     }
 
+    /// The name's characters.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.text[..usize::from(self.len)]
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.text[..usize::from(self.len)]).expect("a request id is ASCII")
+        std::str::from_utf8(self.as_bytes()).expect("a request id is ASCII")
     }
 }
 

@@ -5,6 +5,8 @@
 
 mod known;
 
+use std::ops::Range;
+
 pub use known::{Known, Name};
 
 /// The most fields that a list may hold, whatever a configuration says.
@@ -20,6 +22,10 @@ pub struct Headers {
     present: u64,
 }
 
+/// What stands between name and value, and behind the value, in a line of a head.
+const SEPARATOR: &[u8] = b": ";
+const LINE_END: &[u8] = b"\r\n";
+
 #[derive(Clone, Copy)]
 struct Field {
     name_at: u32,
@@ -27,6 +33,8 @@ struct Field {
     value_len: u32,
     name_len: u16,
     known: Option<Known>,
+    /// Whether the text holds it as a line of a head: name, colon, one space, value, line break.
+    is_line: bool,
 }
 
 impl Headers {
@@ -119,11 +127,33 @@ impl Headers {
             .map(|field| (field.known, self.name_of(field), self.value_of(field)))
     }
 
-    /// All fields in order as they go onto the wire. For encoders: it looks at no byte.
-    pub fn iter_bytes(&self) -> impl Iterator<Item = (Option<Known>, &[u8], &[u8])> {
-        self.fields
-            .iter()
-            .map(|field| (field.known, name_bytes(&self.text, field), self.value_of(field)))
+    /// Appends all fields as lines of a head (RFC 9112 §5), but those for which a bit of `passed_over` is set. Fields that
+    /// stand one after the other as they were received or added are copied in one piece.
+    pub fn write_lines(&self, out: &mut Vec<u8>, passed_over: u64) {
+        out.reserve(self.text.len() + 8 * self.fields.len());
+        let mut run = 0..0;
+        for field in &self.fields {
+            if field.known.is_some_and(|known| passed_over & known.bit() != 0) {
+                continue;
+            }
+            let start = field.name_at as usize;
+            let end = (field.value_at + field.value_len) as usize + LINE_END.len();
+            if field.is_line && start == run.end {
+                run.end = end;
+                continue;
+            }
+            out.extend_from_slice(&self.text[run]);
+            run = 0..0;
+            if field.is_line {
+                run = start..end;
+            } else {
+                out.extend_from_slice(name_bytes(&self.text, field));
+                out.extend_from_slice(SEPARATOR);
+                out.extend_from_slice(self.value_of(field));
+                out.extend_from_slice(LINE_END);
+            }
+        }
+        out.extend_from_slice(&self.text[run]);
     }
 
     /// Adds a field at the end. `name` must be a token. A CR, LF or NUL in `value` becomes a space
@@ -135,21 +165,26 @@ impl Headers {
             "not a field name: {:?}",
             name.as_str()
         );
+        let (name_text, value) = (name.as_str().as_bytes(), value.as_ref());
+        self.text
+            .reserve(name_text.len() + SEPARATOR.len() + value.len() + LINE_END.len());
         let name_at = self.text.len();
-        self.text.extend_from_slice(name.as_str().as_bytes());
+        self.text.extend_from_slice(name_text);
+        self.text.extend_from_slice(SEPARATOR);
         let value_at = self.text.len();
-        self.text.extend_from_slice(value.as_ref());
+        self.text.extend_from_slice(value);
         for byte in &mut self.text[value_at..] {
             if matches!(byte, b'\r' | b'\n' | 0) {
                 *byte = b' ';
             }
         }
+        let value_len = self.text.len() - value_at;
+        self.text.extend_from_slice(LINE_END);
         self.push(
             name.known(),
-            name_at,
-            value_at - name_at,
-            value_at,
-            self.text.len() - value_at,
+            name_at..name_at + name_text.len(),
+            value_at..value_at + value_len,
+            true,
         );
     }
 
@@ -197,20 +232,22 @@ impl Headers {
     /// Starts a list over the text of a received head; [`Headers::push_span`] then names its fields. For parsers.
     pub fn over(text: &[u8], fields: usize) -> Headers {
         // Room for what a gateway adds: forwarding fields, a request id.
-        let mut copy = Vec::with_capacity(text.len() + 192);
+        let mut copy = Vec::with_capacity(text.len() + 384);
         copy.extend_from_slice(text);
         Headers {
             text: copy,
-            fields: Vec::with_capacity(fields + 6),
+            fields: Vec::with_capacity(fields + 10),
             present: 0,
         }
     }
 
     /// Adds a field that lies in the text given to [`Headers::over`]. The parser that calls this has checked that the
     /// name is a token and the value holds no control character but tab; both spans must lie within the text.
-    pub fn push_span(&mut self, name: std::ops::Range<usize>, value: std::ops::Range<usize>) {
+    pub fn push_span(&mut self, name: Range<usize>, value: Range<usize>) {
         let known = Known::from_name(&self.text[name.clone()]);
-        self.push(known, name.start, name.len(), value.start, value.len());
+        let is_line = self.text.get(name.end..value.start) == Some(SEPARATOR)
+            && self.text.get(value.end..value.end + LINE_END.len()) == Some(LINE_END);
+        self.push(known, name, value, is_line);
     }
 
     /// Whether there is a field for which a bit of `names` is set; see [`Known::bit`].
@@ -218,15 +255,18 @@ impl Headers {
         self.present & names != 0
     }
 
-    fn push(&mut self, known: Option<Known>, name_at: usize, name_len: usize, value_at: usize, value_len: usize) {
-        let bounded = |number: usize| u32::try_from(number).expect("a head is limited to far less than 4 GiB");
-        let name_len = u16::try_from(name_len).expect("a field name is limited to less than 64 KiB");
+    fn push(&mut self, known: Option<Known>, name: Range<usize>, value: Range<usize>, is_line: bool) {
+        assert!(
+            u32::try_from(self.text.len()).is_ok(),
+            "a head is limited to far less than 4 GiB"
+        );
         self.fields.push(Field {
-            name_at: bounded(name_at),
-            value_at: bounded(value_at),
-            value_len: bounded(value_len),
-            name_len,
+            name_at: offset(name.start),
+            value_at: offset(value.start),
+            value_len: offset(value.len()),
+            name_len: u16::try_from(name.len()).expect("a field name is limited to less than 64 KiB"),
             known,
+            is_line,
         });
         if let Some(known) = known {
             self.present |= known.bit();
@@ -248,6 +288,12 @@ impl Headers {
     fn value_of(&self, field: &Field) -> &[u8] {
         value_in(&self.text, field)
     }
+}
+
+/// A place within the text of a list, whose length has been checked.
+#[allow(clippy::cast_possible_truncation, reason = "the text is shorter than 4 GiB")]
+fn offset(at: usize) -> u32 {
+    at as u32
 }
 
 fn named(text: &[u8], field: &Field, name: Name<'_>) -> bool {
@@ -324,6 +370,44 @@ mod tests {
         let mut headers = Headers::new();
         headers.append("x", "a\r\nSet-Cookie: b\0");
         assert_eq!(headers.get("x"), Some(&b"a  Set-Cookie: b "[..]));
+    }
+
+    #[test]
+    fn lines_are_written_whole_whatever_their_form_was() {
+        let text = b"GET / HTTP/1.1\r\nHost: a\r\nX-Odd:  b \r\nVia: 1.0 c\r\nX-Tight:d\r\n\r\n";
+        let mut headers = Headers::over(text, 4);
+        let spans = [("Host", "a"), ("X-Odd", "b"), ("Via", "1.0 c"), ("X-Tight", "d")];
+        let mut from = "GET / HTTP/1.1\r\n".len();
+        for (name, value) in spans {
+            let find = |word: &str, from: usize| {
+                from + text[from..]
+                    .windows(word.len())
+                    .position(|it| it == word.as_bytes())
+                    .expect("it is there")
+            };
+            let name_at = find(name, from);
+            let value_at = find(value, name_at + name.len());
+            headers.push_span(name_at..name_at + name.len(), value_at..value_at + value.len());
+            from = value_at + value.len();
+        }
+        headers.append("X-New", "e");
+        headers.append(Known::Date, "f");
+        let written = |passed_over: u64| {
+            let mut out = Vec::new();
+            headers.write_lines(&mut out, passed_over);
+            String::from_utf8(out).expect("it is text")
+        };
+        let odd = "X-Odd: b\r\n";
+        let rest = "X-Tight: d\r\nX-New: e\r\n";
+        assert_eq!(written(0), format!("Host: a\r\n{odd}Via: 1.0 c\r\n{rest}Date: f\r\n"));
+        assert_eq!(
+            written(Known::Via.bit() | Known::Date.bit()),
+            format!("Host: a\r\n{odd}{rest}")
+        );
+        assert_eq!(
+            written(Known::Host.bit()),
+            format!("{odd}Via: 1.0 c\r\n{rest}Date: f\r\n")
+        );
     }
 
     #[test]

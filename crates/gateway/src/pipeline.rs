@@ -28,7 +28,8 @@ pub(crate) struct Pipeline {
 
 /// What is remembered of a request until its answer has been sent.
 pub(crate) struct Exchange {
-    cx: Ctx,
+    /// Boxed, for it is handed on several times and is not small.
+    cx: Box<Ctx>,
     error: Option<Error>,
     /// The snapshot that the request was answered by; its route's observers learn how it ended.
     snapshot: Rc<InForce>,
@@ -153,9 +154,14 @@ impl Handler for Pipeline {
 }
 
 impl Pipeline {
-    fn context(&self, started: Instant) -> Ctx {
+    fn context(&self, started: Instant) -> Box<Ctx> {
         let received = self.worker.clock(started);
-        Ctx::new(self.connection.clone(), request_id::new(received), started, received)
+        Box::new(Ctx::new(
+            self.connection.clone(),
+            request_id::new(received),
+            started,
+            received,
+        ))
     }
 }
 

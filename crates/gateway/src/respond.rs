@@ -41,7 +41,7 @@ impl Wants {
 /// Puts the fields that hold for every answer of this request onto a response.
 pub(crate) fn complete(cx: &Ctx, response: &mut Response) {
     cx.put_answer_into(&mut response.headers);
-    response.headers.set(Known::XRequestId, cx.request_id.as_str());
+    response.headers.set(Known::XRequestId, cx.request_id.as_bytes());
 }
 
 /// The response that tells of an error.

@@ -134,11 +134,7 @@ fn announce(out: &mut Vec<u8>, length: BodyLength) {
 
 /// Appends all fields but those of `passed_over`, a set of [`Known::bit`].
 pub(crate) fn fields(out: &mut Vec<u8>, headers: &Headers, passed_over: u64) {
-    for (known, name, value) in headers.iter_bytes() {
-        if known.is_none_or(|known| passed_over & known.bit() == 0) {
-            field(out, name, value);
-        }
-    }
+    headers.write_lines(out, passed_over);
 }
 
 fn field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {

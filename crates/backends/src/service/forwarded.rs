@@ -10,6 +10,7 @@ const VIA_NAME: &str = "portcullis";
 
 /// Puts in the forwarding fields: `X-Forwarded-*`, `Forwarded` (RFC 7239), `Via`, `X-Request-Id`.
 pub(super) fn describe(cx: &Ctx, version: portcullis_core::Version, headers: &mut Headers) {
+    headers.reserve(8, 384);
     let peer = &*cx.connection.peer_ip;
     let scheme = cx.scheme.as_str();
     let mut text = [0; 256];
@@ -33,10 +34,10 @@ pub(super) fn describe(cx: &Ctx, version: portcullis_core::Version, headers: &mu
 
     line.len = 0;
     let peer_is_v6 = cx.connection.peer.is_ipv6();
-    line.push(if peer_is_v6 { "for=\"[" } else { "for=" });
-    line.push(peer);
-    line.push(if peer_is_v6 { "]\";proto=" } else { ";proto=" });
-    line.push(scheme);
+    line.push(if peer_is_v6 { b"for=\"[" } else { b"for=" });
+    line.push(peer.as_bytes());
+    line.push(if peer_is_v6 { b"]\";proto=" } else { b";proto=" });
+    line.push(scheme.as_bytes());
     let mut host = [0; 256];
     let host_len = headers
         .get(Known::Host)
@@ -45,14 +46,14 @@ pub(super) fn describe(cx: &Ctx, version: portcullis_core::Version, headers: &mu
             host[..value.len()].copy_from_slice(value);
             value.len()
         });
-    let host = std::str::from_utf8(&host[..host_len]).unwrap_or_default();
+    let host = &host[..host_len];
     if !host.is_empty() {
         if !headers.contains(Known::XForwardedHost) {
             headers.append(Known::XForwardedHost, host);
         }
-        line.push(";host=\"");
+        line.push(b";host=\"");
         line.push(host);
-        line.push("\"");
+        line.push(b"\"");
     }
     if headers.contains(Known::Forwarded) {
         let list = joined(headers, Known::Forwarded, line.as_bytes());
@@ -62,11 +63,11 @@ pub(super) fn describe(cx: &Ctx, version: portcullis_core::Version, headers: &mu
     }
 
     line.len = 0;
-    line.push(version.number());
-    line.push(" ");
-    line.push(VIA_NAME);
+    line.push(version.number().as_bytes());
+    line.push(b" ");
+    line.push(VIA_NAME.as_bytes());
     headers.append(Known::Via, line.as_bytes());
-    headers.set(Known::XRequestId, cx.request_id.as_str());
+    headers.set(Known::XRequestId, cx.request_id.as_bytes());
 }
 
 /// A list field's values and one more, as one value.
@@ -87,9 +88,9 @@ struct Line<'t> {
 }
 
 impl Line<'_> {
-    fn push(&mut self, part: &str) {
+    fn push(&mut self, part: &[u8]) {
         if let Some(room) = self.text.get_mut(self.len..self.len + part.len()) {
-            room.copy_from_slice(part.as_bytes());
+            room.copy_from_slice(part);
             self.len += part.len();
         }
     }

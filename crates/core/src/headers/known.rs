@@ -156,10 +156,13 @@ impl Known {
     /// Which known name these bytes are, without regard to case.
     pub fn from_name(name: &[u8]) -> Option<Known> {
         let candidates = BY_LENGTH.get(name.len())?;
-        let first = name.first()?.to_ascii_lowercase();
+        let (first, last) = (name.first()? | 0x20, name.last()? | 0x20);
         candidates.iter().map_while(|known| *known).find(|known| {
             let text = known.as_str().as_bytes();
-            text[0].to_ascii_lowercase() == first && text.eq_ignore_ascii_case(name)
+            // Most names differ at their ends, and most that don't come in their usual case.
+            text[0] | 0x20 == first
+                && text[text.len() - 1] | 0x20 == last
+                && (text == name || text.eq_ignore_ascii_case(name))
         })
     }
 
