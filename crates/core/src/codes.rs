@@ -92,6 +92,8 @@ codes! {
         "The HTTP version is not supported", "Speak HTTP/1.0 or HTTP/1.1.";
     MISDIRECTED_REQUEST = "misdirected_request", MISDIRECTED_REQUEST, Client, Some("http_request_error"),
         "The request came to the wrong place", "The host of the request is not the one that the TLS connection was made for.";
+    CLIENT_GONE = "client_gone", CLIENT_CLOSED_REQUEST, Client, None,
+        "The client went away", "It broke the connection off before it had its answer. Nobody sees this but the log and the metrics.";
     ROUTE_NOT_FOUND = "route_not_found", NOT_FOUND, Client, Some("destination_not_found"),
         "No route matches the request", "`portcullis explain METHOD URL` tells why each route lost.";
     METHOD_NOT_ALLOWED = "method_not_allowed", METHOD_NOT_ALLOWED, Client, Some("http_request_denied"),

@@ -1,7 +1,10 @@
 //! The way of one request: who asks, which route claims it, its policies, its backend, its answer.
 
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Instant;
 
 use portcullis_core::codes::Fault;
@@ -9,7 +12,7 @@ use portcullis_core::{
     Backend, Connection, Ctx, Error, Known, Method, Next, Outcome, Reply, Request, Response, Version, codes,
 };
 use portcullis_http1::hop_by_hop;
-use portcullis_http1::server::{Arrival, Handler, Sent};
+use portcullis_http1::server::{Arrival, Handler, Sent, Watch};
 
 use crate::client_identity;
 use crate::request_id;
@@ -84,7 +87,8 @@ impl Handler for Pipeline {
             Ok(route) => Next::new(&route.policies, &*route.backend),
             Err(refusal) => Next::new(&snapshot.unrouted.policies, refusal),
         };
-        let (mut response, error) = match next.run(&mut cx, request).await {
+        let result = unless_gone(next.run(&mut cx, request), &*arrival.client).await;
+        let (mut response, error) = match result {
             Ok(response) => (response, None),
             Err(error) => (respond::failure(&cx, &error, wants), Some(error)),
         };
@@ -163,6 +167,15 @@ impl Pipeline {
             received,
         ))
     }
+}
+
+/// The reply, unless the client goes away before it is there: then whatever makes it is stopped.
+async fn unless_gone(mut reply: Reply<'_>, client: &dyn Watch) -> portcullis_core::Result<Response> {
+    poll_fn(|cx| match Pin::new(&mut reply).poll(cx) {
+        Poll::Pending => client.poll_gone(cx).map(|()| Err(Error::new(&codes::CLIENT_GONE))),
+        ready => ready,
+    })
+    .await
 }
 
 /// Finds the route that claims a request; where none does, the refusal that the policies of every request guard.

@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use crate::chunked::{self, Event};
 use crate::framing::BodyLength;
 use crate::head::HeadLimits;
+use crate::server::Watch;
 use crate::watchdog::Watchdog;
 use crate::{buffers, encode};
 
@@ -29,12 +30,16 @@ pub(crate) struct Channel<IO> {
     interim: Vec<u8>,
     watchdog: Watchdog,
     progress: Progress,
+    /// Whether the client has said that it sends no more.
+    ended: bool,
     /// Whether the client waits for 100 before it sends the body (RFC 9110 §10.1.1).
     continue_wanted: bool,
     /// Bytes of content that the current request brought.
     pub(crate) bytes_in: u64,
     limits: HeadLimits,
     body_timeout: Duration,
+    /// Until when the client must have sent more of the body; set while that is waited for.
+    body_overdue_at: Option<Instant>,
 }
 
 /// How far the body of the current request has been read.
@@ -56,10 +61,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Channel<IO> {
             interim: Vec::new(),
             watchdog: Watchdog::new(),
             progress: Progress::Done,
+            ended: false,
             continue_wanted: false,
             bytes_in: 0,
             limits,
             body_timeout,
+            body_overdue_at: None,
         }
     }
 
@@ -138,6 +145,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Channel<IO> {
     /// Starts the body of a request.
     pub(crate) fn start_body(&mut self, length: BodyLength, upgrade: bool, continue_wanted: bool) {
         self.bytes_in = 0;
+        self.body_overdue_at = None;
         self.continue_wanted = continue_wanted;
         self.progress = match length {
             _ if upgrade => Progress::Raw,
@@ -167,6 +175,19 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Channel<IO> {
         }
     }
 
+    /// Ready when the client has broken the connection off. That it sends no more is no reason to stop: it may still
+    /// read (a half-close). Meanwhile what it sends ahead is received, up to a buffer.
+    pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while matches!(self.progress, Progress::Done) && !self.ended && self.input().len() < buffers::INPUT {
+            match ready!(self.poll_receive(cx)) {
+                Ok(0) => self.ended = true,
+                Ok(_) => {}
+                Err(_) => return Poll::Ready(()),
+            }
+        }
+        Poll::Pending
+    }
+
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame>>> {
         if self.continue_wanted {
             self.continue_wanted = false;
@@ -193,15 +214,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Channel<IO> {
                     let detail = "the connection ended before the whole body was there";
                     return self.broken(Error::new(&codes::BAD_REQUEST).with_detail(detail));
                 }
-                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Ok(_)) => self.body_overdue_at = None,
                 Poll::Ready(Err(error)) => return self.broken(Error::new(&codes::BAD_REQUEST).with_cause(error)),
+                Poll::Pending if matches!(self.progress, Progress::Raw) => return Poll::Pending,
                 Poll::Pending => {
-                    if !matches!(self.progress, Progress::Raw)
-                        && self
-                            .watchdog
-                            .poll_overdue(cx, Instant::now() + self.body_timeout)
-                            .is_ready()
-                    {
+                    let patience = self.body_timeout;
+                    let due = *self.body_overdue_at.get_or_insert_with(|| Instant::now() + patience);
+                    if self.watchdog.poll_overdue(cx, due).is_ready() {
                         return self.broken(Error::new(&codes::REQUEST_TIMEOUT).with_detail("the body stalled"));
                     }
                     return Poll::Pending;
@@ -286,6 +305,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Shared<IO> {
 
     pub(crate) fn borrow_mut(&self) -> RefMut<'_, Channel<IO>> {
         self.0.borrow_mut()
+    }
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> Watch for Shared<IO> {
+    fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.borrow_mut().poll_gone(cx)
     }
 }
 

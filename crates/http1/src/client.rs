@@ -138,6 +138,16 @@ struct Sending {
     state: SendState,
 }
 
+/// Whose turn it is.
+enum WaitsFor {
+    /// The client's: more of the request's body must come.
+    Client,
+    /// The server's: it must take what is to be sent.
+    Server,
+    /// The server's: it has the request.
+    Answer,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum SendState {
     /// There may be more of the body.
@@ -179,7 +189,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Exchange<IO> {
         interim: &mut impl FnMut(ResponseHead),
         limits: &HeadLimits,
     ) -> Poll<Result<ResponseHead, Failure>> {
-        let sending = self.poll_request(cx)?;
+        if let Poll::Ready(Err(failure)) = self.poll_request(cx) {
+            return Poll::Ready(Err(failure));
+        }
         loop {
             if !self.input.is_empty()
                 && self.scanner.ready(&self.input, limits)
@@ -199,12 +211,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Exchange<IO> {
                 Poll::Ready(Ok(_)) => self.overdue_at = None,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(Failure::Closed(error))),
                 Poll::Pending => {
-                    let due = if sending.is_pending() {
-                        // The request is still on its way: what counts is that it moves.
-                        let idle = self.timeouts.idle;
-                        *self.overdue_at.get_or_insert_with(|| Instant::now() + idle)
-                    } else {
-                        *self.sent_at.get_or_insert_with(Instant::now) + self.timeouts.first_byte
+                    let patience = self.timeouts.first_byte;
+                    let due = match self.request.waits_for() {
+                        WaitsFor::Answer => Some(*self.sent_at.get_or_insert_with(Instant::now) + patience),
+                        WaitsFor::Server => Some(self.idle_due()),
+                        WaitsFor::Client => None,
                     };
                     return self.poll_overdue(cx, due).map(|()| Err(Failure::Timeout));
                 }
@@ -212,9 +223,18 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Exchange<IO> {
         }
     }
 
-    fn poll_overdue(&mut self, cx: &mut Context<'_>, due: Instant) -> Poll<()> {
-        let due = self.timeouts.deadline.map_or(due, |deadline| due.min(deadline));
-        self.connection.watchdog.poll_overdue(cx, due)
+    /// Until when the server must do something, counted from when it began to do nothing.
+    fn idle_due(&mut self) -> Instant {
+        let idle = self.timeouts.idle;
+        *self.overdue_at.get_or_insert_with(|| Instant::now() + idle)
+    }
+
+    /// Ready when `due` or the end of the whole exchange is past. A client's slowness has its own limit elsewhere.
+    fn poll_overdue(&mut self, cx: &mut Context<'_>, due: Option<Instant>) -> Poll<()> {
+        match due.into_iter().chain(self.timeouts.deadline).min() {
+            Some(due) => self.connection.watchdog.poll_overdue(cx, due),
+            None => Poll::Pending,
+        }
     }
 
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
@@ -313,6 +333,16 @@ fn take_copy(input: &mut BytesMut, length: usize) -> Bytes {
 }
 
 impl Sending {
+    fn waits_for(&self) -> WaitsFor {
+        match self.state {
+            SendState::Done | SendState::Refused => WaitsFor::Answer,
+            SendState::Body | SendState::Last if self.written < self.before.len() || !self.piece.is_empty() => {
+                WaitsFor::Server
+            }
+            SendState::Body | SendState::Last => WaitsFor::Client,
+        }
+    }
+
     /// Collects frames of the body; whether the body has nothing more at the moment.
     fn gather(&mut self, cx: &mut Context<'_>) -> Result<bool, Error> {
         while self.state == SendState::Body && self.piece.is_empty() && self.before.len() < buffers::INPUT {
@@ -513,8 +543,11 @@ where
         let Some((exchange, _)) = &mut self.exchange else {
             return Poll::Ready(None);
         };
-        let idle = exchange.timeouts.idle;
-        let due = *exchange.overdue_at.get_or_insert_with(|| Instant::now() + idle);
+        let due = match exchange.request.waits_for() {
+            // A server that answers while it reads can't go on before the client does.
+            WaitsFor::Client => None,
+            WaitsFor::Server | WaitsFor::Answer => Some(exchange.idle_due()),
+        };
         ready!(exchange.poll_overdue(cx, due));
         self.fail(Error::new(&codes::UPSTREAM_TIMEOUT).with_cause("the body of the response stalled"))
     }

@@ -147,7 +147,12 @@ impl Outgoing {
             match gathered {
                 Err(CutOff) => return Poll::Ready(Err(CutOff)),
                 Ok(Gathered::Full) => {}
-                Ok(Gathered::Waiting) => return Poll::Pending,
+                Ok(Gathered::Waiting) => {
+                    return match channel.borrow_mut().poll_gone(cx) {
+                        Poll::Ready(()) => Poll::Ready(Err(CutOff)),
+                        Poll::Pending => Poll::Pending,
+                    };
+                }
                 Ok(Gathered::All) => return Poll::Ready(Ok(())),
             }
         }

@@ -3,7 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use portcullis_core::{Body, Error, Interim, Request, Response, Status, Version, codes};
@@ -44,6 +44,14 @@ pub struct Arrival {
     pub started: Instant,
     /// Where interim responses go, for a client that understands them.
     pub interim: Option<Rc<dyn Interim>>,
+    /// Tells when nobody waits for the answer any more.
+    pub client: Rc<dyn Watch>,
+}
+
+/// The client of a request that is being answered.
+pub trait Watch {
+    /// Ready when the client has broken the connection off. A client that merely sends no more still waits.
+    fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()>;
 }
 
 /// How a response went out.
@@ -200,7 +208,14 @@ where
         upgrade: head.upgrade,
     };
     let (response, memory) = {
-        let mut call = pin!(handler.call(request, Arrival { started, interim }));
+        let mut call = pin!(handler.call(
+            request,
+            Arrival {
+                started,
+                interim,
+                client: channel.clone()
+            }
+        ));
         poll_fn(|cx| {
             let response = call.as_mut().poll(cx);
             if response.is_pending() {
