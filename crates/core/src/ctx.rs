@@ -145,10 +145,10 @@ impl fmt::Display for RequestId {
 }
 
 /// The name of a route, for logs and metrics, and its place in the snapshot.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct RouteName {
-    /// As the file gives it, or made of its match.
-    pub name: Arc<str>,
+    /// As the file gives it, or made of its match. It lives as long as the process, so that no request counts it.
+    pub name: &'static str,
     /// Its place among the routes of the snapshot.
     pub index: u32,
 }

@@ -3,8 +3,8 @@
 mod guards;
 mod matches;
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex};
 
 use portcullis_backends::table::Table;
 use portcullis_backends::table::database::Database;
@@ -43,6 +43,7 @@ pub(crate) fn compile(loaded: &Loaded, kept: &Kept, slow: &Handle, purpose: Purp
         slow,
         purpose,
         problems: Vec::new(),
+        forwards: HashMap::new(),
     };
     let listeners = compiler.listeners();
     let ends = compiler.ends();
@@ -83,6 +84,8 @@ struct Compiler<'c> {
     slow: &'c Handle,
     purpose: Purpose,
     problems: Vec<Problem>,
+    /// The ends of routes in services, by service and stripped prefix: routes that agree in both share one.
+    forwards: HashMap<(String, Option<String>), Arc<dyn Backend>>,
 }
 
 /// What routes can end in, by name.
@@ -177,7 +180,7 @@ impl Compiler<'_> {
             };
             let index = u32::try_from(index).expect("a file holds fewer than 2^32 routes");
             let name = RouteName {
-                name: name_of(written).into(),
+                name: lasting(&name_of(written)),
                 index,
             };
             routes.push(Route {
@@ -199,7 +202,9 @@ impl Compiler<'_> {
             To::Service(to) => {
                 // A service that could not be compiled has a problem of its own.
                 let pool = ends.pools.get(&to.service)?;
-                Some(Arc::new(service::Service::new(pool.clone(), to.strip.as_deref())))
+                let key = (to.service.clone(), to.strip.clone());
+                let make = || Arc::new(service::Service::new(pool.clone(), to.strip.as_deref())) as Arc<dyn Backend>;
+                Some(self.forwards.entry(key).or_insert_with(make).clone())
             }
             To::Table(to) => self.table(&place, route, to, ends),
             To::Files(to) => {
@@ -249,9 +254,23 @@ impl Compiler<'_> {
         if loser == winner {
             return None;
         }
-        let name = &routes[winner as usize].name.name;
+        let name = routes[winner as usize].name.name;
         let message = format!("the route never matches: routes[{winner}] (`{name}`) {why}");
         Some(self.loaded.problem(&format!("routes[{loser}]"), message))
+    }
+}
+
+/// A name that lives as long as the process. Each distinct one is kept once: a reload adds only those that are new.
+fn lasting(name: &str) -> &'static str {
+    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut names = NAMES.lock().expect("no thread panics while it holds this lock");
+    match names.get(name) {
+        Some(known) => known,
+        None => {
+            let lasting: &'static str = name.to_owned().leak();
+            names.insert(lasting);
+            lasting
+        }
     }
 }
 

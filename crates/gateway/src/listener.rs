@@ -4,17 +4,22 @@ mod tls;
 
 use std::cell::Cell;
 use std::fs::File;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use portcullis_core::Connection;
 use portcullis_http1::server;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 pub(crate) use self::tls::acceptor as tls_acceptor;
 use crate::pipeline::Pipeline;
@@ -61,15 +66,15 @@ pub(crate) async fn accept(worker: Rc<Worker>, key: ListenerKey, socket: std::ne
     let ticket = worker.drain.join();
     let reserve = Reserve::new();
     loop {
-        let accepted = std::future::poll_fn(|cx| {
-            if let std::task::Poll::Ready(accepted) = listener.poll_accept(cx) {
-                return std::task::Poll::Ready(Some(accepted));
+        let accepted = poll_fn(|cx| {
+            if let Poll::Ready(accepted) = listener.poll_accept(cx) {
+                return Poll::Ready(Some(accepted));
             }
             // Only when none is waiting: what the system has accepted for us must not be lost.
             if ticket.poll_draining(cx) {
-                std::task::Poll::Ready(None)
+                Poll::Ready(None)
             } else {
-                std::task::Poll::Pending
+                Poll::Pending
             }
         })
         .await;
@@ -96,7 +101,7 @@ fn is_exhausted(error: &io::Error) -> bool {
 /// connection, in place of being left to hang.
 struct Reserve {
     file: Cell<Option<File>>,
-    told: Cell<Option<std::time::Instant>>,
+    told: Cell<Option<Instant>>,
 }
 
 impl Reserve {
@@ -113,13 +118,13 @@ impl Reserve {
             .get()
             .is_none_or(|told| told.elapsed() > Duration::from_secs(1))
         {
-            self.told.set(Some(std::time::Instant::now()));
+            self.told.set(Some(Instant::now()));
             log::warn(format_args!("no descriptor for another connection, shedding: {error}"));
         }
         drop(self.file.take());
-        let shed = std::future::poll_fn(|cx| match listener.poll_accept(cx) {
-            std::task::Poll::Ready(accepted) => std::task::Poll::Ready(accepted.ok()),
-            std::task::Poll::Pending => std::task::Poll::Ready(None),
+        let shed = poll_fn(|cx| match listener.poll_accept(cx) {
+            Poll::Ready(accepted) => Poll::Ready(accepted.ok()),
+            Poll::Pending => Poll::Ready(None),
         })
         .await;
         drop(shed);
@@ -137,30 +142,39 @@ fn admit(worker: &Rc<Worker>, key: ListenerKey, stream: TcpStream, peer: SocketA
         return;
     };
     tallies.connections.fetch_add(1, Ordering::Relaxed);
-    let open = Open::new(worker.clone(), rules.clone());
-    if open.exceeds_limit() {
+    let admitted = Admitted::new(worker.clone(), rules);
+    if admitted.exceeds_limit() {
         tallies.connections_shed.fetch_add(1, Ordering::Relaxed);
         return;
     }
-    let worker = worker.clone();
-    tokio::task::spawn_local(async move {
-        serve(worker, rules, stream, peer).await;
-        drop(open);
-    });
+    // Without a local address the peer is gone already.
+    let (Ok(local), Ok(())) = (stream.local_addr(), stream.set_nodelay(true)) else {
+        return;
+    };
+    // Two kinds of tasks, so that a connection in clear text doesn't hold the room that a handshake needs.
+    match admitted.rules.tls.clone() {
+        None => {
+            let connection = Rc::new(Connection::new(peer, local, None, false));
+            tokio::task::spawn_local(speak(admitted, stream, connection));
+        }
+        Some(acceptor) => {
+            tokio::task::spawn_local(decrypt(admitted, acceptor, stream, (peer, local)));
+        }
+    }
 }
 
-/// Counts a connection until it is over.
-struct Open {
-    worker: Rc<Worker>,
-    rules: Arc<ListenerRules>,
+/// A connection that was taken in: it counts until it is over.
+pub(crate) struct Admitted {
+    pub(crate) worker: Rc<Worker>,
+    pub(crate) rules: Arc<ListenerRules>,
     before: u32,
 }
 
-impl Open {
-    fn new(worker: Rc<Worker>, rules: Arc<ListenerRules>) -> Open {
+impl Admitted {
+    fn new(worker: Rc<Worker>, rules: Arc<ListenerRules>) -> Admitted {
         worker.connections.set(worker.connections.get() + 1);
         let before = rules.open.fetch_add(1, Ordering::Relaxed);
-        Open { worker, rules, before }
+        Admitted { worker, rules, before }
     }
 
     fn exceeds_limit(&self) -> bool {
@@ -168,46 +182,41 @@ impl Open {
     }
 }
 
-impl Drop for Open {
+impl Drop for Admitted {
     fn drop(&mut self) {
         self.worker.connections.set(self.worker.connections.get() - 1);
         self.rules.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-async fn serve(worker: Rc<Worker>, rules: Arc<ListenerRules>, stream: TcpStream, peer: SocketAddr) {
-    // Without a local address the peer is gone already.
-    let (Ok(local), Ok(())) = (stream.local_addr(), stream.set_nodelay(true)) else {
+/// Does the TLS handshake, then speaks HTTP. `ends` are the peer's address and ours.
+async fn decrypt(admitted: Admitted, acceptor: TlsAcceptor, stream: TcpStream, ends: (SocketAddr, SocketAddr)) {
+    let Some(stream) = handshake(acceptor, stream, admitted.rules.settings.head_timeout).await else {
+        let tallies = &admitted.worker.state.tallies;
+        tallies.handshakes_failed.fetch_add(1, Ordering::Relaxed);
         return;
     };
-    match rules.tls.clone() {
-        None => {
-            let connection = Connection::new(peer, local, None, false);
-            speak(worker, rules, stream, connection).await;
-        }
-        Some(acceptor) => {
-            let handshake = tokio::time::timeout(rules.settings.head_timeout, acceptor.accept(stream));
-            let Ok(Ok(stream)) = Box::pin(handshake).await else {
-                worker.state.tallies.handshakes_failed.fetch_add(1, Ordering::Relaxed);
-                return;
-            };
-            let server_name = stream.get_ref().1.server_name().map(Box::from);
-            let connection = Connection::new(peer, local, server_name, true);
-            speak(worker, rules, Box::new(stream), connection).await;
-        }
-    }
+    let server_name = stream.get_ref().1.server_name().map(Box::from);
+    let connection = Rc::new(Connection::new(ends.0, ends.1, server_name, true));
+    speak(admitted, stream, connection).await;
+}
+
+type Handshake = Pin<Box<dyn Future<Output = Option<Box<TlsStream<TcpStream>>>>>>;
+
+/// The handshake, boxed: its state is large, and gone when the connection is idle.
+fn handshake(acceptor: TlsAcceptor, stream: TcpStream, patience: Duration) -> Handshake {
+    Box::pin(async move {
+        let accepted = tokio::time::timeout(patience, acceptor.accept(stream)).await;
+        accepted.ok()?.ok().map(Box::new)
+    })
 }
 
 /// Speaks HTTP/1.1 on a connection until it ends.
-async fn speak<IO>(worker: Rc<Worker>, rules: Arc<ListenerRules>, io: IO, connection: Connection)
+async fn speak<IO>(admitted: Admitted, io: IO, connection: Rc<Connection>)
 where
     IO: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    let ticket = worker.drain.join();
-    let pipeline = Pipeline {
-        worker,
-        rules: rules.clone(),
-        connection: Rc::new(connection),
-    };
-    server::serve(io, &pipeline, &rules.settings, &ticket).await;
+    let ticket = admitted.worker.drain.join();
+    let pipeline = Pipeline { admitted, connection };
+    server::serve(io, &pipeline, &pipeline.admitted.rules.settings, &ticket).await;
 }

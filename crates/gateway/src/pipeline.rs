@@ -3,7 +3,6 @@
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
@@ -15,17 +14,17 @@ use portcullis_http1::hop_by_hop;
 use portcullis_http1::server::{Arrival, Handler, Sent, Watch};
 
 use crate::client_identity;
+use crate::listener::Admitted;
 use crate::request_id;
 use crate::respond::{self, Wants};
 use crate::router::Found;
-use crate::snapshot::{ListenerRules, Route, Snapshot};
+use crate::snapshot::{Route, Snapshot};
 use crate::telemetry::log;
-use crate::worker::{InForce, Worker};
+use crate::worker::InForce;
 
 /// Answers the requests of one connection.
 pub(crate) struct Pipeline {
-    pub(crate) worker: Rc<Worker>,
-    pub(crate) rules: Arc<ListenerRules>,
+    pub(crate) admitted: Admitted,
     pub(crate) connection: Rc<Connection>,
 }
 
@@ -66,15 +65,15 @@ impl Handler for Pipeline {
     type Exchange = Exchange;
 
     async fn call(&self, mut request: Request, arrival: Arrival) -> (Response, Exchange) {
-        let snapshot = self.worker.snapshot();
+        let snapshot = self.admitted.worker.snapshot();
         let mut cx = self.context(arrival.started);
         cx.interim = arrival.interim;
-        client_identity::establish(&mut cx, &mut request.headers, &self.rules.trusted_proxies);
+        client_identity::establish(&mut cx, &mut request.headers, &self.admitted.rules.trusted_proxies);
         hop_by_hop::strip_hop_by_hop(&mut request.headers);
 
         let found = find_route(&snapshot, &mut cx, &request);
         let observers = snapshot.observers_of(cx.route.as_ref());
-        let texts = if observers.want_texts {
+        let texts = if observers.want_texts() {
             Texts::of(&request)
         } else {
             Texts::default()
@@ -108,7 +107,7 @@ impl Handler for Pipeline {
     }
 
     fn refuse(&self, error: Error, started: Instant) -> (Response, Exchange) {
-        let snapshot = self.worker.snapshot();
+        let snapshot = self.admitted.worker.snapshot();
         let cx = self.context(started);
         let mut response = respond::failure(&cx, &error, Wants::Problem);
         respond::complete(&cx, &mut response);
@@ -151,15 +150,13 @@ impl Handler for Pipeline {
             duration: sent.at.saturating_duration_since(cx.started),
             complete: sent.complete,
         };
-        for observer in &*snapshot.observers_of(cx.route.as_ref()).list {
-            observer.ended(&cx, &outcome);
-        }
+        snapshot.observers_of(cx.route.as_ref()).ended(&cx, &outcome);
     }
 }
 
 impl Pipeline {
     fn context(&self, started: Instant) -> Box<Ctx> {
-        let received = self.worker.clock(started);
+        let received = self.admitted.worker.clock(started);
         Box::new(Ctx::new(
             self.connection.clone(),
             request_id::new(received),
@@ -191,7 +188,7 @@ fn find_route<'s>(snapshot: &'s Snapshot, cx: &mut Ctx, request: &Request) -> Re
     match found {
         Found::Route { index, params } => {
             let route = &snapshot.routes[snapshot.route_of_rule[index as usize] as usize];
-            cx.route = Some(route.name.clone());
+            cx.route = Some(route.name);
             cx.params = params;
             Ok(route)
         }

@@ -60,6 +60,9 @@ pub(crate) struct Rule {
 #[derive(Debug)]
 pub(crate) struct Router {
     rules: Vec<Rule>,
+    /// For each rule whether host and path decide alone and nothing in the path varies. These few bytes stay in the
+    /// processor's cache where thousands of rules don't.
+    plain: Vec<bool>,
     hosts: Hosts,
 }
 
@@ -119,7 +122,8 @@ impl Router {
             }
         }
         let findings = findings::findings(&rules, &hosts);
-        (Router { rules, hosts }, findings)
+        let plain = rules.iter().map(Rule::is_plain).collect();
+        (Router { rules, plain, hosts }, findings)
     }
 
     /// The rule that claims the request. `host` may carry a port, which is ignored; `path` must be in normal form;
@@ -144,13 +148,15 @@ impl Router {
                 rules
                     .iter()
                     .copied()
-                    .find(|&index| self.rules[index as usize].missing(&asked).is_none())
+                    .find(|&index| self.plain[index as usize] || self.rules[index as usize].missing(&asked).is_none())
             });
             if let Some(index) = won {
-                return Found::Route {
-                    index,
-                    params: self.rules[index as usize].path.params(path),
+                let params = if self.plain[index as usize] {
+                    PathParams::default()
+                } else {
+                    self.rules[index as usize].path.params(path)
                 };
+                return Found::Route { index, params };
             }
         }
         self.not_found(&host, &asked)
@@ -183,6 +189,11 @@ impl Router {
 }
 
 impl Rule {
+    fn is_plain(&self) -> bool {
+        let unconditional = self.methods.is_empty() && self.headers.is_empty() && self.query.is_empty();
+        unconditional && !self.path.has_params()
+    }
+
     /// What the request lacks beside host and path, the method named last: `Some(Lost::Method)` means that all else
     /// agrees.
     fn missing(&self, asked: &Asked<'_>) -> Option<Lost<'_>> {

@@ -11,7 +11,7 @@ pub const INPUT: usize = 16 * 1024;
 pub const LARGE_INPUT: usize = 64 * 1024;
 
 /// Buffers that a thread keeps for reuse.
-const KEPT: usize = 64;
+const KEPT: usize = 32;
 
 #[derive(Default)]
 struct Pool {

@@ -257,7 +257,7 @@ mod tests {
         let send_to = |route: &str, client: [u8; 4]| {
             let mut cx = context_of(IpAddr::from(client), at);
             cx.route = Some(RouteName {
-                name: Arc::from(route),
+                name: route.to_owned().leak(),
                 index: 0,
             });
             send_as(&policy, cx, request("GET", "/", &[]), &[]).status().code()

@@ -105,7 +105,7 @@ pub(crate) fn context_of(client: IpAddr, started: Instant) -> Ctx {
     let received = SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_337_045_006);
     let mut cx = Ctx::new(Rc::new(connection), id, started, received);
     cx.route = Some(RouteName {
-        name: Arc::from("items"),
+        name: "items",
         index: 0,
     });
     cx

@@ -101,7 +101,7 @@ fn question(asked: &Asked) -> Result<Question, String> {
 
 fn route_name(snapshot: &Snapshot, rule: u32) -> &str {
     let route = snapshot.route_of_rule[rule as usize];
-    &snapshot.routes[route as usize].name.name
+    snapshot.routes[route as usize].name.name
 }
 
 fn as_text(snapshot: &Snapshot, question: &Question, host: &str, verdicts: &[Verdict<'_>], all: bool) -> String {
@@ -143,7 +143,7 @@ fn as_json(snapshot: &Snapshot, question: &Question, verdicts: &[Verdict<'_>], a
     let won = verdicts.iter().find(|verdict| verdict.lost.is_none()).map(|won| {
         let route = &snapshot.routes[snapshot.route_of_rule[won.index as usize] as usize];
         serde_json::json!({
-            "route": &*route.name.name,
+            "route": route.name.name,
             "index": route.name.index,
             "policies": &*route.guards,
             "backend": &*route.end,

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use portcullis_config::File;
 use portcullis_config::policy::{PolicySet, access_log as written_log};
 use portcullis_config::route::{PolicyRef, Route};
-use portcullis_core::{Observer, Policy};
+use portcullis_core::Policy;
+use portcullis_policies::access_log::{self, AccessLog};
+use portcullis_policies::metrics::Metrics;
 use portcullis_policies::order::{Kind, ORDER};
-use portcullis_policies::{access_log, api_key, cors, headers, limits, metrics, rate_limit};
+use portcullis_policies::{api_key, cors, headers, limits, rate_limit};
 
 use super::{Compiler, Purpose, name_of};
 use crate::snapshot::{Observers, Unrouted};
@@ -36,7 +38,7 @@ pub(super) type Lists = HashMap<Vec<String>, Policies>;
 #[derive(Clone, Default)]
 struct Set {
     layers: Vec<(usize, Arc<dyn Policy>)>,
-    access_log: Option<Option<Arc<dyn Observer>>>,
+    access_log: Option<Option<Arc<AccessLog>>>,
     metrics_off: Option<bool>,
 }
 
@@ -155,7 +157,7 @@ fn compile_set(compiler: &mut Compiler<'_>, place: &str, name: &str, set: &Polic
     }
 }
 
-fn compile_log(compiler: &mut Compiler<'_>, place: &str, config: &written_log::AccessLog) -> Option<Arc<dyn Observer>> {
+fn compile_log(compiler: &mut Compiler<'_>, place: &str, config: &written_log::AccessLog) -> Option<Arc<AccessLog>> {
     if config.off {
         return None;
     }
@@ -163,8 +165,8 @@ fn compile_log(compiler: &mut Compiler<'_>, place: &str, config: &written_log::A
         compiler.check(place, access_log::check(config));
         return None;
     }
-    let log = access_log::AccessLog::new(config, &compiler.loaded.base, &compiler.kept.sinks);
-    compiler.check(place, log).map(|log| Arc::new(log) as _)
+    let log = AccessLog::new(config, &compiler.loaded.base, &compiler.kept.sinks);
+    compiler.check(place, log).map(Arc::new)
 }
 
 /// The layers of all sets, outermost first. Several of one kind keep the order in which they were named.
@@ -179,16 +181,9 @@ fn in_order(sets: &[&Set]) -> Policies {
 
 /// Who learns how requests ended: of several logs or metrics the last one counts.
 fn observers(compiler: &Compiler<'_>, sets: &[&Set], route: &str) -> Observers {
-    let last_log = sets.iter().rev().find_map(|set| set.access_log.clone()).flatten();
     let metrics_off = sets.iter().rev().find_map(|set| set.metrics_off).unwrap_or(false);
-    let mut list: Vec<Arc<dyn Observer>> = Vec::new();
-    let want_texts = last_log.is_some();
-    list.extend(last_log);
-    if !metrics_off {
-        list.push(Arc::new(metrics::Metrics::new(compiler.kept.metrics.clone(), route)));
-    }
     Observers {
-        list: list.into(),
-        want_texts,
+        metrics: (!metrics_off).then(|| Metrics::new(compiler.kept.metrics.clone(), route)),
+        access_log: sets.iter().rev().find_map(|set| set.access_log.clone()).flatten(),
     }
 }

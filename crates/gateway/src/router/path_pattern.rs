@@ -90,6 +90,11 @@ impl PathPattern {
         &self.text[..end.unwrap_or_default()]
     }
 
+    /// Whether a request's path gives it anything to remember.
+    pub(super) fn has_params(&self) -> bool {
+        !self.names.is_empty()
+    }
+
     /// Whether it matches one path only.
     pub(super) fn is_literal(&self) -> bool {
         self.names.is_empty() && !self.ends_in_rest

@@ -14,8 +14,15 @@ pub(super) struct Tree {
     nodes: Vec<Node>,
 }
 
-/// The rules of one pattern, in the order of precedence.
-type Leaf = Vec<u32>;
+/// The rules of one pattern, in the order of precedence. Most patterns have one rule or none; those stand in the node
+/// itself, so that a search among thousands of nodes fetches no more memory than it must.
+#[derive(Debug, Default)]
+enum Leaf {
+    #[default]
+    Empty,
+    One(u32),
+    Many(Box<[u32]>),
+}
 
 #[derive(Debug, Default)]
 struct Node {
@@ -39,17 +46,14 @@ const ROOT: u32 = 0;
 impl Tree {
     /// Adds a rule. Rules of one pattern must come in the order of precedence.
     pub(super) fn insert(&mut self, pattern: &PathPattern, rule: u32) {
-        let leaf = self.leaf_mut(pattern);
-        if leaf.last() != Some(&rule) {
-            leaf.push(rule);
-        }
+        self.leaf_mut(pattern).push(rule);
     }
 
     /// Hands the rules of every pattern that matches `path` to `claim`, the most specific pattern first, until it
     /// answers.
     pub(super) fn visit<T>(&self, path: &str, claim: &mut impl FnMut(&[u32]) -> Option<T>) -> Option<T> {
         if let Some(leaf) = self.exact.get(path)
-            && let Some(answer) = claim(leaf)
+            && let Some(answer) = claim(leaf.rules())
         {
             return Some(answer);
         }
@@ -63,7 +67,7 @@ impl Tree {
     /// The rules of that pattern, in the order of precedence.
     pub(super) fn rules_of(&self, pattern: &PathPattern) -> &[u32] {
         if pattern.is_literal() {
-            return self.exact.get(pattern.as_str()).map_or(&[], Vec::as_slice);
+            return self.exact.get(pattern.as_str()).map_or(&[], Leaf::rules);
         }
         let mut at = ROOT;
         for segment in pattern.segments() {
@@ -73,12 +77,12 @@ impl Tree {
             let child = match segment {
                 Segment::Literal(text) => node.literals.get(text),
                 Segment::Variable => node.variable,
-                Segment::Rest => return &node.rest,
+                Segment::Rest => return node.rest.rules(),
             };
             let Some(child) = child else { return &[] };
             at = child;
         }
-        &self.nodes[at as usize].end
+        self.nodes[at as usize].end.rules()
     }
 
     fn walk<T>(&self, at: u32, path: Option<&str>, claim: &mut impl FnMut(&[u32]) -> Option<T>) -> Option<T> {
@@ -102,14 +106,17 @@ impl Tree {
                     return Some(answer);
                 }
             }
-            None if node.end.is_empty() => {}
+            None if matches!(node.end, Leaf::Empty) => {}
             None => {
-                if let Some(answer) = claim(&node.end) {
+                if let Some(answer) = claim(node.end.rules()) {
                     return Some(answer);
                 }
             }
         }
-        if node.rest.is_empty() { None } else { claim(&node.rest) }
+        match &node.rest {
+            Leaf::Empty => None,
+            rest => claim(rest.rules()),
+        }
     }
 
     fn leaf_mut(&mut self, pattern: &PathPattern) -> &mut Leaf {
@@ -151,6 +158,27 @@ impl Tree {
     fn new_node(&mut self) -> u32 {
         self.nodes.push(Node::default());
         u32::try_from(self.nodes.len() - 1).expect("a file holds fewer than 2^32 segments")
+    }
+}
+
+impl Leaf {
+    fn rules(&self) -> &[u32] {
+        match self {
+            Leaf::Empty => &[],
+            Leaf::One(rule) => std::slice::from_ref(rule),
+            Leaf::Many(rules) => rules,
+        }
+    }
+
+    fn push(&mut self, rule: u32) {
+        if self.rules().last() == Some(&rule) {
+            return;
+        }
+        *self = match std::mem::take(self) {
+            Leaf::Empty => Leaf::One(rule),
+            Leaf::One(first) => Leaf::Many([first, rule].into()),
+            Leaf::Many(rules) => Leaf::Many(rules.iter().copied().chain([rule]).collect()),
+        };
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) fn warn(message: impl fmt::Display) {
 /// Tells of a request that failed by an upstream's or the gate's own fault, with the cause that no client sees.
 pub(crate) fn failure(cx: &Ctx, error: &Error) {
     let Some(suppressed) = admit() else { return };
-    let route = cx.route.as_ref().map_or("-", |route| &route.name);
+    let route = cx.route.as_ref().map_or("-", |route| route.name);
     let target = cx.upstream.target.as_deref().unwrap_or("-");
     let cause = error.cause().map(ToString::to_string).unwrap_or_default();
     let more = if suppressed > 0 {

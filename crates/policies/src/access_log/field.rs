@@ -92,7 +92,7 @@ impl Field {
                 out.extend_from_slice(if outcome.complete { b"true" } else { b"false" });
                 true
             }
-            Field::Route => text(out, style, cx.route.as_ref().map(|route| &*route.name)),
+            Field::Route => text(out, style, cx.route.as_ref().map(|route| route.name)),
             Field::Consumer => text(out, style, cx.consumer.as_ref().map(|consumer| &*consumer.name)),
             Field::Service => text(out, style, cx.upstream.service.as_deref()),
             Field::Target => text(out, style, cx.upstream.target.as_deref()),

@@ -104,7 +104,7 @@ impl Placeholder {
             Placeholder::Consumer => {
                 out.extend_from_slice(cx.consumer.as_ref().map_or("", |consumer| &consumer.name).as_bytes());
             }
-            Placeholder::Route => out.extend_from_slice(cx.route.as_ref().map_or("", |route| &route.name).as_bytes()),
+            Placeholder::Route => out.extend_from_slice(cx.route.as_ref().map_or("", |route| route.name).as_bytes()),
         }
     }
 }
