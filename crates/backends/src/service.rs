@@ -14,14 +14,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use portcullis_config::service as written;
-use portcullis_core::{Backend, Body, Ctx, Error, Known, Reply, Request, Response, Result, Status, codes};
+use portcullis_core::{Backend, Body, Ctx, Error, Known, Reply, Request, Response, Result, Status, Upgrade, codes};
 use portcullis_http1::client::{Connection, Exchange, Failure, Outbound, Timeouts};
 use portcullis_http1::framing::BodyLength;
 use portcullis_http1::response::ResponseHead;
 use portcullis_http1::{HeadLimits, buffers, encode, hop_by_hop};
 
 pub use self::target::Targets;
-use self::target::{Target, TargetKey};
+use self::target::{Target, TargetKey, Turn};
 use self::transport::Transport;
 
 /// How large the head of a response may be. A server of ours is trusted with more than a client is.
@@ -108,7 +108,7 @@ impl Pool {
             written::Balance::LeastRequest => {
                 let (one, other) = two_of(self.targets.len());
                 let (one, other) = (&self.targets[one], &self.targets[other]);
-                let load = |target: &Target| target.in_progress.load(Ordering::Relaxed);
+                let load = |target: &Target| target.load();
                 if load(other) < load(one) { other } else { one }
             }
         };
@@ -169,26 +169,17 @@ impl Service {
             cx.upstream.target = Some(target.label.clone());
             cx.upstream.attempts += 1;
             let first_attempt = cx.upstream.attempts == 1;
-            // After a failure a kept connection would be no safer than the last one.
-            let reused = if first_attempt { target.reuse(cx.started) } else { None };
-            let fresh = reused.is_none();
-            let connection = match reused {
-                Some(connection) => connection,
-                None => match target
-                    .connect(pool.max_connections, pool.timeout.connect.0, &pool.slow)
-                    .await
-                {
-                    Ok(connection) => connection,
-                    // Nothing was sent: another target may take it.
-                    Err(_) if first_attempt && pool.targets.len() > 1 => {
-                        failed = Some(target.clone());
-                        continue;
-                    }
-                    Err(error) => return Err(error),
-                },
+            let way = match self.way_to(target, cx.started, first_attempt).await {
+                Ok(way) => way,
+                // Nothing was sent: another target may take it.
+                Err(_) if first_attempt && pool.targets.len() > 1 => {
+                    failed = Some(target.clone());
+                    continue;
+                }
+                Err(error) => return Err(error),
             };
-            let replay = if fresh { None } else { outgoing.replay() };
-            match self.attempt(cx, target, connection, &mut outgoing, deadline).await {
+            let replay = if way.fresh { None } else { outgoing.replay() };
+            match self.attempt(cx, target, way, &mut outgoing, deadline).await {
                 Ok(response) => return Ok(response),
                 // The server had ended the kept connection before the request reached it (RFC 9112 §9.3.1).
                 Err(Attempt {
@@ -202,26 +193,46 @@ impl Service {
         }
     }
 
+    /// A connection to a target: a kept one where there is one and `may_reuse`, for after a failure another kept one
+    /// would be no safer.
+    async fn way_to(&self, target: &Arc<Target>, now: Instant, may_reuse: bool) -> Result<Way> {
+        let pool = &*self.pool;
+        let turn = target.enter(pool.max_connections)?;
+        if let Some(connection) = may_reuse.then(|| target.reuse(now)).flatten() {
+            return Ok(Way {
+                connection,
+                turn,
+                fresh: false,
+            });
+        }
+        let connection = target.connect(pool.timeout.connect.0, &pool.slow).await?;
+        Ok(Way {
+            connection,
+            turn,
+            fresh: true,
+        })
+    }
+
     async fn attempt(
         &self,
         cx: &mut Ctx,
         target: &Arc<Target>,
-        connection: Connection<Transport>,
+        way: Way,
         outgoing: &mut Outgoing,
         deadline: Option<Instant>,
     ) -> std::result::Result<Response, Attempt> {
         let pool = &*self.pool;
-        let upgrade = outgoing.request.upgrade.is_some();
+        let upgrade = outgoing.protocol.is_some();
         let timeouts = Timeouts {
             first_byte: pool.timeout.first_byte.0,
-            idle: if upgrade { TUNNEL_IDLE } else { pool.timeout.idle.0 },
+            idle: pool.timeout.idle.0,
+            tunnel_idle: TUNNEL_IDLE,
             deadline,
         };
         if pool.host == written::HostHeader::Target {
             outgoing.request.headers.set(Known::Host, &target.authority);
         }
-        let in_progress = (pool.balance == written::Balance::LeastRequest && pool.targets.len() > 1)
-            .then(|| InProgress::new(target.clone()));
+        let Way { connection, turn, .. } = way;
         let mut exchange = connection.start(outgoing.take(), timeouts);
         let interim = cx.interim.clone();
         let pass_on = |mut head: ResponseHead| {
@@ -241,9 +252,8 @@ impl Service {
                 });
             }
         };
-        let answered = Instant::now();
-        cx.upstream.first_byte = exchange.sent_at().map(|sent| answered - sent);
-        self.answer(target, exchange, head, upgrade, in_progress, answered)
+        cx.upstream.first_byte = exchange.sent_at().map(|sent| sent.elapsed());
+        self.answer(target, exchange, head, upgrade, turn)
     }
 
     fn answer(
@@ -252,8 +262,7 @@ impl Service {
         exchange: Exchange<Transport>,
         mut head: ResponseHead,
         upgrade: bool,
-        in_progress: Option<InProgress>,
-        answered: Instant,
+        turn: Turn,
     ) -> std::result::Result<Response, Attempt> {
         let switching = head.status == Status::SWITCHING_PROTOCOLS;
         if switching && !upgrade {
@@ -269,9 +278,9 @@ impl Service {
         let keeper = target.clone();
         let keep_alive = self.pool.keep_alive.clone();
         let body = exchange.into_body(&head, &RESPONSE_LIMITS, move |connection| {
-            drop(in_progress);
+            drop(turn);
             if let Some(connection) = connection {
-                keeper.keep(connection, &keep_alive, answered);
+                keeper.keep(connection, &keep_alive);
             }
         });
         hop_by_hop::strip_hop_by_hop(&mut head.headers);
@@ -292,6 +301,14 @@ impl Backend for Service {
     }
 }
 
+/// A connection to a target, and the right to use it.
+struct Way {
+    connection: Connection<Transport>,
+    turn: Turn,
+    /// It was made for this request.
+    fresh: bool,
+}
+
 /// How an attempt came to nothing.
 struct Attempt {
     failure: Failure,
@@ -304,18 +321,32 @@ struct Outgoing {
     request: Request,
     body: Body,
     framing: BodyLength,
+    /// The protocol to ask for; the body is then what follows the switch.
+    protocol: Option<Box<str>>,
 }
 
 impl Outgoing {
     fn of(mut request: Request) -> Outgoing {
+        if let Some(Upgrade { protocol, stream }) = request.upgrade.take() {
+            return Outgoing {
+                request,
+                body: stream,
+                framing: BodyLength::UntilClose,
+                protocol: Some(protocol),
+            };
+        }
         let body = std::mem::take(&mut request.body);
-        let framing = match (&request.upgrade, body.remaining()) {
-            (Some(_), _) => BodyLength::UntilClose,
-            (None, Some(0)) => BodyLength::None,
-            (None, Some(length)) => BodyLength::Sized(length),
-            (None, None) => BodyLength::Chunked,
+        let framing = match body.remaining() {
+            Some(0) => BodyLength::None,
+            Some(length) => BodyLength::Sized(length),
+            None => BodyLength::Chunked,
         };
-        Outgoing { request, body, framing }
+        Outgoing {
+            request,
+            body,
+            framing,
+            protocol: None,
+        }
     }
 
     /// The body to send again, if the request may be sent twice at all.
@@ -334,32 +365,22 @@ impl Outgoing {
             method,
             target,
             headers,
-            upgrade,
             ..
         } = &self.request;
-        encode::request(&mut head, method, target, headers, self.framing, upgrade.as_deref());
+        encode::request(
+            &mut head,
+            method,
+            target,
+            headers,
+            self.framing,
+            self.protocol.as_deref(),
+        );
         Outbound {
             head,
             body: std::mem::take(&mut self.body),
             framing: self.framing,
             method: method.clone(),
         }
-    }
-}
-
-/// Counts a request to a target until its response is over.
-struct InProgress(Arc<Target>);
-
-impl InProgress {
-    fn new(target: Arc<Target>) -> InProgress {
-        target.in_progress.fetch_add(1, Ordering::Relaxed);
-        InProgress(target)
-    }
-}
-
-impl Drop for InProgress {
-    fn drop(&mut self) {
-        self.0.in_progress.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

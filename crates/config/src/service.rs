@@ -22,7 +22,8 @@ pub struct Service {
     /// How long a target may take.
     #[serde(default)]
     pub timeout: ServiceTimeout,
-    /// Connections to each target at a time, over all workers (503 beyond it).
+    /// Connections to each target that are in use at a time, over all workers (503 beyond it). Idle ones are limited by
+    /// `keep_alive`.
     #[serde(default = "defaults::max_connections")]
     #[schemars(range(min = 1))]
     pub max_connections: u32,

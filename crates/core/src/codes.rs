@@ -74,8 +74,6 @@ codes! {
         "The length of the request is ambiguous", "Send either one Content-Length or Transfer-Encoding: chunked. Anything else is how requests are smuggled.";
     REQUEST_TIMEOUT = "request_timeout", REQUEST_TIMEOUT, Client, Some("http_request_error"),
         "The request did not arrive in time", "The client stalled while it sent the head or the body; see the listener's timeouts.";
-    LENGTH_REQUIRED = "length_required", LENGTH_REQUIRED, Client, Some("http_request_error"),
-        "The request needs a length", "Send a Content-Length or use Transfer-Encoding: chunked.";
     CONTENT_TOO_LARGE = "content_too_large", CONTENT_TOO_LARGE, Client, Some("http_request_denied"),
         "The request body is too large", "Send less, or raise the limit of the route's `limits` policy.";
     URI_TOO_LONG = "uri_too_long", URI_TOO_LONG, Client, Some("http_request_error"),
@@ -90,8 +88,6 @@ codes! {
         "The transfer coding is not implemented", "Send Transfer-Encoding: chunked and nothing else.";
     VERSION_NOT_SUPPORTED = "version_not_supported", HTTP_VERSION_NOT_SUPPORTED, Client, Some("http_request_error"),
         "The HTTP version is not supported", "Speak HTTP/1.0 or HTTP/1.1.";
-    MISDIRECTED_REQUEST = "misdirected_request", MISDIRECTED_REQUEST, Client, Some("http_request_error"),
-        "The request came to the wrong place", "The host of the request is not the one that the TLS connection was made for.";
     CLIENT_GONE = "client_gone", CLIENT_CLOSED_REQUEST, Client, None,
         "The client went away", "It broke the connection off before it had its answer. Nobody sees this but the log and the metrics.";
     ROUTE_NOT_FOUND = "route_not_found", NOT_FOUND, Client, Some("destination_not_found"),
@@ -106,8 +102,6 @@ codes! {
         "The content can't be understood", "The detail says where.";
     UNSUPPORTED_CONTENT_TYPE = "unsupported_content_type", UNSUPPORTED_MEDIA_TYPE, Client, None,
         "The content type is not supported", "The detail names the types that are.";
-    NOT_ACCEPTABLE = "not_acceptable", NOT_ACCEPTABLE, Client, None,
-        "No acceptable representation", "The detail names the types on offer.";
     INVALID_CONTENT = "invalid_content", UNPROCESSABLE_CONTENT, Client, None,
         "The content breaks a rule of the data", "The detail names the rule: a value that may not be missing, a check, a type.";
     CONFLICT = "conflict", CONFLICT, Client, None,
@@ -120,8 +114,6 @@ codes! {
         "Too many requests", "Wait for as long as Retry-After says.";
     UNAUTHENTICATED = "unauthenticated", UNAUTHORIZED, Policy, Some("http_request_denied"),
         "Authentication is needed", "Send valid credentials, as WWW-Authenticate asks.";
-    FORBIDDEN = "forbidden", FORBIDDEN, Policy, Some("http_request_denied"),
-        "Access is denied", "The credentials are valid and don't allow this.";
     ORIGIN_FORBIDDEN = "origin_forbidden", FORBIDDEN, Policy, Some("http_request_denied"),
         "The origin is not allowed", "List the origin in the route's `cors` policy.";
     UPSTREAM_REFUSED = "upstream_refused", BAD_GATEWAY, Upstream, Some("connection_refused"),
@@ -152,8 +144,6 @@ codes! {
         "The file can't be read", "The log has the cause.";
     OVERLOADED = "overloaded", SERVICE_UNAVAILABLE, Gate, Some("connection_limit_reached"),
         "The gate is at its limit", "A limit of the gate itself was reached: connections, descriptors or queued work.";
-    DRAINING = "draining", SERVICE_UNAVAILABLE, Gate, None,
-        "The gate is shutting down", "Ask again: another process takes over.";
     INTERNAL = "internal", INTERNAL_SERVER_ERROR, Gate, Some("proxy_internal_error"),
         "The gate failed", "This is a bug; the log has the cause.";
 }

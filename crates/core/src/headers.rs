@@ -20,6 +20,8 @@ pub struct Headers {
     fields: Vec<Field>,
     /// One bit for each [`Known`] name that is in the list.
     present: u64,
+    /// Whether a received name, unknown as it stands, has an underscore.
+    underscored: bool,
 }
 
 /// What stands between name and value, and behind the value, in a line of a head.
@@ -44,6 +46,7 @@ impl Headers {
             text: Vec::new(),
             fields: Vec::new(),
             present: 0,
+            underscored: false,
         }
     }
 
@@ -53,6 +56,7 @@ impl Headers {
             text: Vec::with_capacity(bytes),
             fields: Vec::with_capacity(fields),
             present: 0,
+            underscored: false,
         }
     }
 
@@ -229,6 +233,17 @@ impl Headers {
         }
     }
 
+    /// Removes received fields whose names would be well-known ones if their underscores were hyphens. Many servers take
+    /// the one for the other (RFC 3875 §4.1.18 makes both the same variable), so that `X_Consumer` could pass for ours.
+    pub fn remove_lookalikes(&mut self) {
+        if !std::mem::take(&mut self.underscored) {
+            return;
+        }
+        self.retain(|known, name, _| {
+            known.is_some() || !name.contains('_') || Known::from_name(name.replace('_', "-").as_bytes()).is_none()
+        });
+    }
+
     /// Starts a list over the text of a received head; [`Headers::push_span`] then names its fields. For parsers.
     pub fn over(text: &[u8], fields: usize) -> Headers {
         // Room for what a gateway adds: forwarding fields, a request id.
@@ -238,6 +253,7 @@ impl Headers {
             text: copy,
             fields: Vec::with_capacity(fields + 10),
             present: 0,
+            underscored: false,
         }
     }
 
@@ -245,6 +261,7 @@ impl Headers {
     /// name is a token and the value holds no control character but tab; both spans must lie within the text.
     pub fn push_span(&mut self, name: Range<usize>, value: Range<usize>) {
         let known = Known::from_name(&self.text[name.clone()]);
+        self.underscored |= known.is_none() && self.text[name.clone()].contains(&b'_');
         let is_line = self.text.get(name.end..value.start) == Some(SEPARATOR)
             && self.text.get(value.end..value.end + LINE_END.len()) == Some(LINE_END);
         self.push(known, name, value, is_line);
@@ -408,6 +425,17 @@ mod tests {
             written(Known::Host.bit()),
             format!("{odd}Via: 1.0 c\r\n{rest}Date: f\r\n")
         );
+    }
+
+    #[test]
+    fn lookalikes_are_removed() {
+        let text = b"x_consumer: a\r\nContent_Length: 1\r\nmy_own: b\r\n";
+        let mut headers = Headers::over(text, 3);
+        for (name, value) in [(0..10, 12..13), (15..29, 31..32), (34..40, 42..43)] {
+            headers.push_span(name, value);
+        }
+        headers.remove_lookalikes();
+        assert_eq!(headers.iter().collect::<Vec<_>>(), [("my_own", &b"b"[..])]);
     }
 
     #[test]

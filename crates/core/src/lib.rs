@@ -31,7 +31,7 @@ pub use headers::{Headers, Known, Name};
 pub use method::Method;
 pub use policy::{Next, Observer, Outcome, Policy};
 pub use reply::Reply;
-pub use request::Request;
+pub use request::{Request, Upgrade};
 pub use response::Response;
 pub use status::Status;
 pub use target::Target;

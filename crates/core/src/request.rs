@@ -15,10 +15,20 @@ pub struct Request {
     pub version: Version,
     /// The fields. `Host` is always among them, whatever the protocol called it, but for an HTTP/1.0 client.
     pub headers: Headers,
-    /// The content. For a request with `upgrade`: everything that the client sends after the head.
+    /// The content; empty for a request with `upgrade`.
     pub body: Body,
-    /// The protocol that the client asks to switch to (RFC 9110 §7.8), such as `websocket`.
-    pub upgrade: Option<Box<str>>,
+    /// What the client wants to switch to (RFC 9110 §7.8). Whoever ignores it answers the request as any other.
+    pub upgrade: Option<Upgrade>,
+}
+
+/// A client's wish to speak another protocol on the connection.
+#[derive(Debug)]
+pub struct Upgrade {
+    /// The protocol, such as `websocket`.
+    pub protocol: Box<str>,
+    /// All that the client sends after the head, to be read only once the response is 101: until then it may turn out
+    /// to be the next requests.
+    pub stream: Body,
 }
 
 impl Request {

@@ -27,6 +27,7 @@ const TOLD_BY_PROXIES_SET: u64 = {
 
 /// Believes what a trusted peer says of the client, and removes what anybody else does.
 pub(crate) fn establish(cx: &mut Ctx, headers: &mut Headers, trusted: &[IpNet]) {
+    headers.remove_lookalikes();
     // Only the gate itself says who the consumer is, whoever asks and whether or not the route authenticates.
     headers.remove(Known::XConsumer);
     if !headers.any_of(TOLD_BY_PROXIES_SET) {

@@ -28,6 +28,9 @@ pub(crate) struct Channel<IO> {
     input: Option<BytesMut>,
     /// Interim responses that are still to be written.
     interim: Vec<u8>,
+    interim_unflushed: bool,
+    /// No interim response may come any more.
+    response_started: bool,
     watchdog: Watchdog,
     progress: Progress,
     /// Whether the client has said that it sends no more.
@@ -59,6 +62,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Channel<IO> {
             io,
             input: None,
             interim: Vec::new(),
+            interim_unflushed: false,
+            response_started: false,
             watchdog: Watchdog::new(),
             progress: Progress::Done,
             ended: false,
@@ -106,16 +111,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Channel<IO> {
         self.watchdog.poll_overdue(cx, due)
     }
 
-    pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        let io = Pin::new(&mut self.io);
-        match slices {
-            [one] => io.poll_write(cx, one),
-            many => io.poll_write_vectored(cx, many),
-        }
-    }
-
-    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+    /// The byte stream, for the response that is being written.
+    pub(crate) fn io(&mut self) -> &mut IO {
+        &mut self.io
     }
 
     pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -124,28 +122,31 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Channel<IO> {
 
     /// Writes interim responses as far as the client takes them.
     pub(crate) fn poll_interim(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.interim.is_empty() {
-            return Poll::Ready(Ok(()));
-        }
         while !self.interim.is_empty() {
-            match ready!(Pin::new(&mut self.io).poll_write(cx, &self.interim)) {
-                Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Ok(count) => drop(self.interim.drain(..count)),
-                Err(error) => return Poll::Ready(Err(error)),
+            match ready!(Pin::new(&mut self.io).poll_write(cx, &self.interim))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                count => drop(self.interim.drain(..count)),
             }
+            self.interim_unflushed = true;
         }
-        Pin::new(&mut self.io).poll_flush(cx)
+        if self.interim_unflushed {
+            ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+            self.interim_unflushed = false;
+        }
+        Poll::Ready(Ok(()))
     }
 
-    /// Takes over the interim responses that no client has got yet, to be written before the response.
-    pub(crate) fn take_interim(&mut self, out: &mut Vec<u8>) {
-        out.append(&mut self.interim);
+    /// The final response begins: what is left of interim ones goes before it, and none comes any more.
+    pub(crate) fn start_response(&mut self) -> Vec<u8> {
+        self.response_started = true;
+        std::mem::take(&mut self.interim)
     }
 
     /// Starts the body of a request.
     pub(crate) fn start_body(&mut self, length: BodyLength, upgrade: bool, continue_wanted: bool) {
         self.bytes_in = 0;
         self.body_overdue_at = None;
+        self.response_started = false;
         self.continue_wanted = continue_wanted;
         self.progress = match length {
             _ if upgrade => Progress::Raw,
@@ -182,6 +183,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Channel<IO> {
             match ready!(self.poll_receive(cx)) {
                 Ok(0) => self.ended = true,
                 Ok(_) => {}
+                // A TLS client that ends without saying so ends all the same.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => self.ended = true,
                 Err(_) => return Poll::Ready(()),
             }
         }
@@ -191,7 +194,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Channel<IO> {
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame>>> {
         if self.continue_wanted {
             self.continue_wanted = false;
-            if self.input().is_empty() {
+            if self.input().is_empty() && !self.response_started {
                 self.interim.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
             }
         }
@@ -317,7 +320,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Watch for Shared<IO> {
 impl<IO: AsyncRead + AsyncWrite + Unpin> Interim for Shared<IO> {
     fn send(&self, status: Status, headers: &Headers) {
         let mut channel = self.borrow_mut();
-        if channel.interim.len() < INTERIM_LIMIT {
+        if channel.interim.len() < INTERIM_LIMIT && !channel.response_started {
             encode::informational(&mut channel.interim, status, headers);
         }
     }

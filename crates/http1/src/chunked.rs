@@ -49,10 +49,13 @@ const NOT_TRAILERS: u64 = Known::Authorization.bit()
     | Known::Upgrade.bit()
     | Known::Via.bit()
     | Known::WwwAuthenticate.bit()
+    | Known::Traceparent.bit()
+    | Known::XConsumer.bit()
     | Known::XForwardedFor.bit()
     | Known::XForwardedHost.bit()
     | Known::XForwardedPort.bit()
-    | Known::XForwardedProto.bit();
+    | Known::XForwardedProto.bit()
+    | Known::XRequestId.bit();
 
 /// Decodes the content of one message.
 #[derive(Debug)]

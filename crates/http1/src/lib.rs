@@ -1,29 +1,319 @@
-//! The HTTP/1.1 wire, both sides (RFC 9112). Nothing here knows policies, routes or configuration.
-//!
-//! The core does no I/O: [`request`] and [`response`] read heads, [`chunked`] decodes content, [`encode`] writes.
-//! It is strict wherever two readers could take one message for two different ones, for that is how requests are
-//! smuggled.
+//! From what was written to what runs: the whole of it, or every reason why not.
 
-pub mod chunked;
-pub mod date;
-pub mod encode;
-pub mod framing;
-pub mod hop_by_hop;
-pub mod request;
-pub mod response;
+mod guards;
+mod matches;
+mod names;
 
-pub mod buffers;
-pub mod client;
-pub mod server;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 
-mod authority;
-mod channel;
-mod drain;
-mod head;
-mod outgoing;
-mod refusal;
-mod watchdog;
+use portcullis_backends::table::Table;
+use portcullis_backends::table::database::Database;
+use portcullis_backends::table::schema::Schema;
+use portcullis_backends::{files, redirect, respond, service};
+use portcullis_config::route::{Route as WrittenRoute, To, ToTable};
+use portcullis_config::{Loaded, Problem, Problems, effective, listener as written_listener};
+use portcullis_core::{Backend, Ctx, Error, Reply, Request, RouteName, codes};
+use portcullis_http1::HeadLimits;
+use portcullis_http1::server::Settings;
+use tokio::runtime::Handle;
 
-pub use drain::{Drain, DrainTicket};
-pub use head::{HeadLimits, HeadScanner};
-pub use refusal::Refusal;
+use self::guards::{Guards, Policies};
+use crate::kept::Kept;
+use crate::listener::tls_acceptor;
+use crate::router::{Finding, PathPattern, Router};
+use crate::snapshot::{ListenerKey, ListenerRules, Observers, Route, Snapshot};
+
+/// Whether what is compiled will run, or is only looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Databases are opened and migrated, after everything else that can fail.
+    Run,
+    /// Nothing is created or changed.
+    Check,
+}
+
+/// Compiles a configuration.
+///
+/// # Errors
+/// Everything in it that can't run.
+pub(crate) fn compile(loaded: &Loaded, kept: &Kept, slow: &Handle, purpose: Purpose) -> Result<Compiled, Problems> {
+    let mut compiler = Compiler {
+        loaded,
+        kept,
+        slow,
+        purpose,
+        problems: Vec::new(),
+        forwards: HashMap::new(),
+    };
+    let names = names::of_routes(&loaded.file.routes);
+    let listeners = compiler.listeners();
+    let guards = Guards::compile(&mut compiler);
+    let guarded = guards.of_routes(&mut compiler, &names);
+    let (rules, route_of_rule, primary) = matches::rules(&mut compiler);
+    let ends = Ends {
+        pools: compiler.pools(),
+        databases: compiler.databases(),
+    };
+    let routes = compiler.routes(&names, guarded, &ends);
+    if !compiler.problems.is_empty() {
+        return Err(Problems(compiler.problems));
+    }
+    let (router, findings) = Router::new(rules);
+    let told = |rule: u32| primary[rule as usize].then(|| route_of_rule[rule as usize]);
+    let findings = findings
+        .into_iter()
+        .filter_map(|finding| compiler.warning(&finding, told, &routes));
+    let warnings = loaded.warnings.iter().cloned().chain(findings).collect();
+    let snapshot = Snapshot {
+        router,
+        route_of_rule,
+        routes,
+        unrouted: guards.unrouted(),
+        listeners,
+        drain: loaded.file.drain.0,
+        effective: effective(&loaded.file),
+    };
+    Ok(Compiled { snapshot, warnings })
+}
+
+/// What came of a compilation.
+pub(crate) struct Compiled {
+    pub(crate) snapshot: Snapshot,
+    /// What is allowed and probably not meant.
+    pub(crate) warnings: Vec<Problem>,
+}
+
+struct Compiler<'c> {
+    loaded: &'c Loaded,
+    kept: &'c Kept,
+    slow: &'c Handle,
+    purpose: Purpose,
+    problems: Vec<Problem>,
+    /// The ends of routes in services, by service and stripped prefix: routes that agree in both share one.
+    forwards: HashMap<(String, Option<String>), Arc<dyn Backend>>,
+}
+
+/// What routes can end in, by name.
+struct Ends {
+    pools: BTreeMap<String, Arc<service::Pool>>,
+    databases: BTreeMap<String, Store>,
+}
+
+/// A database as far as the purpose allows to know it.
+enum Store {
+    Open(Arc<Database>),
+    /// Its schema, where that can be known without changing anything.
+    Seen(Option<Arc<Schema>>),
+}
+
+impl Compiler<'_> {
+    fn problem(&mut self, path: &str, message: impl Into<String>) {
+        self.problems.push(self.loaded.problem(path, message));
+    }
+
+    /// The value, or nothing and a problem.
+    fn check<T>(&mut self, path: &str, result: Result<T, String>) -> Option<T> {
+        result.map_err(|message| self.problem(path, message)).ok()
+    }
+
+    fn listeners(&mut self) -> Vec<Arc<ListenerRules>> {
+        let mut listeners: Vec<Arc<ListenerRules>> = Vec::new();
+        for (index, listener) in self.loaded.file.listeners.iter().enumerate() {
+            let tls = listener
+                .tls
+                .as_ref()
+                .map(|tls| tls_acceptor(tls, &self.loaded.base))
+                .transpose();
+            let Some(tls) = self.check(&format!("listeners[{index}].tls"), tls) else {
+                continue;
+            };
+            let nth = listeners.iter().filter(|other| other.key.bind == listener.bind).count();
+            let key = ListenerKey {
+                bind: listener.bind,
+                nth,
+            };
+            let name = listener.name.clone().unwrap_or_else(|| listener.bind.to_string());
+            listeners.push(Arc::new(ListenerRules {
+                key,
+                open: self.kept.connections_of(key),
+                name: name.into(),
+                settings: settings_of(listener),
+                trusted_proxies: listener.trusted_proxies.clone(),
+                max_connections: listener.limits.connections,
+                tls,
+            }));
+        }
+        listeners
+    }
+
+    fn pools(&mut self) -> BTreeMap<String, Arc<service::Pool>> {
+        let mut pools = BTreeMap::new();
+        for (name, config) in &self.loaded.file.services {
+            let pool = service::Pool::new(name, config, &self.loaded.base, &self.kept.targets, self.slow.clone());
+            if let Some(pool) = self.check(&format!("services.{name}"), pool) {
+                pools.insert(name.clone(), Arc::new(pool));
+            }
+        }
+        pools
+    }
+
+    fn databases(&mut self) -> BTreeMap<String, Store> {
+        let mut databases = BTreeMap::new();
+        for (name, config) in &self.loaded.file.databases {
+            if self.purpose == Purpose::Run && !self.problems.is_empty() {
+                // What was found wrong refuses the whole, and a migration would not be undone.
+                break;
+            }
+            let store = match self.purpose {
+                Purpose::Run => self
+                    .kept
+                    .databases
+                    .open(name, config, &self.loaded.base)
+                    .map(Store::Open),
+                Purpose::Check => Database::rehearse(config, &self.loaded.base).map(Store::Seen),
+            };
+            if let Some(store) = self.check(&format!("databases.{name}"), store) {
+                databases.insert(name.clone(), store);
+            }
+        }
+        databases
+    }
+
+    fn routes(&mut self, names: &[String], guarded: Vec<(Policies, Observers)>, ends: &Ends) -> Vec<Route> {
+        let mut routes = Vec::with_capacity(self.loaded.file.routes.len());
+        let written = self.loaded.file.routes.iter();
+        for (index, ((written, name), (policies, observers))) in written.zip(names).zip(guarded).enumerate() {
+            let Some(backend) = self.backend(index, written, ends) else {
+                continue;
+            };
+            let index = u32::try_from(index).expect("a file holds fewer than 2^32 routes");
+            let name = RouteName {
+                name: lasting(name),
+                index,
+            };
+            routes.push(Route {
+                name,
+                policies: policies.layers,
+                observers,
+                backend,
+                guards: policies.names,
+                end: end_of(&written.to).into(),
+            });
+        }
+        routes
+    }
+
+    /// What a route ends in: one arm for each kind of end.
+    fn backend(&mut self, index: usize, route: &WrittenRoute, ends: &Ends) -> Option<Arc<dyn Backend>> {
+        let place = format!("routes[{index}].to");
+        match &route.to {
+            To::Service(to) => {
+                // A service that could not be compiled has a problem of its own.
+                let pool = ends.pools.get(&to.service)?;
+                let key = (to.service.clone(), to.strip.clone());
+                let make = || Arc::new(service::Service::new(pool.clone(), to.strip.as_deref())) as Arc<dyn Backend>;
+                Some(self.forwards.entry(key).or_insert_with(make).clone())
+            }
+            To::Table(to) => self.table(&place, route, to, ends),
+            To::Files(to) => {
+                let pattern = self.check(&format!("routes[{index}].path"), PathPattern::parse(&route.path))?;
+                let files = files::Files::new(to, &self.loaded.base, pattern.fixed_folder(), self.slow.clone());
+                self.check(&place, files).map(|files| Arc::new(files) as _)
+            }
+            To::Respond(to) => {
+                let respond = respond::Respond::new(&to.respond);
+                self.check(&place, respond).map(|respond| Arc::new(respond) as _)
+            }
+            To::Redirect(to) => {
+                let pattern = self.check(&format!("routes[{index}].path"), PathPattern::parse(&route.path))?;
+                let names: Vec<&str> = pattern.names().collect();
+                let redirect = redirect::Redirect::new(&to.redirect, &names);
+                self.check(&place, redirect).map(|redirect| Arc::new(redirect) as _)
+            }
+        }
+    }
+
+    fn table(&mut self, place: &str, route: &WrittenRoute, to: &ToTable, ends: &Ends) -> Option<Arc<dyn Backend>> {
+        let (database, _) = to.table.split_once('.')?;
+        let base_segments = matches::table_base(&route.path).split('/').skip(1).count();
+        match ends.databases.get(database)? {
+            Store::Open(database) => {
+                let table = Table::new(database.clone(), to, base_segments);
+                self.check(place, table).map(|table| Arc::new(table) as _)
+            }
+            Store::Seen(Some(schema)) => {
+                let checked = Table::check(schema, to);
+                self.check(place, checked).map(|()| Arc::new(Unopened) as _)
+            }
+            Store::Seen(None) => Some(Arc::new(Unopened)),
+        }
+    }
+
+    /// What the router found odd, in the words of the file. `told` gives the route of a rule that the file wrote.
+    fn warning(&self, finding: &Finding, told: impl Fn(u32) -> Option<u32>, routes: &[Route]) -> Option<Problem> {
+        let (loser, winner, why) = match *finding {
+            Finding::Identical { first, second } => (
+                told(second)?,
+                told(first)?,
+                "can't be told apart from it, so this one never matches",
+            ),
+            Finding::Shadowed { rule, by } => (told(rule)?, told(by)?, "takes every request that this one could take"),
+        };
+        if loser == winner {
+            return None;
+        }
+        let name = routes[winner as usize].name.name;
+        let message = format!("the route never matches: routes[{winner}] (`{name}`) {why}");
+        Some(self.loaded.problem(&format!("routes[{loser}]"), message))
+    }
+}
+
+/// A name that lives as long as the process. Each distinct one is kept once: a reload adds only those that are new.
+fn lasting(name: &str) -> &'static str {
+    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    match names.get(name) {
+        Some(known) => known,
+        None => {
+            let lasting: &'static str = name.to_owned().leak();
+            names.insert(lasting);
+            lasting
+        }
+    }
+}
+
+/// What a route ends in, in a few words.
+fn end_of(to: &To) -> String {
+    match to {
+        To::Service(to) => format!("service {}", to.service),
+        To::Table(to) => format!("table {}", to.table),
+        To::Files(to) => format!("files in {}", to.files.display()),
+        To::Respond(to) => format!("respond with {}", to.respond.status),
+        To::Redirect(to) => format!("redirect to {}", to.redirect.url),
+    }
+}
+
+fn settings_of(listener: &written_listener::Listener) -> Settings {
+    let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+    Settings {
+        limits: HeadLimits {
+            head_bytes: size(listener.limits.head.0),
+            target_bytes: size(listener.limits.target.0),
+            fields: usize::from(listener.limits.fields),
+        },
+        head_timeout: listener.timeouts.head.0,
+        body_timeout: listener.timeouts.body.0,
+        idle_timeout: listener.timeouts.idle.0,
+        write_timeout: listener.timeouts.write.0,
+    }
+}
+
+/// Stands for a table when a configuration is only looked at.
+struct Unopened;
+
+impl Backend for Unopened {
+    fn call<'a>(&'a self, _: &'a mut Ctx, _: Request) -> Reply<'a> {
+        Reply::from(Error::new(&codes::INTERNAL).with_cause("a configuration that is only checked serves no requests"))
+    }
+}

@@ -1,35 +1,30 @@
 //! A response on its way out: head and small bodies in one write, large pieces without a copy.
 
 use std::future::poll_fn;
-use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use bytes::{Buf, Bytes};
-use portcullis_core::{Body, Frame, Response, Status, Version};
+use bytes::Bytes;
+use portcullis_core::{Body, Frame, Headers, Response, Status, Version};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::channel::Shared;
 use crate::encode::{self, Persistence};
 use crate::framing::BodyLength;
+use crate::outbox::Outbox;
 use crate::server::Client;
 use crate::{buffers, chunked};
 
-/// A piece up to this size is copied behind what is to be written before it; a larger one is written from where it is.
-const COPIED: usize = 4096;
-
 pub(crate) struct Outgoing {
+    outbox: Outbox,
     body: Body,
     framing: BodyLength,
     keeps_alive: bool,
-    /// What is to be written: `before`, then `piece`, then `after`.
-    before: Vec<u8>,
-    written: usize,
-    piece: Bytes,
-    after: &'static [u8],
     /// Until when the client must have taken something; set while it does not.
     overdue_at: Option<Instant>,
     finished: bool,
+    /// The body broke off: what came before is still written, and nothing else.
+    cut_off: bool,
     bytes_out: u64,
     /// Bytes that a `Content-Length` has promised and that are still to come.
     promised: Option<u64>,
@@ -70,7 +65,10 @@ impl Outgoing {
             (false, true, _) => Persistence::Default,
         };
         let announced = match framing {
-            BodyLength::None if client.is_head => encode::ResponseLength::Head(length),
+            // A 204 or an interim response has no length, whatever asked for it (RFC 9110 §8.6).
+            BodyLength::None if client.is_head && (!status.is_bodyless() || status == Status::NOT_MODIFIED) => {
+                encode::ResponseLength::Head(length)
+            }
             other => encode::ResponseLength::Body(other),
         };
         if framing == BodyLength::None {
@@ -79,15 +77,13 @@ impl Outgoing {
         let mut before = buffers::take_output();
         encode::response(&mut before, status, &headers, announced, persistence);
         Outgoing {
+            outbox: Outbox::new(before),
             body,
             framing,
             keeps_alive,
-            before,
-            written: 0,
-            piece: Bytes::new(),
-            after: b"",
             overdue_at: None,
             finished: framing == BodyLength::None,
+            cut_off: false,
             bytes_out: 0,
             promised: if let BodyLength::Sized(length) = framing {
                 Some(length)
@@ -110,12 +106,9 @@ impl Outgoing {
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {
-        {
-            let mut interim = Vec::new();
-            channel.borrow_mut().take_interim(&mut interim);
-            if !interim.is_empty() {
-                self.before.splice(..0, interim);
-            }
+        let interim = channel.borrow_mut().start_response();
+        if !interim.is_empty() {
+            self.outbox.put_first(interim);
         }
         poll_fn(|cx| self.poll_send(cx, channel, timeout)).await.is_ok()
     }
@@ -132,27 +125,25 @@ impl Outgoing {
         loop {
             // A body that breaks off ends the connection, after what came before has been written.
             let gathered = self.gather(cx);
-            match self.poll_flush(cx, channel) {
+            let emptied = self.outbox.poll_empty(cx, channel.borrow_mut().io());
+            if self.outbox.has_moved() {
+                self.overdue_at = None;
+            }
+            match emptied {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(_)) => return Poll::Ready(Err(CutOff)),
                 Poll::Pending => {
-                    self.body.poll_background(cx);
+                    if !self.cut_off {
+                        self.body.poll_background(cx);
+                    }
                     let due = *self.overdue_at.get_or_insert_with(|| Instant::now() + timeout);
-                    return match channel.borrow_mut().poll_overdue(cx, due) {
-                        Poll::Ready(()) => Poll::Ready(Err(CutOff)),
-                        Poll::Pending => Poll::Pending,
-                    };
+                    return channel.borrow_mut().poll_overdue(cx, due).map(|()| Err(CutOff));
                 }
             }
             match gathered {
                 Err(CutOff) => return Poll::Ready(Err(CutOff)),
                 Ok(Gathered::Full) => {}
-                Ok(Gathered::Waiting) => {
-                    return match channel.borrow_mut().poll_gone(cx) {
-                        Poll::Ready(()) => Poll::Ready(Err(CutOff)),
-                        Poll::Pending => Poll::Pending,
-                    };
-                }
+                Ok(Gathered::Waiting) => return channel.borrow_mut().poll_gone(cx).map(|()| Err(CutOff)),
                 Ok(Gathered::All) => return Poll::Ready(Ok(())),
             }
         }
@@ -160,32 +151,28 @@ impl Outgoing {
 
     /// Collects frames until there is a large piece to write, nothing more is ready, or all is there.
     fn gather(&mut self, cx: &mut Context<'_>) -> Result<Gathered, CutOff> {
+        if self.cut_off {
+            return Err(CutOff);
+        }
+        let gathered = self.gather_frames(cx);
+        self.cut_off = gathered.is_err();
+        gathered
+    }
+
+    fn gather_frames(&mut self, cx: &mut Context<'_>) -> Result<Gathered, CutOff> {
         loop {
             if self.finished {
                 return Ok(Gathered::All);
             }
-            if !self.piece.is_empty() || self.before.len() > buffers::INPUT {
+            if self.outbox.is_full() {
                 return Ok(Gathered::Full);
             }
             match self.body.poll_frame(cx) {
                 Poll::Pending => return Ok(Gathered::Waiting),
                 Poll::Ready(Some(Err(_))) => return Err(CutOff),
                 Poll::Ready(Some(Ok(Frame::Data(data)))) => self.push(data)?,
-                Poll::Ready(Some(Ok(Frame::Trailers(trailers)))) => {
-                    if self.framing == BodyLength::Chunked {
-                        chunked::encode_end(&mut self.before, &trailers);
-                        self.finished = true;
-                    }
-                }
-                Poll::Ready(None) => {
-                    if self.promised.is_some_and(|promised| promised > 0) {
-                        return Err(CutOff);
-                    }
-                    if self.framing == BodyLength::Chunked {
-                        chunked::encode_end(&mut self.before, &portcullis_core::Headers::new());
-                    }
-                    self.finished = true;
-                }
+                Poll::Ready(Some(Ok(Frame::Trailers(trailers)))) => self.end(&trailers)?,
+                Poll::Ready(None) => self.end(&Headers::new())?,
             }
         }
     }
@@ -197,76 +184,19 @@ impl Outgoing {
             *promised = promised.checked_sub(data.len() as u64).ok_or(CutOff)?;
         }
         self.bytes_out += data.len() as u64;
-        let chunked = self.framing == BodyLength::Chunked;
-        if chunked {
-            chunked::encode_size(&mut self.before, data.len());
-        }
-        if data.len() <= COPIED {
-            self.before.extend_from_slice(&data);
-            if chunked {
-                self.before.extend_from_slice(b"\r\n");
-            }
-        } else {
-            self.piece = data;
-            self.after = if chunked { b"\r\n" } else { b"" };
-        }
+        self.outbox.push(data, self.framing == BodyLength::Chunked);
         Ok(())
     }
 
-    fn poll_flush<IO>(&mut self, cx: &mut Context<'_>, channel: &Shared<IO>) -> Poll<io::Result<()>>
-    where
-        IO: AsyncRead + AsyncWrite + Unpin,
-    {
-        let mut channel = channel.borrow_mut();
-        let mut wrote = false;
-        loop {
-            let before = &self.before[self.written..];
-            if before.is_empty() && self.piece.is_empty() && self.after.is_empty() {
-                self.before.clear();
-                self.written = 0;
-                return if wrote {
-                    channel.poll_flush(cx)
-                } else {
-                    Poll::Ready(Ok(()))
-                };
-            }
-            let slices = [
-                IoSlice::new(before),
-                IoSlice::new(&self.piece),
-                IoSlice::new(self.after),
-            ];
-            let slices = if self.piece.is_empty() && self.after.is_empty() {
-                &slices[..1]
-            } else {
-                &slices[..]
-            };
-            match channel.poll_write(cx, slices) {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(count)) => {
-                    self.advance(count);
-                    wrote = true;
-                }
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => return Poll::Pending,
-            }
+    fn end(&mut self, trailers: &Headers) -> Result<(), CutOff> {
+        if self.promised.is_some_and(|promised| promised > 0) {
+            return Err(CutOff);
         }
-    }
-
-    fn advance(&mut self, mut count: usize) {
-        self.overdue_at = None;
-        let before = count.min(self.before.len() - self.written);
-        self.written += before;
-        count -= before;
-        let piece = count.min(self.piece.len());
-        self.piece.advance(piece);
-        count -= piece;
-        self.after = &self.after[count..];
-    }
-}
-
-impl Drop for Outgoing {
-    fn drop(&mut self) {
-        buffers::give_output(std::mem::take(&mut self.before));
+        if self.framing == BodyLength::Chunked {
+            chunked::encode_end(self.outbox.text(), trailers);
+        }
+        self.finished = true;
+        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use portcullis_core::{Body, Error, Interim, Request, Response, Status, Version, codes};
+use portcullis_core::{Body, Error, Interim, Request, Response, Status, Upgrade, Version, codes};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::channel::{RequestBody, Shared, takes_interim};
@@ -129,7 +129,8 @@ where
     poll_fn(|cx| {
         let mut channel = channel.borrow_mut();
         loop {
-            if !channel.input().is_empty() {
+            // Empty lines before a request are skipped and start no clock (RFC 9112 §2.2).
+            if channel.input().iter().any(|byte| !matches!(byte, b'\r' | b'\n')) || channel.input().len() > 4 {
                 let began = *started.get_or_insert_with(Instant::now);
                 match scanner.parse(channel.input(), &settings.limits) {
                     Ok(Some((head, consumed))) => {
@@ -193,19 +194,21 @@ where
         .borrow_mut()
         .start_body(head.body, upgrade, head.expect_continue);
     let interim = takes_interim(head.version).then(|| channel.clone() as Rc<dyn Interim>);
-    let has_body = upgrade || head.body != BodyLength::None;
-    let body = if has_body {
-        Body::Stream(Box::new(RequestBody(channel.clone())))
-    } else {
-        Body::Empty
+    let stream = |wanted: bool| match wanted {
+        true => Body::Stream(Box::new(RequestBody(channel.clone()))),
+        false => Body::Empty,
     };
+    let body = stream(!upgrade && head.body != BodyLength::None);
     let request = Request {
         method: head.method,
         target: head.target,
         version: head.version,
         headers: head.headers,
         body,
-        upgrade: head.upgrade,
+        upgrade: head.upgrade.map(|protocol| Upgrade {
+            protocol,
+            stream: stream(true),
+        }),
     };
     let (response, memory) = {
         let mut call = pin!(handler.call(

@@ -13,7 +13,7 @@ pub(super) fn describe(cx: &Ctx, version: portcullis_core::Version, headers: &mu
     headers.reserve(8, 384);
     let peer = &*cx.connection.peer_ip;
     let scheme = cx.scheme.as_str();
-    let mut text = [0; 256];
+    let mut text = [0; 512];
     let mut line = Line {
         text: &mut text,
         len: 0,
@@ -81,9 +81,9 @@ fn joined(headers: &Headers, name: Known, last: &[u8]) -> Vec<u8> {
     list
 }
 
-/// A short line of text on the stack. What doesn't fit is left out: a host of more than 200 bytes names nobody.
+/// A short line of text on the stack, with room for a host of 256 bytes and all that stands around it.
 struct Line<'t> {
-    text: &'t mut [u8; 256],
+    text: &'t mut [u8; 512],
     len: usize,
 }
 

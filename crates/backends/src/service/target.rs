@@ -14,10 +14,14 @@ use portcullis_http1::client::Connection;
 use rustls::pki_types::ServerName;
 use thread_local::ThreadLocal;
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 
 use super::tls::TlsSettings;
 use super::transport::{Stream, Transport};
+
+/// Lookups of a target's name that may be under way at a time.
+const LOOKUPS: usize = 4;
 
 /// A server of a service. All workers share it; each keeps connections of its own.
 pub(super) struct Target {
@@ -28,10 +32,12 @@ pub(super) struct Target {
     pub(super) label: Arc<str>,
     address: Address,
     tls: Option<(TlsConnector, ServerName<'static>)>,
-    /// Connections that are open now, over all workers.
+    /// Connections that are open now, idle ones too, over all workers.
     open: AtomicU32,
-    /// Requests in progress, over all workers; counted only where the balance asks for it.
-    pub(super) in_progress: AtomicU32,
+    /// Requests in progress, over all workers.
+    in_progress: AtomicU32,
+    /// Keeps name resolution that hangs from taking all threads of the slow runtime.
+    lookups: Arc<Semaphore>,
     idle: ThreadLocal<RefCell<VecDeque<Idle>>>,
 }
 
@@ -54,6 +60,15 @@ enum Address {
 struct Idle {
     connection: Connection<Transport>,
     until: Instant,
+}
+
+/// Counts a request to a target until its response is over.
+pub(super) struct Turn(Arc<Target>);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.in_progress.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Counts a connection as open until it is dropped.
@@ -157,9 +172,26 @@ impl Target {
             tls: connector,
             open: AtomicU32::new(0),
             in_progress: AtomicU32::new(0),
+            lookups: Arc::new(Semaphore::new(LOOKUPS)),
             idle: ThreadLocal::new(),
             key,
         })
+    }
+
+    /// Requests in progress, over all workers.
+    pub(super) fn load(&self) -> u32 {
+        self.in_progress.load(Ordering::Relaxed)
+    }
+
+    /// Lets a request in, unless `most` are in progress. Idle connections don't count: another worker's would keep
+    /// requests out that nobody else is served in place of.
+    pub(super) fn enter(self: &Arc<Self>, most: u32) -> Result<Turn, Error> {
+        let before = self.in_progress.fetch_add(1, Ordering::Relaxed);
+        let turn = Turn(self.clone());
+        if before >= most {
+            return Err(Error::new(&codes::UPSTREAM_BUSY).with_header("Retry-After", "1"));
+        }
+        Ok(turn)
     }
 
     /// A connection of this thread that was kept open, if there is a good one.
@@ -175,12 +207,12 @@ impl Target {
     }
 
     /// Keeps a connection open for the next request of this thread.
-    pub(super) fn keep(&self, connection: Connection<Transport>, limits: &KeepAlive, now: Instant) {
+    pub(super) fn keep(&self, connection: Connection<Transport>, limits: &KeepAlive) {
         let mut idle = self.idle.get_or_default().borrow_mut();
         if idle.len() < usize::from(limits.connections) {
             idle.push_back(Idle {
                 connection,
-                until: now + limits.idle.0,
+                until: Instant::now() + limits.idle.0,
             });
         }
     }
@@ -188,15 +220,11 @@ impl Target {
     /// Makes a connection.
     pub(super) async fn connect(
         self: &Arc<Self>,
-        most: u32,
         timeout: Duration,
         slow: &tokio::runtime::Handle,
     ) -> Result<Connection<Transport>, Error> {
-        let before = self.open.fetch_add(1, Ordering::Relaxed);
+        self.open.fetch_add(1, Ordering::Relaxed);
         let opened = Opened(self.clone());
-        if before >= most {
-            return Err(Error::new(&codes::UPSTREAM_BUSY).with_header("Retry-After", "1"));
-        }
         let stream = tokio::time::timeout(timeout, self.open_stream(slow))
             .await
             .unwrap_or_else(|_| Err(Error::new(&codes::UPSTREAM_CONNECT_TIMEOUT)))?;
@@ -210,16 +238,33 @@ impl Target {
         let stream = match &self.address {
             Address::Fixed(address) => TcpStream::connect(address).await.map_err(refused)?,
             Address::Named(host, port) => {
-                let name = (host.clone(), *port);
-                let addresses: Vec<SocketAddr> = slow
-                    .spawn_blocking(move || resolve(&name))
-                    .await
-                    .map_err(|error| Error::new(&codes::INTERNAL).with_cause(error))?
-                    .map_err(|error| Error::new(&codes::UPSTREAM_DNS).with_cause(error))?;
+                let addresses = self.resolve(host, *port, slow).await?;
                 TcpStream::connect(&addresses[..]).await.map_err(refused)?
             }
         };
         stream.set_nodelay(true).map_err(refused)?;
+        self.secure(stream).await
+    }
+
+    async fn resolve(&self, host: &str, port: u16, slow: &tokio::runtime::Handle) -> Result<Vec<SocketAddr>, Error> {
+        let internal = |error: &dyn std::error::Error| Error::new(&codes::INTERNAL).with_cause(error.to_string());
+        let permit = self
+            .lookups
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|error| internal(&error))?;
+        let name = (host.to_owned(), port);
+        let lookup = move || {
+            let addresses = addresses_of(&name);
+            drop(permit);
+            addresses
+        };
+        let addresses = slow.spawn_blocking(lookup).await.map_err(|error| internal(&error))?;
+        addresses.map_err(|error| Error::new(&codes::UPSTREAM_DNS).with_cause(error))
+    }
+
+    async fn secure(&self, stream: TcpStream) -> Result<Stream, Error> {
         match &self.tls {
             None => Ok(Stream::Plain(stream)),
             Some((connector, name)) => {
@@ -231,13 +276,22 @@ impl Target {
     }
 }
 
+/// Asks the system for the addresses of a name. It blocks, for as long as the system likes.
 #[allow(clippy::disallowed_methods, reason = "it runs on the slow runtime")]
-fn resolve(name: &(String, u16)) -> std::io::Result<Vec<SocketAddr>> {
+fn addresses_of(name: &(String, u16)) -> std::io::Result<Vec<SocketAddr>> {
     (name.0.as_str(), name.1).to_socket_addrs().map(Iterator::collect)
 }
 
 fn refused(error: std::io::Error) -> Error {
-    Error::new(&codes::UPSTREAM_REFUSED).with_cause(error)
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    let ours = matches!(error.raw_os_error(), Some(EMFILE | ENFILE));
+    Error::new(if ours {
+        &codes::OVERLOADED
+    } else {
+        &codes::UPSTREAM_REFUSED
+    })
+    .with_cause(error)
 }
 
 impl Idle {

@@ -25,6 +25,8 @@ impl Transport {
     pub(super) fn is_stale(&self) -> bool {
         let stream = match &self.stream {
             Stream::Plain(stream) => stream,
+            // What the session holds already, such as the server's farewell, no socket will tell of.
+            Stream::Tls(stream) if !stream.get_ref().1.wants_read() => return true,
             Stream::Tls(stream) => stream.get_ref().0,
         };
         let mut cx = Context::from_waker(Waker::noop());
