@@ -160,7 +160,7 @@ impl Compiler<'_> {
                     .databases
                     .open(name, config, &self.loaded.base)
                     .map(Store::Open),
-                Purpose::Check => Database::inspect(config, &self.loaded.base).map(Store::Seen),
+                Purpose::Check => Database::rehearse(config, &self.loaded.base).map(Store::Seen),
             };
             if let Some(store) = self.check(&format!("databases.{name}"), store) {
                 ends.databases.insert(name.clone(), store);

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use portcullis_config::database::Database as Config;
 use portcullis_core::{Error, Result, codes};
+use rusqlite::backup::{Backup, StepResult};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
@@ -27,6 +28,8 @@ const MAX_READERS: usize = 4;
 const PREPARED: usize = 256;
 /// Instructions of SQLite's machine between two looks at the clock: some tens of microseconds.
 const BETWEEN_CHECKS: i32 = 2000;
+/// Bytes of the largest database that `portcullis check` copies into memory to try migrations on.
+const MOST_COPIED: i64 = 64 << 20;
 
 /// An open SQLite database.
 ///
@@ -56,8 +59,8 @@ struct Session {
 }
 
 impl Database {
-    /// Opens the database that `config` names, with `base` as the folder that relative paths start from; creates it
-    /// where it is missing, runs its migrations and reads its schema.
+    /// Opens the database that `config` names, with `base` as the folder that relative paths start from, runs its
+    /// migrations and reads its schema. One that has migrations is created where it is missing.
     ///
     /// # Errors
     /// One line that says which file failed, and why.
@@ -66,15 +69,24 @@ impl Database {
         open_at(name, config, base, &path).map_err(|error| format!("{}: {}", path.display(), error.replace('\n', " ")))
     }
 
-    /// Reads the schema that a database has now and changes nothing: for `portcullis check`. `None` where that can't
-    /// be known, because the file is missing and there are no migrations to make it, or because migrations are still
-    /// to run on what is there.
+    /// Reads the schema that a database has and changes nothing. `None` where migrations are still to run on it.
     ///
     /// # Errors
-    /// One line that says which file failed, and why: the database or a migration.
+    /// One line that says which file failed, and why.
     pub fn inspect(config: &Config, base: &Path) -> std::result::Result<Option<Arc<Schema>>, String> {
         let path = file(config, base)?;
         inspect_at(config, base, &path).map_err(|error| format!("{}: {}", path.display(), error.replace('\n', " ")))
+    }
+
+    /// Reads the schema that a database will have once it is open and changes nothing: for `portcullis check`.
+    /// Migrations that are still to run are tried on a copy in memory. `None` where that can't be done: the database is
+    /// larger than 64 MiB, or locked.
+    ///
+    /// # Errors
+    /// One line that says which file failed, and why: the database or a migration.
+    pub fn rehearse(config: &Config, base: &Path) -> std::result::Result<Option<Arc<Schema>>, String> {
+        let path = file(config, base)?;
+        rehearse_at(config, base, &path).map_err(|error| format!("{}: {}", path.display(), error.replace('\n', " ")))
     }
 
     /// Its name in the configuration.
@@ -262,16 +274,17 @@ fn serve(session: &Session, queue: &Queue<Job>) {
 }
 
 fn open_at(name: &str, config: &Config, base: &Path, path: &Path) -> std::result::Result<Arc<Database>, String> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(|error| error.to_string())?;
-    }
     let text = |error: rusqlite::Error| error.to_string();
-    let mut writer = connect(
-        path,
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
-        config,
-    )
-    .map_err(text)?;
+    let mut access = OpenFlags::SQLITE_OPEN_READ_WRITE;
+    if config.migrations.is_some() {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| error.to_string())?;
+        }
+        access |= OpenFlags::SQLITE_OPEN_CREATE;
+    } else if !exists(path)? {
+        return Err(MISSING.to_owned());
+    }
+    let mut writer = connect(path, access, config).map_err(text)?;
     let mode: String = writer
         .pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))
         .map_err(text)?;
@@ -303,27 +316,65 @@ fn open_at(name: &str, config: &Config, base: &Path, path: &Path) -> std::result
 }
 
 fn inspect_at(config: &Config, base: &Path, path: &Path) -> std::result::Result<Option<Arc<Schema>>, String> {
-    let text = |error: rusqlite::Error| error.to_string();
-    let folder = config.migrations.as_ref().map(|folder| base.join(folder));
-    let connection = if path.try_exists().map_err(|error| error.to_string())? {
-        let connection = look_at(path, config).map_err(text)?;
-        if let Some(folder) = &folder
-            && migrations::pending(&connection, folder)? > 0
-        {
-            return Ok(None);
-        }
-        connection
-    } else {
-        // What the migrations would make of an empty database can be found out in memory.
-        let Some(folder) = &folder else { return Ok(None) };
-        let mut connection = Connection::open_in_memory().map_err(text)?;
-        harden(&connection, config).map_err(text)?;
-        migrations::run(&mut connection, folder)?;
-        connection
+    match look(config, base, path)? {
+        (_, true) => Ok(None),
+        (connection, false) => schema_of(&connection).map(Some),
+    }
+}
+
+fn rehearse_at(config: &Config, base: &Path, path: &Path) -> std::result::Result<Option<Arc<Schema>>, String> {
+    let (connection, pending) = look(config, base, path)?;
+    let Some(folder) = config.migrations.as_ref().filter(|_| pending) else {
+        return schema_of(&connection).map(Some);
     };
-    Schema::read(&connection)
-        .map(|schema| Some(Arc::new(schema)))
-        .map_err(text)
+    let Some(mut copy) = copied(&connection, config).map_err(|error| error.to_string())? else {
+        return Ok(None);
+    };
+    migrations::run(&mut copy, &base.join(folder))?;
+    schema_of(&copy).map(Some)
+}
+
+/// What is there, an empty database in place of one that is yet to be made, and whether migrations are to run on it.
+fn look(config: &Config, base: &Path, path: &Path) -> std::result::Result<(Connection, bool), String> {
+    let text = |error: rusqlite::Error| error.to_string();
+    match (exists(path)?, &config.migrations) {
+        (false, None) => Err(MISSING.to_owned()),
+        (false, Some(_)) => Ok((Connection::open_in_memory().map_err(text)?, true)),
+        (true, None) => Ok((look_at(path, config).map_err(text)?, false)),
+        (true, Some(folder)) => {
+            let connection = look_at(path, config).map_err(text)?;
+            let pending = migrations::pending(&connection, &base.join(folder))? > 0;
+            Ok((connection, pending))
+        }
+    }
+}
+
+fn schema_of(connection: &Connection) -> std::result::Result<Arc<Schema>, String> {
+    Schema::read(connection)
+        .map(Arc::new)
+        .map_err(|error| error.to_string())
+}
+
+/// Said of a database that nobody makes. A file made of a mistyped name would hide the mistake.
+const MISSING: &str = "the file does not exist: name the right one, or a folder of `migrations` that make it";
+
+fn exists(path: &Path) -> std::result::Result<bool, String> {
+    path.try_exists().map_err(|error| error.to_string())
+}
+
+/// A copy in memory; `None` of a database that is too large for one, or locked.
+fn copied(from: &Connection, config: &Config) -> rusqlite::Result<Option<Connection>> {
+    let number = |pragma: &str| from.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    if number("page_count")?.saturating_mul(number("page_size")?) > MOST_COPIED {
+        return Ok(None);
+    }
+    let mut copy = Connection::open_in_memory()?;
+    let outcome = Backup::new(from, &mut copy)?.step(-1)?;
+    if outcome != StepResult::Done {
+        return Ok(None);
+    }
+    harden(&copy, config)?;
+    Ok(Some(copy))
 }
 
 /// The file that the URL names.

@@ -6,8 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rusqlite::fallible_iterator::FallibleIterator as _;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
-use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
+use rusqlite::{Batch, Connection, Error, OptionalExtension as _, TransactionBehavior};
 use sha2::{Digest as _, Sha256};
 
 use super::schema::MIGRATIONS_TABLE;
@@ -27,7 +28,7 @@ struct Migration {
 /// Runs what has not run yet.
 ///
 /// # Errors
-/// Names the file and the reason, in one line.
+/// Names the file, the line and the reason, in one line.
 pub(super) fn run(connection: &mut Connection, folder: &Path) -> Result<(), String> {
     let migrations = read(folder)?;
     connection
@@ -39,12 +40,10 @@ pub(super) fn run(connection: &mut Connection, folder: &Path) -> Result<(), Stri
     let pending = compare(migrations, &recorded(connection)?)?;
     let guard = Guard::install(connection).map_err(|error| error.to_string())?;
     for migration in pending {
-        apply(connection, &migration, &guard).map_err(|error| {
-            format!(
-                "{}: {}",
-                folder.join(&migration.name).display(),
-                error.to_string().replace('\n', " ")
-            )
+        apply(connection, &migration, &guard).map_err(|failure| {
+            let file = folder.join(&migration.name);
+            let line = failure.line.map(|line| format!(":{line}")).unwrap_or_default();
+            format!("{}{line}: {}", file.display(), failure.reason.replace('\n', " "))
         })?;
     }
     connection
@@ -140,7 +139,25 @@ fn recorded(connection: &Connection) -> Result<Vec<(String, String)>, String> {
     read().map_err(|error| format!("the record of migrations can't be read: {error}"))
 }
 
-fn apply(connection: &mut Connection, migration: &Migration, guard: &Guard) -> rusqlite::Result<()> {
+/// Why a migration did not run.
+struct Failure {
+    /// The line of the statement at fault, from 1; nothing where it is none of the migration's own.
+    line: Option<usize>,
+    reason: String,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        let reason = match error {
+            // Its own text repeats the rest of the file.
+            Error::SqlInputError { msg, .. } => msg,
+            other => other.to_string(),
+        };
+        Failure { line: None, reason }
+    }
+}
+
+fn apply(connection: &mut Connection, migration: &Migration, guard: &Guard) -> Result<(), Failure> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Another process that starts at the same time may have been first.
     let ran: Option<String> = transaction
@@ -153,13 +170,70 @@ fn apply(connection: &mut Connection, migration: &Migration, guard: &Guard) -> r
     if ran.as_ref() == Some(&migration.sha256) {
         return Ok(());
     }
-    guard.around(|| transaction.execute_batch(&migration.sql))?;
+    guard.around(|| execute(&transaction, &migration.sql))?;
     transaction.execute(
         "INSERT INTO portcullis_migrations (name, sha256, applied_at) \
          VALUES (?1, ?2, strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))",
         [&migration.name, &migration.sha256],
     )?;
-    transaction.commit()
+    transaction.commit()?;
+    Ok(())
+}
+
+/// Runs one statement after another.
+fn execute(connection: &Connection, sql: &str) -> Result<(), Failure> {
+    let mut batch = Batch::new(connection, sql);
+    // Where the statement begins that comes next.
+    let mut start = 0;
+    loop {
+        let mut statement = match batch.next() {
+            Ok(Some(statement)) => statement,
+            Ok(None) => return Ok(()),
+            Err(error) => {
+                let at = match &error {
+                    Error::SqlInputError { sql: rest, offset, .. } => {
+                        sql.len().saturating_sub(rest.len()) + usize::try_from(*offset).unwrap_or_default()
+                    }
+                    _ => first_word(sql, start),
+                };
+                return Err(failed(sql, at, error));
+            }
+        };
+        let text = statement.expanded_sql().unwrap_or_default();
+        let begin = sql[start..].find(&text).map_or(start, |skipped| start + skipped);
+        statement
+            .raw_query()
+            .next()
+            .map_err(|error| failed(sql, first_word(sql, begin), error))?;
+        start = (begin + text.len()).min(sql.len());
+    }
+}
+
+fn failed(sql: &str, at: usize, error: Error) -> Failure {
+    let before = &sql.as_bytes()[..at.min(sql.len())];
+    Failure {
+        line: Some(before.iter().filter(|byte| **byte == b'\n').count() + 1),
+        ..Failure::from(error)
+    }
+}
+
+/// Where what follows `at` begins, behind white space and comments.
+fn first_word(sql: &str, at: usize) -> usize {
+    let mut rest = sql.get(at..).unwrap_or_default();
+    loop {
+        rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == ';');
+        let comment = if rest.starts_with("--") {
+            rest.find('\n')
+        } else if rest.starts_with("/*") {
+            rest.find("*/").map(|end| end + 2)
+        } else {
+            None
+        };
+        match comment {
+            Some(length) => rest = &rest[length..],
+            None => return sql.len() - rest.len(),
+        }
+    }
 }
 
 /// Keeps a migration from ending our transaction, after which it could run by halves, and from attaching files, which

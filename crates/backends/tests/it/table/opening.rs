@@ -137,11 +137,11 @@ fn a_file_is_created_with_its_folder_and_closed_whole() {
 fn a_check_changes_nothing() {
     let folder = folder(&[("001.sql", "CREATE TABLE a (x)")]);
     let config = database_config(json!({}));
-    let schema = Database::inspect(&config, folder.path()).unwrap().unwrap();
+    let schema = Database::rehearse(&config, folder.path()).unwrap().unwrap();
     assert!(schema.relation("a").is_some());
     assert!(!folder.path().join("data").exists());
     drop(open(folder.path()).unwrap());
-    assert!(Database::inspect(&config, folder.path()).unwrap().is_some());
+    assert!(Database::rehearse(&config, folder.path()).unwrap().is_some());
     let left: Vec<_> = std::fs::read_dir(folder.path().join("data"))
         .unwrap()
         .map(|it| it.unwrap().file_name())
@@ -149,15 +149,64 @@ fn a_check_changes_nothing() {
     assert_eq!(left, ["hiring.db"]);
     write(&folder, "002.sql", "CREATE TABLE b (x)");
     assert!(Database::inspect(&config, folder.path()).unwrap().is_none());
+    let schema = Database::rehearse(&config, folder.path()).unwrap().unwrap();
+    assert!(schema.relation("a").is_some() && schema.relation("b").is_some());
+    write(&folder, "002.sql", "CREATE TABLE b (x);\nCREATE TABEL c (x)");
+    let error = Database::rehearse(&config, folder.path()).unwrap_err();
+    assert!(error.contains("002.sql:2") && error.contains("TABEL"), "{error}");
+    write(&folder, "002.sql", "CREATE TABLE c (x)");
+    let schema = Database::rehearse(&config, folder.path()).unwrap().unwrap();
+    assert!(schema.relation("b").is_none(), "what was only tried is in the database");
     write(&folder, "001.sql", "CREATE TABLE a (y)");
     assert!(
-        Database::inspect(&config, folder.path())
+        Database::rehearse(&config, folder.path())
             .unwrap_err()
             .contains("001.sql")
     );
-    let config = database_config(json!({"url": "sqlite:none.db", "migrations": null}));
-    assert!(Database::inspect(&config, folder.path()).unwrap().is_none());
-    assert!(!folder.path().join("none.db").exists());
+}
+
+#[test]
+fn a_database_that_nobody_makes_must_be_there() {
+    let folder = TempDir::new().unwrap();
+    let config = database_config(json!({"url": "sqlite:data/none.db", "migrations": null}));
+    let errors = [
+        Database::rehearse(&config, folder.path()).unwrap_err(),
+        Database::open("x", &config, folder.path()).unwrap_err(),
+    ];
+    for error in errors {
+        assert!(error.contains("none.db") && error.contains("does not exist"), "{error}");
+    }
+    assert!(!folder.path().join("data").exists());
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    rusqlite::Connection::open(folder.path().join("data/none.db"))
+        .unwrap()
+        .execute_batch("CREATE TABLE a (x)")
+        .unwrap();
+    let seen = Database::rehearse(&config, folder.path()).unwrap().unwrap();
+    assert_eq!(Database::open("x", &config, folder.path()).unwrap().schema(), &seen);
+}
+
+#[test]
+fn the_line_of_a_bad_migration_is_named() {
+    for (sql, line) in [
+        ("nonsense", 1),
+        (
+            "CREATE TABLE a (x);\n\nCREATE TABLE b (\n  x,\n  CHEKC (x > 1) y z\n);",
+            5,
+        ),
+        (
+            "CREATE TABLE a (x UNIQUE);\n-- ä\n/* twice;\n */ ;\nINSERT INTO a\nVALUES (1), (1);\nSELECT 1;",
+            5,
+        ),
+        ("\n\nATTACH 'other.db' AS other;", 3),
+        (
+            "CREATE TABLE a (x);\nPRAGMA table_info(a);\nSELECT 1;\nCREATE TABLE a (x);",
+            4,
+        ),
+    ] {
+        let folder = folder(&[("001.sql", sql)]);
+        fails(&folder, &[&format!("001.sql:{line}: ")]);
+    }
 }
 
 #[test]
