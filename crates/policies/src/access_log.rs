@@ -76,12 +76,16 @@ impl AccessLog {
     }
 }
 
-/// Looks at what the file says and opens nothing.
+/// Looks at what the file says and creates nothing. A path is relative to `base`.
 ///
 /// # Errors
-/// When the template holds an unknown field.
-pub fn check(config: &access_log::AccessLog) -> Result<(), String> {
-    format_of(config).map(drop)
+/// When the template holds an unknown field, or the file could not be opened.
+pub fn check(config: &access_log::AccessLog, base: &Path) -> Result<(), String> {
+    format_of(config)?;
+    match &config.file {
+        Some(file) if !config.off => writer::check(&base.join(file)),
+        _ => Ok(()),
+    }
 }
 
 fn format_of(config: &access_log::AccessLog) -> Result<Format, String> {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AccessLog {
-    /// Whether to write at all: for a route that shall be left out.
+    /// Writes nothing: for a route that shall be left out.
     pub off: bool,
     /// A file to append to, relative to the configuration file. By default standard output.
     #[schemars(extend("format" = "path"))]

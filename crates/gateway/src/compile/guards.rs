@@ -162,7 +162,7 @@ fn compile_log(compiler: &mut Compiler<'_>, place: &str, config: &written_log::A
         return None;
     }
     if compiler.purpose == Purpose::Check {
-        compiler.check(place, access_log::check(config));
+        compiler.check(place, access_log::check(config, &compiler.loaded.base));
         return None;
     }
     let log = AccessLog::new(config, &compiler.loaded.base, &compiler.kept.sinks);

@@ -114,9 +114,9 @@ fn a_template_with_an_unknown_field_is_refused() {
         };
         let problem = AccessLog::new(&config, Path::new("/"), &Sinks::default()).unwrap_err();
         assert!(problem.contains(words), "{problem}");
-        assert_eq!(check(&config), Err(problem));
+        assert_eq!(check(&config, Path::new("/")), Err(problem));
     }
-    assert_eq!(check(&access_log::AccessLog::default()), Ok(()));
+    assert_eq!(check(&access_log::AccessLog::default(), Path::new("/")), Ok(()));
 }
 
 #[test]
@@ -128,6 +128,14 @@ fn a_file_that_cannot_be_opened_is_named() {
     let folder = TempDir::new().unwrap();
     let problem = AccessLog::new(&config, folder.path(), &Sinks::default()).unwrap_err();
     assert!(problem.contains("missing/access.log"), "{problem}");
+    assert_eq!(check(&config, folder.path()), Err(problem));
+    fs::create_dir(folder.path().join("missing")).unwrap();
+    assert_eq!(check(&config, folder.path()), Ok(()));
+    assert!(!folder.path().join("missing/access.log").exists());
+    fs::create_dir(folder.path().join("missing/access.log")).unwrap();
+    let problem = AccessLog::new(&config, folder.path(), &Sinks::default()).unwrap_err();
+    assert!(problem.contains("missing/access.log"), "{problem}");
+    assert!(check(&config, folder.path()).is_err());
 }
 
 #[test]

@@ -2,6 +2,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -28,7 +29,7 @@ impl Writer {
     pub(super) fn open(destination: Destination, shared: Arc<Shared>) -> Result<Writer, String> {
         let file = open(&destination).map_err(|error| match &destination {
             Destination::StandardOutput => format!("standard output can't be used for the access log: {error}"),
-            Destination::File(path) => format!("the access log {} can't be opened: {error}", path.display()),
+            Destination::File(path) => unusable(path, error),
         })?;
         Ok(Writer {
             destination,
@@ -106,6 +107,38 @@ impl Writer {
     fn count_failure(&self) {
         self.shared.totals.failed_writes.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+/// Whether a file could be opened, found out without creating it.
+pub(super) fn check(path: &Path) -> Result<(), String> {
+    let outcome = match path.metadata() {
+        Ok(found) if found.is_file() => OpenOptions::new().append(true).open(path).map(drop),
+        Ok(found) if found.is_dir() => Err(ErrorKind::IsADirectory.into()),
+        // To open a pipe would wait for its reader.
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => folder_of(path).metadata().map(drop),
+        Err(error) => Err(error),
+    };
+    outcome.map_err(|error| unusable(path, error))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+fn unusable(path: &Path, error: io::Error) -> String {
+    let folder = folder_of(path);
+    if error.kind() == ErrorKind::NotFound && !folder.exists() {
+        return format!(
+            "the access log {} can't be opened: there is no folder {}; create it",
+            path.display(),
+            folder.display()
+        );
+    }
+    format!("the access log {} can't be opened: {error}", path.display())
 }
 
 fn open(destination: &Destination) -> io::Result<File> {
