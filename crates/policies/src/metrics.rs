@@ -14,6 +14,7 @@
 //! status, and what is beyond is counted as `_OTHER` and `other`; the first 2,000 routes that get a request have series of
 //! their own, and all others share `route="other"`. Names of routes are kept across reloads, and so are their counts.
 
+pub mod family;
 pub mod registry;
 
 mod counters;
@@ -23,7 +24,11 @@ use std::sync::{Arc, OnceLock};
 
 use portcullis_core::{Ctx, Observer, Outcome};
 
+use family::Family;
 use registry::{Registry, RouteIndex};
+
+/// Everything that [`Registry::render`] writes.
+pub const FAMILIES: &[Family] = render::FAMILIES;
 
 /// Counts the requests of one route.
 #[derive(Debug)]

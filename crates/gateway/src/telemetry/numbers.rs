@@ -1,44 +1,34 @@
 //! The numbers of the process as OpenMetrics text.
 
-use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use portcullis_policies::access_log::sink::Sinks;
-use portcullis_policies::metrics::registry::Registry;
+use portcullis_policies::access_log::sink;
+use portcullis_policies::metrics;
+use portcullis_policies::metrics::family::Family;
 
 use crate::state::State;
 
-/// One number of the process: its name, what it is, and how to read it.
+/// One number of the process, and how to read it.
 struct Number {
-    name: &'static str,
-    kind: &'static str,
-    help: &'static str,
+    family: Family,
     read: fn(&State) -> u64,
 }
 
 const fn counter(name: &'static str, help: &'static str, read: fn(&State) -> u64) -> Number {
-    Number {
-        name,
-        kind: "counter",
-        help,
-        read,
-    }
+    let family = Family::counter(name, &[], help);
+    Number { family, read }
 }
 
 const fn gauge(name: &'static str, help: &'static str, read: fn(&State) -> u64) -> Number {
-    Number {
-        name,
-        kind: "gauge",
-        help,
-        read,
-    }
+    let family = Family::gauge(name, &[], help);
+    Number { family, read }
 }
 
 fn read(number: &AtomicU64) -> u64 {
     number.load(Ordering::Relaxed)
 }
 
-/// All of them but those of requests and upstreams. Names of counters get `_total` in the text.
+/// Numbers of which there is one.
 const NUMBERS: &[Number] = &[
     counter("portcullis_connections", "Client connections accepted.", |state| {
         read(&state.tallies.connections)
@@ -73,72 +63,51 @@ const NUMBERS: &[Number] = &[
     }),
 ];
 
+const CONNECTIONS_OPEN: Family = Family::gauge(
+    "portcullis_connections_open",
+    &["listener"],
+    "Client connections open now.",
+);
+
+const UPSTREAM_CONNECTIONS_OPEN: Family = Family::gauge(
+    "portcullis_upstream_connections_open",
+    &["service", "target"],
+    "Connections open to each target.",
+);
+
+const BUILD: Family = Family::info("portcullis_build", &["version"], "The running program.");
+
 /// All numbers, to their `# EOF`.
 pub(crate) fn render(state: &State) -> String {
     let mut out = String::with_capacity(16 * 1024);
     state.kept.metrics.render(&mut out);
     state.kept.sinks.render(&mut out);
-    for number in NUMBERS {
-        let Number { name, kind, help, read } = number;
-        let suffix = if *kind == "counter" { "_total" } else { "" };
-        let _ = write!(
-            out,
-            "# HELP {name} {help}\n# TYPE {name} {kind}\n{name}{suffix} {}\n",
-            read(state)
-        );
+    for Number { family, read } in NUMBERS {
+        family.announce(&mut out);
+        family.sample(&[], read(state), &mut out);
     }
-    let name = "portcullis_connections_open";
-    let _ = write!(out, "# HELP {name} Client connections open now.\n# TYPE {name} gauge\n");
+    CONNECTIONS_OPEN.announce(&mut out);
     for listener in &state.snapshot.load().listeners {
         let open = listener.open.load(Ordering::Relaxed);
-        let _ = writeln!(out, "{name}{{listener=\"{}\"}} {open}", label(&listener.name));
+        CONNECTIONS_OPEN.sample(&[&listener.name], open, &mut out);
     }
-    let name = "portcullis_upstream_connections_open";
-    let _ = write!(
-        out,
-        "# HELP {name} Connections open to each target.\n# TYPE {name} gauge\n"
-    );
+    UPSTREAM_CONNECTIONS_OPEN.announce(&mut out);
     for (service, target, open) in state.kept.targets.open_connections() {
-        let _ = writeln!(
-            out,
-            "{name}{{service=\"{}\",target=\"{}\"}} {open}",
-            label(&service),
-            label(&target)
-        );
+        UPSTREAM_CONNECTIONS_OPEN.sample(&[&service, &target], open, &mut out);
     }
-    let version = env!("CARGO_PKG_VERSION");
-    let name = "portcullis_build";
-    let _ = write!(
-        out,
-        "# HELP {name} The running program.\n# TYPE {name} info\n{name}_info{{version=\"{version}\"}} 1\n"
-    );
+    BUILD.announce(&mut out);
+    BUILD.sample(&[env!("CARGO_PKG_VERSION")], 1, &mut out);
     out.push_str("# EOF\n");
     out
 }
 
-/// A label's value as the text format quotes it.
-fn label(value: &str) -> String {
-    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
-}
-
-/// Every family of numbers, for the documentation: name, kind and meaning.
-pub(crate) fn reference() -> Vec<(String, String, String)> {
-    let mut text = String::new();
-    Registry::default().render(&mut text);
-    Sinks::default().render(&mut text);
-    let announced = |word: &str, family: &str| {
-        let start = format!("# {word} {family} ");
-        text.lines()
-            .find_map(|line| line.strip_prefix(&start))
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let families = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
-    let of_requests = families.map(|(family, kind)| (family.to_owned(), kind.to_owned(), announced("HELP", family)));
-    let own = NUMBERS
+/// Every family, in the order of the text.
+pub(crate) fn families() -> impl Iterator<Item = &'static Family> {
+    let own = NUMBERS.iter().map(|number| &number.family);
+    let labelled = [&CONNECTIONS_OPEN, &UPSTREAM_CONNECTIONS_OPEN, &BUILD];
+    metrics::FAMILIES
         .iter()
-        .map(|it| (it.name.to_owned(), it.kind.to_owned(), it.help.to_owned()));
-    of_requests.chain(own).collect()
+        .chain(&sink::FAMILIES)
+        .chain(own)
+        .chain(labelled)
 }

@@ -1,7 +1,6 @@
 //! Where lines go: buffers of the workers, and for each destination one thread that empties them.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -12,6 +11,7 @@ use std::time::{Duration, Instant};
 use thread_local::ThreadLocal;
 
 use super::writer::Writer;
+use crate::metrics::family::Family;
 
 /// Bytes that wait for the writer, for each worker and destination at the most; from then on lines are dropped. It is
 /// half a second of 1000 long lines.
@@ -19,6 +19,20 @@ const MOST_WAITING: usize = 256 * 1024;
 
 /// From here on the writer is called at once, so that nothing is dropped while the disk keeps up.
 const MANY_WAITING: usize = MOST_WAITING / 2;
+
+/// Everything that [`Sinks::render`] writes.
+pub const FAMILIES: [Family; 2] = [
+    Family::counter(
+        "portcullis_access_log_dropped_lines",
+        &[],
+        "Lines of access logs that were not written.",
+    ),
+    Family::counter(
+        "portcullis_access_log_failed_writes",
+        &[],
+        "Writes to and openings of access logs that failed.",
+    ),
+];
 
 /// Something that lines are written to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -111,21 +125,9 @@ impl Sinks {
 
     /// Adds both counters as OpenMetrics text.
     pub fn render(&self, out: &mut String) {
-        for (name, help, value) in [
-            (
-                "dropped_lines",
-                "Lines of access logs that were not written.",
-                self.dropped(),
-            ),
-            (
-                "failed_writes",
-                "Writes to and openings of access logs that failed.",
-                self.failed_writes(),
-            ),
-        ] {
-            let name = format!("portcullis_access_log_{name}");
-            writeln!(out, "# TYPE {name} counter\n# HELP {name} {help}\n{name}_total {value}")
-                .expect("a String takes every write");
+        for (family, value) in FAMILIES.iter().zip([self.dropped(), self.failed_writes()]) {
+            family.announce(out);
+            family.sample(&[], value, out);
         }
     }
 
