@@ -7,6 +7,7 @@ use portcullis_core::codes;
 use portcullis_policies::order::ORDER;
 
 use crate::cli::Arguments;
+use crate::respond;
 use crate::telemetry::numbers;
 
 /// A page.
@@ -43,7 +44,7 @@ fn errors() -> String {
     );
     page.push_str("| code | status | fault | title | what to do | `Proxy-Status` |\n|---|---|---|---|---|---|\n");
     for code in codes::ALL {
-        let proxy_status = code.proxy_status.map_or_else(String::new, |token| format!("`{token}`"));
+        let proxy_status = respond::proxy_status(code).map_or_else(String::new, |token| format!("`{token}`"));
         let fault = code.fault.as_str();
         let _ = writeln!(
             page,
@@ -100,14 +101,10 @@ fn cli() -> String {
 fn metrics() -> String {
     let mut page = format!("{GENERATED}# Metrics\n\n");
     page.push_str("`GET /metrics` on the admin listener answers in the OpenMetrics text format.\n\n");
-    page.push_str("| metric | kind | meaning |\n|---|---|---|\n");
-    for (name, kind, help) in numbers::reference() {
-        let _ = writeln!(page, "| `{name}` | {kind} | {help} |");
+    page.push_str("| series | kind | meaning |\n|---|---|---|\n");
+    for family in numbers::families() {
+        let series = family.series().join("`, `");
+        let _ = writeln!(page, "| `{series}` | {} | {} |", family.kind(), family.help());
     }
-    page.push_str(
-        "| `portcullis_connections_open` | gauge | Client connections open now, by listener. |\n\
-         | `portcullis_upstream_connections_open` | gauge | Connections open to each target. |\n\
-         | `portcullis_build` | info | The running program. |\n",
-    );
     page
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use portcullis_core::codes::Fault;
+use portcullis_core::codes::{Code, Fault};
 use portcullis_core::{Ctx, Error, Headers, Known, Response};
 
 /// The name of this gateway in `Proxy-Status` (RFC 9209).
@@ -49,9 +49,7 @@ pub(crate) fn failure(cx: &Ctx, error: &Error, wants: Wants) -> Response {
     let mut response = Response::new(error.status());
     response.headers.extend(error.headers());
     response.headers.append(Known::CacheControl, "no-store");
-    if let Some(proxy_status) = error.code().proxy_status
-        && matches!(error.fault(), Fault::Upstream | Fault::Gate)
-    {
+    if let Some(proxy_status) = proxy_status(error.code()) {
         response
             .headers
             .append(Known::ProxyStatus, format!("{NAME}; error={proxy_status}"));
@@ -60,6 +58,12 @@ pub(crate) fn failure(cx: &Ctx, error: &Error, wants: Wants) -> Response {
         Wants::Problem => response.with_body("application/problem+json", problem(cx, error)),
         Wants::Page => response.with_body("text/html; charset=utf-8", page(cx, error)),
     }
+}
+
+/// The error type of `Proxy-Status` that goes out: none where the client is at fault, or was refused.
+pub(crate) fn proxy_status(code: &Code) -> Option<&'static str> {
+    code.proxy_status
+        .filter(|_| matches!(code.fault, Fault::Upstream | Fault::Gate))
 }
 
 /// The problem document. It names what a client may know: never an upstream, a file or a cause.
