@@ -210,3 +210,30 @@ fn a_response_gets_a_date_when_it_has_none() {
     let gate = Gate::before(upstream.address());
     assert!(gate.get("/").field("date").is_some());
 }
+
+#[test]
+fn nobody_but_the_gate_names_a_consumer() {
+    let upstream = Upstream::ok();
+    let gate = Gate::before(upstream.address());
+    let fields = [
+        ("X-Consumer", "admin"),
+        ("X_Consumer", "admin"),
+        ("x_forwarded_for", "9.9.9.9"),
+        ("Content_Length", "3"),
+        ("my_own", "stays"),
+    ];
+    assert_eq!(gate.connect().ask("GET", "/", &fields, "").status, 200);
+    let received = upstream.last();
+    for (name, _) in &fields[..4] {
+        assert_eq!(received.field(name), None, "{name} went on");
+    }
+    assert_eq!(received.field("my_own"), Some("stays"));
+
+    let mut client = gate.connect();
+    client.send(
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\
+         1\r\nx\r\n0\r\nX-Consumer: admin\r\nX-Request-Id: mine\r\nX-Sum: 7\r\n\r\n",
+    );
+    assert_eq!(client.answer().status, 200);
+    assert_eq!(upstream.last().trailers, [("x-sum".to_owned(), "7".to_owned())]);
+}

@@ -103,3 +103,34 @@ fn a_websocket_outlives_a_reload() {
     client.send("still");
     assert_eq!(client.take(5).unwrap(), b"still");
 }
+
+#[test]
+fn what_follows_a_declined_upgrade_is_the_next_request() {
+    let upstream = Upstream::ok();
+    let gate = Gate::before(upstream.address());
+    let mut client = gate.connect();
+    client.send(format!("{HANDSHAKE}DELETE /behind HTTP/1.1\r\nHost: a\r\n\r\n"));
+    assert_eq!(client.answer().status, 200);
+    assert_eq!(client.answer().status, 200);
+    let requests = upstream.requests();
+    let lines: Vec<&str> = requests.iter().map(|request| request.line.as_str()).collect();
+    assert_eq!(lines, ["GET /chat HTTP/1.1", "DELETE /behind HTTP/1.1"]);
+    // The second one came through the gate as a request of its own, not as bytes behind the first.
+    assert!(requests.iter().all(|request| request.field("x-request-id").is_some()));
+}
+
+#[test]
+fn a_server_that_does_not_answer_an_upgrade_is_late() {
+    let upstream = Upstream::playing(|peer| {
+        peer.head();
+        peer.rest();
+    });
+    let gate = Gate::start(&format!(
+        "listeners: ['127.0.0.1:0']\nservices:\n  up: {{targets: 'http://{}', timeout: {{first_byte: 200ms}}}}\n\
+         routes: [{{path: /**, to: {{service: up}}}}]\n",
+        upstream.address()
+    ));
+    let mut client = gate.connect();
+    client.send(HANDSHAKE);
+    assert_eq!(client.answer().status, 504);
+}
