@@ -7,7 +7,8 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::builder::UnknownArgumentValueParser;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::server;
 use crate::source::Source;
@@ -23,12 +24,13 @@ pub(crate) struct Arguments {
     command: Option<Command>,
 }
 
+// Lines of examples fit into 80 columns, because a narrow terminal breaks longer ones anywhere.
 const FIRST_STEPS: &str = "First steps:
-  portcullis proxy http://127.0.0.1:9000     a gateway in front of a server, with no file at all
-  portcullis schema > portcullis.schema.json so that an editor completes the file
-  portcullis check portcullis.yaml           says everything that is wrong with the file
-  portcullis run portcullis.yaml             serves
-  portcullis explain GET /questions          says which route answers, and why others don't
+  portcullis proxy http://127.0.0.1:9000       stands in front of a server
+  portcullis schema > portcullis.schema.json   lets an editor complete the file
+  portcullis check portcullis.yaml             says all that is wrong with it
+  portcullis run portcullis.yaml               serves
+  portcullis explain GET /questions            says which route answers and why
 
 Signals of a running gateway: HUP reloads the file, TERM ends after the requests in progress, USR1 reopens logs.";
 
@@ -46,21 +48,20 @@ enum Command {
   portcullis run                      serves what portcullis.yaml says
   PORT=8081 portcullis run site.yaml  where the file says ${PORT}")]
     Run {
-        /// The configuration.
-        #[arg(default_value = DEFAULT_FILE)]
-        file: PathBuf,
+        #[command(flatten)]
+        configuration: Configuration,
     },
     /// Say everything that is wrong with a configuration, and change nothing.
     ///
     /// Certificates are loaded, services and tables are looked up in what is there, routes that never match are named.
-    /// Exit code 0: it can run; 1: it can't; 2: it can, but there are warnings and --strict was given.
+    /// Migrations that are still to run are tried on a copy of the database in memory. Exit code 0: it can run; 1: it
+    /// can't; 3: it can, but there are warnings and --strict was given.
     #[command(after_help = "Examples:
-  portcullis check                              before a reload
+  portcullis check                                    before a reload
   portcullis check --strict --format json site.yaml   in a pipeline")]
     Check {
-        /// The configuration.
-        #[arg(default_value = DEFAULT_FILE)]
-        file: PathBuf,
+        #[command(flatten)]
+        configuration: Configuration,
         /// How to write problems.
         #[arg(long, value_enum, default_value = "text")]
         format: Format,
@@ -73,7 +74,8 @@ enum Command {
     /// Exit code 0: a route claims the request; 1: none does, or the configuration is wrong.
     #[command(after_help = "Examples:
   portcullis explain GET /questions/7
-  portcullis explain POST https://api.example.com/questions -H 'Accept-Version: 2' --all")]
+  portcullis explain GET /questions --file site.yaml --all
+  portcullis explain POST http://example.com/questions -H 'Accept-Version: 2'")]
     Explain {
         /// The method, such as GET.
         method: String,
@@ -85,7 +87,7 @@ enum Command {
         /// The configuration.
         #[arg(short, long, visible_alias = "config", default_value = DEFAULT_FILE)]
         file: PathBuf,
-        /// Show every route, not only those that come near.
+        /// Show every route. Without it, those that come near; or, where no route claims the request, the first 50.
         #[arg(long)]
         all: bool,
         /// How to write the answer.
@@ -95,14 +97,16 @@ enum Command {
     /// Write the JSON Schema of the configuration, for editors.
     #[command(after_help = "Example:
   portcullis schema > portcullis.schema.json
-and as the first line of the file: # yaml-language-server: $schema=./portcullis.schema.json")]
+and as the first line of the file:
+  # yaml-language-server: $schema=./portcullis.schema.json")]
     Schema,
     /// Stand in front of servers with no file at all.
     ///
     /// Requests are spread over the targets and logged to standard output.
     #[command(after_help = "Examples:
   portcullis proxy http://127.0.0.1:9000
-  portcullis proxy http://10.0.0.1:9000 http://10.0.0.2:9000 --bind 0.0.0.0:8080 --admin 127.0.0.1:9901")]
+  portcullis proxy http://10.0.0.1:9000 http://10.0.0.2:9000
+  portcullis proxy http://10.0.0.1 --bind 0.0.0.0:8080 --admin 127.0.0.1:9901")]
     Proxy {
         /// Servers, such as `http://127.0.0.1:9000`.
         #[arg(required = true, value_name = "TARGET")]
@@ -123,6 +127,27 @@ and as the first line of the file: # yaml-language-server: $schema=./portcullis.
     },
 }
 
+#[derive(Args)]
+struct Configuration {
+    /// The configuration.
+    #[arg(default_value = DEFAULT_FILE)]
+    file: PathBuf,
+    // Here the file needs no option, unlike with `explain`, so whoever uses one is told.
+    #[arg(
+        short = 'f',
+        long = "file",
+        alias = "config",
+        value_name = "FILE",
+        hide = true,
+        value_parser = file_without_option()
+    )]
+    _option: Option<String>,
+}
+
+fn file_without_option() -> UnknownArgumentValueParser {
+    UnknownArgumentValueParser::suggest("name the file alone: portcullis run FILE, portcullis check FILE")
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// For people.
@@ -140,8 +165,12 @@ pub(crate) fn run() -> ExitCode {
             print(&command.render_long_help().to_string());
             ExitCode::SUCCESS
         }
-        Some(Command::Run { file }) => server::run(Source::File(file)),
-        Some(Command::Check { file, format, strict }) => check::run(file, format == Format::Json, strict),
+        Some(Command::Run { configuration }) => server::run(Source::File(configuration.file)),
+        Some(Command::Check {
+            configuration,
+            format,
+            strict,
+        }) => check::run(configuration.file, format == Format::Json, strict),
         Some(Command::Explain {
             method,
             url,
