@@ -1,13 +1,17 @@
+//! `portcullis explain`: which route answers a request, and why the others don't.
+
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use portcullis_core::codes::Code;
 use portcullis_core::headers::is_token;
-use portcullis_core::{Headers, Known, Method, Target};
+use portcullis_core::{Headers, Known, Method, Target, codes};
 
 use super::{check, complain, print};
-use crate::router::{Lost, Verdict};
-use crate::snapshot::Snapshot;
+use crate::router::{Found, Lost, Verdict};
+use crate::snapshot::{Route, Snapshot};
 use crate::source::Source;
 
 /// The request that is asked about.
@@ -23,6 +27,15 @@ struct Question {
     headers: Headers,
 }
 
+impl Question {
+    fn host(&self) -> &str {
+        self.headers.get_str(Known::Host).unwrap_or_default()
+    }
+}
+
+/// Routes that are listed without `--all`, at the most.
+const MOST_OTHERS: usize = 50;
+
 /// `portcullis explain`.
 pub(super) fn run(asked: &Asked, file: PathBuf, all: bool, json: bool) -> ExitCode {
     let question = match question(asked) {
@@ -32,28 +45,38 @@ pub(super) fn run(asked: &Asked, file: PathBuf, all: bool, json: bool) -> ExitCo
             return ExitCode::FAILURE;
         }
     };
-    let snapshot = match check::compiled(&Source::File(file)) {
-        Ok(compiled) => compiled.snapshot,
+    let snapshot = match check::compiled(&Source::File(file)).outcome {
+        Ok(snapshot) => snapshot,
         Err(problems) => {
             complain(&problems.to_string());
             return ExitCode::FAILURE;
         }
     };
-    let host = question.headers.get_str(Known::Host).unwrap_or_default();
-    let target = &question.target;
-    let verdicts = snapshot
-        .router
-        .explain(host, &question.method, target.path(), &question.headers, target.query());
-    let won = verdicts.iter().find(|verdict| verdict.lost.is_none());
-    if json {
-        print(&format!("{:#}\n", as_json(&snapshot, &question, &verdicts, all)));
-    } else {
-        print(&as_text(&snapshot, &question, host, &verdicts, all));
+    if let Some(known) = meant(&question.method) {
+        complain(&format!(
+            "warning: methods are case-sensitive, and `{}` is none that is known: did you mean {known}?",
+            question.method
+        ));
     }
-    if won.is_some() {
-        ExitCode::SUCCESS
+    let answer = Answer::of(&snapshot, &question, all);
+    if json {
+        print(&format!("{:#}\n", answer.as_json(&question)));
     } else {
-        ExitCode::FAILURE
+        print(&answer.as_text(&question));
+    }
+    match answer.end {
+        End::Claimed(_) => ExitCode::SUCCESS,
+        End::Refused { .. } => ExitCode::FAILURE,
+    }
+}
+
+/// The known method that a method in other letters is taken for.
+fn meant(method: &Method) -> Option<Method> {
+    let upper = method.as_str().to_ascii_uppercase();
+    match (method, Method::from_token(&upper)) {
+        (Method::Other(_), Method::Other(_)) => None,
+        (Method::Other(_), known) => Some(known),
+        _ => None,
     }
 }
 
@@ -99,68 +122,185 @@ fn question(asked: &Asked) -> Result<Question, String> {
     })
 }
 
-fn route_name(snapshot: &Snapshot, rule: u32) -> &str {
-    let route = snapshot.route_of_rule[rule as usize];
-    snapshot.routes[route as usize].name.name
+/// What becomes of the request.
+struct Answer<'s> {
+    end: End<'s>,
+    /// The routes that don't claim it, in the order of precedence; those that come near go first.
+    others: Vec<Other<'s>>,
+    /// How many more there are.
+    left_out: usize,
 }
 
-fn as_text(snapshot: &Snapshot, question: &Question, host: &str, verdicts: &[Verdict<'_>], all: bool) -> String {
-    let mut out = String::new();
-    let shown_host = if host.is_empty() { "no host" } else { host };
-    let _ = writeln!(out, "{} {} ({shown_host})", question.method, question.target);
-    match verdicts.iter().find(|verdict| verdict.lost.is_none()) {
-        Some(won) => {
-            let route = &snapshot.routes[snapshot.route_of_rule[won.index as usize] as usize];
-            let _ = writeln!(out, "  route     {} (routes[{}])", route.name.name, route.name.index);
-            let policies = if route.guards.is_empty() {
-                "none".to_owned()
-            } else {
-                route.guards.join(" → ")
+enum End<'s> {
+    Claimed(&'s Route),
+    Refused { code: &'static Code, allow: Option<String> },
+}
+
+struct Other<'s> {
+    route: &'s Route,
+    why: String,
+}
+
+impl<'s> Answer<'s> {
+    fn of(snapshot: &'s Snapshot, question: &Question, all: bool) -> Answer<'s> {
+        let host = question.host();
+        let (method, headers) = (&question.method, &question.headers);
+        let (path, query) = (question.target.path(), question.target.query());
+        // The listener refuses it, before a route is looked for.
+        if *method == Method::Connect {
+            let code = &codes::METHOD_NOT_IMPLEMENTED;
+            let end = End::Refused { code, allow: None };
+            return Answer {
+                end,
+                others: Vec::new(),
+                left_out: 0,
             };
-            let _ = writeln!(out, "  policies  {policies}");
-            let _ = writeln!(out, "  backend   {}", route.end);
         }
-        None => out.push_str("  no route claims it\n"),
+        let verdicts = by_route(snapshot, snapshot.router.explain(host, method, path, headers, query));
+        let won = verdicts.iter().find(|(_, verdict)| verdict.lost.is_none());
+        let end = match (won, snapshot.router.find(host, method, path, headers, query)) {
+            (Some((route, _)), _) => End::Claimed(&snapshot.routes[*route as usize]),
+            (None, Found::MethodNotAllowed { allow }) => End::Refused {
+                code: &codes::METHOD_NOT_ALLOWED,
+                allow: Some(allow),
+            },
+            (None, _) => End::Refused {
+                code: &codes::ROUTE_NOT_FOUND,
+                allow: None,
+            },
+        };
+        let claimed = matches!(end, End::Claimed(_));
+        let lost = |near: bool| verdicts.iter().filter(move |(_, verdict)| is_near(verdict) == near);
+        let far = lost(false).filter(|_| all || !claimed);
+        let others = lost(true).chain(far).filter_map(|(route, verdict)| {
+            Some(Other {
+                route: &snapshot.routes[*route as usize],
+                why: why(snapshot, verdict.lost.as_ref()?),
+            })
+        });
+        let mut others: Vec<_> = others.collect();
+        let left_out = if all {
+            0
+        } else {
+            others.len().saturating_sub(MOST_OTHERS)
+        };
+        others.truncate(others.len() - left_out);
+        Answer { end, others, left_out }
     }
-    let near = |verdict: &&Verdict<'_>| all || !matches!(verdict.lost, None | Some(Lost::Host | Lost::Path));
-    let others: Vec<_> = verdicts
-        .iter()
-        .filter(near)
-        .filter(|verdict| verdict.lost.is_some())
-        .collect();
-    if !others.is_empty() {
-        out.push_str("  others\n");
-    }
-    for verdict in others {
-        if let Some(lost) = &verdict.lost {
-            let _ = writeln!(out, "    {}: {lost}", route_name(snapshot, verdict.index));
+
+    fn as_text(&self, question: &Question) -> String {
+        let mut out = String::new();
+        let shown_host = match question.host() {
+            "" => "no host",
+            host => host,
+        };
+        let _ = writeln!(out, "{} {} ({shown_host})", question.method, question.target);
+        match &self.end {
+            End::Claimed(route) => {
+                let _ = writeln!(out, "  route     {} (routes[{}])", route.name.name, route.name.index);
+                let policies = if route.guards.is_empty() {
+                    "none".to_owned()
+                } else {
+                    route.guards.join(" → ")
+                };
+                let _ = writeln!(out, "  policies  {policies}");
+                let _ = writeln!(out, "  backend   {}", route.end);
+            }
+            End::Refused { code, allow } => {
+                let reason = match **code == codes::METHOD_NOT_IMPLEMENTED {
+                    true => "refused before a route is looked for",
+                    false => "no route claims it",
+                };
+                let _ = write!(out, "  {reason}: {} ({})", code.status, code.name);
+                let _ = match allow {
+                    Some(allow) => writeln!(out, ", allowed are {allow}"),
+                    None => writeln!(out),
+                };
+            }
         }
+        if !self.others.is_empty() {
+            out.push_str("  others\n");
+        }
+        for Other { route, why } in &self.others {
+            let _ = writeln!(out, "    {} (routes[{}]): {why}", route.name.name, route.name.index);
+        }
+        if self.left_out > 0 {
+            let _ = writeln!(out, "    and {} more: --all shows them", self.left_out);
+        }
+        out
     }
-    out
+
+    fn as_json(&self, question: &Question) -> serde_json::Value {
+        let (claimed, refused) = match &self.end {
+            End::Claimed(route) => {
+                let claimed = serde_json::json!({
+                    "route": route.name.name,
+                    "index": route.name.index,
+                    "policies": &*route.guards,
+                    "backend": &*route.end,
+                });
+                (Some(claimed), None)
+            }
+            End::Refused { code, allow } => {
+                let refused = serde_json::json!({"status": code.status.code(), "code": code.name, "allow": allow});
+                (None, Some(refused))
+            }
+        };
+        let others = self.others.iter();
+        let others = others.map(
+            |Other { route, why }| serde_json::json!({"route": route.name.name, "index": route.name.index, "why": why}),
+        );
+        serde_json::json!({
+            "method": question.method.as_str(),
+            "target": question.target.as_str(),
+            "claimed": claimed,
+            "refused": refused,
+            "others": others.collect::<Vec<_>>(),
+            "left_out": self.left_out,
+        })
+    }
 }
 
-fn as_json(snapshot: &Snapshot, question: &Question, verdicts: &[Verdict<'_>], all: bool) -> serde_json::Value {
-    let won = verdicts.iter().find(|verdict| verdict.lost.is_none()).map(|won| {
-        let route = &snapshot.routes[snapshot.route_of_rule[won.index as usize] as usize];
-        serde_json::json!({
-            "route": route.name.name,
-            "index": route.name.index,
-            "policies": &*route.guards,
-            "backend": &*route.end,
-        })
-    });
-    let others: Vec<_> = verdicts
-        .iter()
-        .filter_map(|verdict| verdict.lost.as_ref().map(|lost| (verdict.index, lost)))
-        .filter(|(_, lost)| all || !matches!(lost, Lost::Host | Lost::Path))
-        .map(|(rule, lost)| serde_json::json!({"route": route_name(snapshot, rule), "why": lost.to_string()}))
-        .collect();
-    serde_json::json!({
-        "method": question.method.as_str(),
-        "target": question.target.as_str(),
-        "claimed": won,
-        "others": others,
-    })
+/// One verdict for each route, that of the rule that came nearest: a route may be several rules.
+fn by_route<'v>(snapshot: &Snapshot, verdicts: Vec<Verdict<'v>>) -> Vec<(u32, Verdict<'v>)> {
+    let mut place_of_route = HashMap::new();
+    let mut kept: Vec<(u32, Verdict<'v>)> = Vec::new();
+    for verdict in verdicts {
+        let route = snapshot.route_of_rule[verdict.index as usize];
+        let place = *place_of_route.entry(route).or_insert(kept.len());
+        match kept.get_mut(place) {
+            None => kept.push((route, verdict)),
+            Some((_, before)) if nearness(&verdict) > nearness(before) => *before = verdict,
+            Some(_) => {}
+        }
+    }
+    kept
+}
+
+fn nearness(verdict: &Verdict<'_>) -> u8 {
+    match verdict.lost {
+        None => 6,
+        Some(Lost::Outranked(_)) => 5,
+        Some(Lost::Method) => 4,
+        Some(Lost::Query(_)) => 3,
+        Some(Lost::Header(_)) => 2,
+        Some(Lost::Path) => 1,
+        Some(Lost::Host) => 0,
+    }
+}
+
+/// Whether host and path agree.
+fn is_near(verdict: &Verdict<'_>) -> bool {
+    !matches!(verdict.lost, Some(Lost::Host | Lost::Path))
+}
+
+fn why(snapshot: &Snapshot, lost: &Lost<'_>) -> String {
+    let Lost::Outranked(winner) = lost else {
+        return lost.to_string();
+    };
+    let winner = snapshot.route_of_rule[*winner as usize] as usize;
+    let name = &snapshot.routes[winner].name.name;
+    format!("it matches, but routes[{winner}] (`{name}`) goes first")
 }
 
 #[cfg(test)]
@@ -175,8 +315,7 @@ mod tests {
             headers,
         };
         let question = question(&asked)?;
-        let host = question.headers.get_str(Known::Host).unwrap_or_default().to_owned();
-        Ok((question.target.to_string(), host))
+        Ok((question.target.to_string(), question.host().to_owned()))
     }
 
     #[test]
@@ -191,5 +330,12 @@ mod tests {
         check("http://x?q=1", &[], "/?q=1", "x");
         assert!(asked("/%zz", &[]).is_err());
         assert!(asked("/", &["no field"]).is_err());
+    }
+
+    #[test]
+    fn a_known_method_in_other_letters_is_told() {
+        let meant = |token: &str| meant(&Method::from_token(token));
+        assert_eq!((meant("get"), meant("Post")), (Some(Method::Get), Some(Method::Post)));
+        assert_eq!((meant("GET"), meant("brew"), meant("BREW")), (None, None, None));
     }
 }

@@ -78,6 +78,46 @@ fn check_tells_of_routes_that_can_never_match_or_never_be_told_apart() {
 }
 
 #[test]
+fn check_shows_warnings_beside_problems() {
+    let text = GOOD.replace("policies: [public]", "policies: []");
+    let folder = written(&text);
+    let (said, code) = run(folder.path(), &["check"]);
+    assert!(said.contains("warning: ") && said.contains("can run"), "{said}");
+    assert_eq!(code, Some(0));
+    let (_, code) = run(folder.path(), &["check", "--strict"]);
+    assert_eq!(code, Some(3), "told apart from a wrong use, which is 2");
+    folder.write("portcullis.yaml", text.replace("respond: a", "files: missing/"));
+    let (said, code) = run(folder.path(), &["check"]);
+    assert!(said.contains("warning: ") && said.contains("1 problem"), "{said}");
+    assert_eq!(code, Some(1));
+}
+
+#[test]
+fn check_refuses_what_run_refuses() {
+    let folder = bank();
+    let refused = |folder: &Folder, text: &str, words: &[&str]| {
+        folder.write("portcullis.yaml", text);
+        for command in ["check", "run"] {
+            let (said, code) = run(folder.path(), &[command]);
+            assert_eq!(code, Some(1), "{command}: {said}");
+            assert!(words.iter().all(|word| said.contains(word)), "{command}: {said}");
+        }
+    };
+    let logged = format!("policies: {{log: {{access_log: {{file: logs/a.log}}}}}}\neverywhere: [log]\n{CONFIGURATION}");
+    refused(&folder, &logged, &["logs/a.log", "no folder"]);
+    let mistyped = CONFIGURATION.replace("{url: 'sqlite:data/bank.db', migrations: migrations}", "sqlite:bnak.db");
+    refused(&folder, &mistyped, &["bnak.db", "does not exist"]);
+    assert!(!folder.path().join("bnak.db").exists());
+    let gate = Gate::start_in(folder, CONFIGURATION);
+    let folder = gate.kill();
+    folder.write(
+        "migrations/0002_bad.sql",
+        "CREATE TABLE extra (id INTEGER);\nCREATE TABEL oops (id);",
+    );
+    refused(&folder, CONFIGURATION, &["0002_bad.sql:2", "TABEL"]);
+}
+
+#[test]
 fn check_creates_and_changes_nothing() {
     let folder = bank();
     folder.write("portcullis.yaml", CONFIGURATION);
@@ -94,7 +134,11 @@ fn explain_tells_who_answers_and_why_others_lost() {
         &["explain", "GET", "http://gate.test/a", "--file", "portcullis.yaml"],
     );
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("one") && said.contains("all"), "{said}");
+    assert!(said.contains("one (routes[1])"), "{said}");
+    assert!(
+        said.contains("all (routes[0]): it matches, but routes[1] (`one`) goes first"),
+        "{said}"
+    );
     let (said, _) = run(
         folder.path(),
         &["explain", "GET", "/b?c=d", "--file", "portcullis.yaml"],
@@ -124,7 +168,41 @@ fn explain_of_what_no_route_claims_says_so() {
     let folder = written("listeners: [127.0.0.1:0]\nroutes:\n  - {path: /a, to: {respond: a}}\n");
     let (said, code) = run(folder.path(), &["explain", "GET", "/b", "--file", "portcullis.yaml"]);
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("404") || said.contains("no route"), "{said}");
+    assert!(said.contains("no route claims it: 404"), "{said}");
+    assert!(said.contains("/a (routes[0]): the path does not match"), "{said}");
+    let routes: String = (0..60)
+        .map(|number| format!("  - {{path: /{number}, to: {{respond: a}}}}\n"))
+        .collect();
+    let folder = written(&format!("listeners: [127.0.0.1:0]\nroutes:\n{routes}"));
+    let (said, _) = run(folder.path(), &["explain", "GET", "/b"]);
+    assert_eq!(said.matches("does not match").count(), 50, "{said}");
+    assert!(said.contains("and 10 more: --all"), "{said}");
+    let (said, _) = run(folder.path(), &["explain", "GET", "/b", "--all"]);
+    assert_eq!(said.matches("does not match").count(), 60, "{said}");
+}
+
+#[test]
+fn explain_tells_what_the_wire_would_answer() {
+    let folder = bank();
+    folder.write(
+        "portcullis.yaml",
+        CONFIGURATION.replace("path: /hard,", "path: /hard, method: GET,"),
+    );
+    let explain = |method: &str, url: &str| run(folder.path(), &["explain", method, url]);
+    let (said, code) = explain("PUT", "/hard/1");
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("405") && said.contains("allowed are GET"), "{said}");
+    assert_eq!(
+        said.matches("(routes[2])").count(),
+        1,
+        "a table's rows and collection are one route:\n{said}"
+    );
+    let (said, code) = explain("CONNECT", "/hard");
+    assert!(said.contains("501") && code == Some(1), "{said}");
+    let (said, code) = explain("get", "/hard");
+    assert!(said.contains("did you mean GET?") && code == Some(1), "{said}");
+    let (said, code) = explain("GET", "/hard/1");
+    assert!(!said.contains("others") && code == Some(0), "{said}");
 }
 
 #[test]
@@ -193,9 +271,25 @@ fn help_teaches() {
 }
 
 #[test]
+fn examples_of_the_help_fit_a_narrow_terminal() {
+    for name in ["run", "check", "explain", "schema", "proxy"] {
+        let (said, _) = run(Path::new("."), &[name, "--help"]);
+        let examples = said.split_once("Example").unwrap().1;
+        for line in examples.lines() {
+            assert!(line.chars().count() <= 80, "{name}: {line}");
+        }
+    }
+}
+
+#[test]
 fn a_wrong_use_is_exit_code_2() {
     for arguments in [&["chekc"][..], &["explain"], &["run", "--no-such-option"]] {
         let (said, code) = run(Path::new("."), arguments);
         assert_eq!(code, Some(2), "{said}");
+    }
+    for option in ["--config", "--file", "-f"] {
+        let (said, code) = run(Path::new("."), &["run", option, "portcullis.yaml"]);
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains("portcullis run FILE"), "{said}");
     }
 }
