@@ -54,6 +54,11 @@ impl<'a> Reader<'a, '_> {
         match self.parser.next_event() {
             Some(Ok(event)) => Ok(event),
             Some(Err(error)) => {
+                if let Some(tab) = self.indenting_tab(error.info(), error.marker().line()) {
+                    let message = "YAML does not indent with tabs (YAML 1.2.2, section 6.1): use spaces";
+                    self.report.add(Some(tab), "", message);
+                    return Err(Stopped);
+                }
                 let mut message = format!("this is no YAML: {}", error.info());
                 if self.hints_at_variable(error.marker().line()) {
                     message.push_str("; within `{…}` and `[…]`, a reference `${…}` must stand in quotes");
@@ -70,6 +75,25 @@ impl<'a> Reader<'a, '_> {
     fn hints_at_variable(&self, line: usize) -> bool {
         let mut lines = self.text.lines().skip(line.saturating_sub(2)).take(2);
         lines.any(|line| line.contains(": ${") || line.contains(", ${") || line.contains("[${"))
+    }
+
+    /// The tab that a complaint is about. The parser names the value before it.
+    fn indenting_tab(&self, complaint: &str, line: usize) -> Option<Place> {
+        if !complaint.contains("tab") {
+            return None;
+        }
+        let lines = (1..).zip(self.text.lines()).skip(line.saturating_sub(1));
+        lines
+            .filter_map(|(number, line)| {
+                let indentation = &line[..line.len() - line.trim_start().len()];
+                let column = indentation.chars().position(|c| c == '\t')?;
+                Some((number, column))
+            })
+            .map(|(line, column)| Place {
+                line,
+                column: u32::try_from(column + 1).unwrap_or(u32::MAX),
+            })
+            .next()
     }
 
     fn stream(&mut self) -> Result<Option<Node>, Stopped> {
