@@ -1,3 +1,5 @@
+//! What answers a request in the end.
+
 use crate::{Ctx, Reply, Request};
 
 /// What a route ends in: it answers the request.

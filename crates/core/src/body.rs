@@ -1,3 +1,5 @@
+//! The content of a message: nothing, a whole, or a stream.
+
 use std::fmt;
 use std::future::poll_fn;
 use std::task::{Context, Poll};

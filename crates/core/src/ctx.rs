@@ -1,3 +1,5 @@
+//! What is known of one request beside the request itself, and travels with it.
+
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;

@@ -1,3 +1,5 @@
+//! The one error of the data path: a code, what the client may know, and the cause.
+
 use std::borrow::Cow;
 use std::fmt;
 

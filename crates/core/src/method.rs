@@ -1,3 +1,5 @@
+//! Methods (RFC 9110 §9).
+
 use std::fmt;
 
 /// A request method (RFC 9110 §9). Methods are case-sensitive.

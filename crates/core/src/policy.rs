@@ -1,3 +1,5 @@
+//! What stands before a backend, and the chain of it.
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! What a policy or a backend gives back: an answer, or the promise of one.
+
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};

@@ -1,3 +1,5 @@
+//! A request as policies and backends see it.
+
 use crate::{Body, Headers, Known, Method, Target, Version};
 
 /// A request on its way from a listener to a backend.

@@ -1,3 +1,5 @@
+//! A response, and the way of making one.
+
 use crate::{Body, Headers, Known, Status};
 
 /// An answer on its way from a backend to a listener. Always a final one (2xx to 5xx), or 101.

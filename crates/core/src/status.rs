@@ -1,3 +1,5 @@
+//! Status codes (RFC 9110 §15) with their phrases.
+
 use std::fmt;
 
 /// A status code of three digits, 100 to 999 (RFC 9110 §15).

@@ -1,3 +1,5 @@
+//! The versions of HTTP.
+
 /// The protocol version that a message arrived in or will leave by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs, reason = "the names say it")]

@@ -1,3 +1,5 @@
+//! The time of day without a look at the system's clock for each request.
+
 use std::time::{Duration, Instant, SystemTime};
 
 /// How old a reading of the time of day may be.

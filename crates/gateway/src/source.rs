@@ -1,3 +1,5 @@
+//! Where a configuration comes from: a file, or the command line.
+
 use std::path::PathBuf;
 
 use portcullis_config::{Loaded, Problems, load, parse};

@@ -1,3 +1,5 @@
+//! Field names that the configuration gives.
+
 use portcullis_core::headers::is_token;
 use portcullis_core::{Known, Name};
 

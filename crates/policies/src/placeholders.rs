@@ -1,3 +1,5 @@
+//! Texts with placeholders in braces, read once.
+
 /// A piece of a text with placeholders in braces.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Piece<P> {

@@ -1,3 +1,5 @@
+//! The page of policies, made of their order and of what each file says of itself.
+
 use std::path::Path;
 use std::process::Command;
 

@@ -1,3 +1,5 @@
+//! Sizes in bytes, as the file writes them: `64KiB`.
+
 use std::fmt;
 use std::str::FromStr;
 

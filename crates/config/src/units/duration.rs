@@ -1,3 +1,5 @@
+//! Spans of time, as the file writes them: `500ms`.
+
 use std::fmt;
 use std::str::FromStr;
 use std::time;

@@ -1,3 +1,5 @@
+//! Requests for a span of time, as the file writes them: `100/1m`.
+
 use std::fmt;
 use std::str::FromStr;
 use std::time;

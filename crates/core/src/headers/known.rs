@@ -1,3 +1,5 @@
+//! The names of fields that the gate itself knows.
+
 /// A field name to look for or to write.
 #[derive(Clone, Copy, Debug)]
 pub enum Name<'n> {

@@ -1,3 +1,5 @@
+//! What a header field or a query parameter must be for a rule to match.
+
 use std::fmt;
 
 use portcullis_core::Headers;

@@ -1,3 +1,5 @@
+//! Why each rule lost or won: the slow way to the same end, for people.
+
 use std::cmp::Reverse;
 use std::fmt;
 

@@ -1,3 +1,5 @@
+//! Rules that never match, found when a router is made.
+
 use std::collections::HashMap;
 use std::fmt::Write as _;
 

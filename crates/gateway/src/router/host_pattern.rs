@@ -1,3 +1,5 @@
+//! The hosts of a rule: one by name, or all below one.
+
 use std::fmt;
 
 /// The longest host name that there is (RFC 1035 §2.3.4).

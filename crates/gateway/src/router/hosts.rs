@@ -1,3 +1,5 @@
+//! From a host to the paths that are claimed on it.
+
 use std::borrow::Cow;
 
 use super::host_pattern::{HostPattern, LONGEST_HOST};

@@ -1,3 +1,5 @@
+//! The path of a rule: its segments, and which of two goes first.
+
 use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+//! A map by texts that only the configuration puts into it.
+
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 

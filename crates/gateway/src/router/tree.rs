@@ -1,3 +1,5 @@
+//! The paths of one host as a tree of segments, walked in the order of precedence.
+
 use memchr::memchr;
 
 use super::path_pattern::{PathPattern, Segment};

@@ -1,3 +1,5 @@
+//! A client that sends what it is told to, byte by byte, and reads strictly.
+
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};

@@ -1,3 +1,5 @@
+//! A folder for one test.
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,3 +1,5 @@
+//! The program itself, started and ended by a test.
+
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;

@@ -1,3 +1,5 @@
+//! JSON, for comparisons.
+
 use serde_json::Value;
 
 /// Reads JSON, and shows what came when it is none.

@@ -1,3 +1,5 @@
+//! Certificates and TLS connections of tests.
+
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;

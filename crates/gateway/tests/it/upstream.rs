@@ -1,3 +1,5 @@
+//! A server behind the gate whose every byte a test decides.
+
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};

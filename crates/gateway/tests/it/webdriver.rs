@@ -1,3 +1,5 @@
+//! A real browser, driven by the W3C WebDriver protocol.
+
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};

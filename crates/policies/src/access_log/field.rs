@@ -1,3 +1,5 @@
+//! The fields of a line, and how each is written.
+
 use std::error::Error;
 use std::fmt::Write as _;
 use std::time::Duration;

@@ -1,3 +1,5 @@
+//! What lines hold, and that none is forged, torn or lost in silence.
+
 use std::fs;
 use std::io::Read as _;
 use std::os::fd::AsRawFd as _;

@@ -1,3 +1,5 @@
+//! The thread that writes the lines of one destination.
+
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
 use std::os::fd::AsFd as _;

@@ -1,3 +1,5 @@
+//! The keys that are known, by their hashes.
+
 use std::collections::HashMap;
 use std::sync::Arc;
 

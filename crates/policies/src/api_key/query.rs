@@ -1,3 +1,5 @@
+//! A key in the query: found there, and taken out.
+
 use std::borrow::Cow;
 
 use super::Refusal;

@@ -1,3 +1,5 @@
+//! Which origins a policy lists, and whether one is among them.
+
 use std::collections::HashSet;
 
 /// Which origins are listed.

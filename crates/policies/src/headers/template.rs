@@ -1,3 +1,5 @@
+//! Field values with placeholders for what is known of a request.
+
 use std::io::Write as _;
 
 use portcullis_core::Ctx;

@@ -1,3 +1,5 @@
+//! The counts of one route, by one worker, and their sums.
+
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! The monotonic clock as a number.
+
 use std::sync::OnceLock;
 use std::time::Instant;
 

@@ -1,3 +1,5 @@
+//! What an answer tells a client of its limit.
+
 use std::time::Duration;
 
 use portcullis_core::{Headers, Known};
