@@ -15,7 +15,7 @@ use crate::{defaults, units};
 #[serde(deny_unknown_fields)]
 #[schemars(transform = form::also("host", "hosts"), transform = form::also("method", "methods"))]
 pub struct Route {
-    /// Its name in logs and metrics. By default made of host and path.
+    /// Its name in logs, metrics and limits. By default host and path, with ` #2`, ` #3` and so on where that is taken.
     #[serde(default)]
     #[schemars(extend("format" = "label"))]
     pub name: Option<String>,

@@ -2,9 +2,10 @@
 
 mod guards;
 mod matches;
+mod names;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use portcullis_backends::table::Table;
 use portcullis_backends::table::database::Database;
@@ -17,16 +18,16 @@ use portcullis_http1::HeadLimits;
 use portcullis_http1::server::Settings;
 use tokio::runtime::Handle;
 
-use self::guards::Guards;
+use self::guards::{Guards, Policies};
 use crate::kept::Kept;
 use crate::listener::tls_acceptor;
 use crate::router::{Finding, PathPattern, Router};
-use crate::snapshot::{ListenerKey, ListenerRules, Route, Snapshot};
+use crate::snapshot::{ListenerKey, ListenerRules, Observers, Route, Snapshot};
 
 /// Whether what is compiled will run, or is only looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// Databases are opened and migrated.
+    /// Databases are opened and migrated, after everything else that can fail.
     Run,
     /// Nothing is created or changed.
     Check,
@@ -45,11 +46,16 @@ pub(crate) fn compile(loaded: &Loaded, kept: &Kept, slow: &Handle, purpose: Purp
         problems: Vec::new(),
         forwards: HashMap::new(),
     };
+    let names = names::of_routes(&loaded.file.routes);
     let listeners = compiler.listeners();
-    let ends = compiler.ends();
     let guards = Guards::compile(&mut compiler);
+    let guarded = guards.of_routes(&mut compiler, &names);
     let (rules, route_of_rule, primary) = matches::rules(&mut compiler);
-    let routes = compiler.routes(&guards, &ends);
+    let ends = Ends {
+        pools: compiler.pools(),
+        databases: compiler.databases(),
+    };
+    let routes = compiler.routes(&names, guarded, &ends);
     if !compiler.problems.is_empty() {
         return Err(Problems(compiler.problems));
     }
@@ -141,19 +147,24 @@ impl Compiler<'_> {
         listeners
     }
 
-    fn ends(&mut self) -> Ends {
-        let file = &self.loaded.file;
-        let mut ends = Ends {
-            pools: BTreeMap::new(),
-            databases: BTreeMap::new(),
-        };
-        for (name, config) in &file.services {
+    fn pools(&mut self) -> BTreeMap<String, Arc<service::Pool>> {
+        let mut pools = BTreeMap::new();
+        for (name, config) in &self.loaded.file.services {
             let pool = service::Pool::new(name, config, &self.loaded.base, &self.kept.targets, self.slow.clone());
             if let Some(pool) = self.check(&format!("services.{name}"), pool) {
-                ends.pools.insert(name.clone(), Arc::new(pool));
+                pools.insert(name.clone(), Arc::new(pool));
             }
         }
-        for (name, config) in &file.databases {
+        pools
+    }
+
+    fn databases(&mut self) -> BTreeMap<String, Store> {
+        let mut databases = BTreeMap::new();
+        for (name, config) in &self.loaded.file.databases {
+            if self.purpose == Purpose::Run && !self.problems.is_empty() {
+                // What was found wrong refuses the whole, and a migration would not be undone.
+                break;
+            }
             let store = match self.purpose {
                 Purpose::Run => self
                     .kept
@@ -163,24 +174,22 @@ impl Compiler<'_> {
                 Purpose::Check => Database::rehearse(config, &self.loaded.base).map(Store::Seen),
             };
             if let Some(store) = self.check(&format!("databases.{name}"), store) {
-                ends.databases.insert(name.clone(), store);
+                databases.insert(name.clone(), store);
             }
         }
-        ends
+        databases
     }
 
-    fn routes(&mut self, guards: &Guards, ends: &Ends) -> Vec<Route> {
+    fn routes(&mut self, names: &[String], guarded: Vec<(Policies, Observers)>, ends: &Ends) -> Vec<Route> {
         let mut routes = Vec::with_capacity(self.loaded.file.routes.len());
-        let mut lists = HashMap::new();
-        for (index, written) in self.loaded.file.routes.iter().enumerate() {
-            let backend = self.backend(index, written, ends);
-            let guarded = guards.of_route(self, index, written, &mut lists);
-            let (Some(backend), Some((policies, observers))) = (backend, guarded) else {
+        let written = self.loaded.file.routes.iter();
+        for (index, ((written, name), (policies, observers))) in written.zip(names).zip(guarded).enumerate() {
+            let Some(backend) = self.backend(index, written, ends) else {
                 continue;
             };
             let index = u32::try_from(index).expect("a file holds fewer than 2^32 routes");
             let name = RouteName {
-                name: lasting(&name_of(written)),
+                name: lasting(name),
                 index,
             };
             routes.push(Route {
@@ -263,7 +272,7 @@ impl Compiler<'_> {
 /// A name that lives as long as the process. Each distinct one is kept once: a reload adds only those that are new.
 fn lasting(name: &str) -> &'static str {
     static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
-    let mut names = NAMES.lock().expect("no thread panics while it holds this lock");
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
     match names.get(name) {
         Some(known) => known,
         None => {
@@ -272,14 +281,6 @@ fn lasting(name: &str) -> &'static str {
             lasting
         }
     }
-}
-
-/// The name of a route: its own, or host and path.
-fn name_of(route: &WrittenRoute) -> String {
-    route
-        .name
-        .clone()
-        .unwrap_or_else(|| format!("{}{}", route.host.first().map_or("", String::as_str), route.path))
 }
 
 /// What a route ends in, in a few words.

@@ -12,7 +12,7 @@ use portcullis_policies::metrics::Metrics;
 use portcullis_policies::order::{Kind, ORDER};
 use portcullis_policies::{api_key, cors, headers, limits, rate_limit};
 
-use super::{Compiler, Purpose, name_of};
+use super::{Compiler, Purpose};
 use crate::snapshot::{Observers, Unrouted};
 
 /// The label of requests that no route claims.
@@ -32,7 +32,7 @@ pub(super) struct Policies {
 }
 
 /// Lists of policies that several routes have, by the names of their sets.
-pub(super) type Lists = HashMap<Vec<String>, Policies>;
+type Lists = HashMap<Vec<String>, Policies>;
 
 /// One set, compiled.
 #[derive(Clone, Default)]
@@ -75,15 +75,22 @@ impl Guards {
         self.unrouted
     }
 
-    /// What guards and observes the requests of a route.
-    pub(super) fn of_route(
+    /// What guards and observes the requests of each route, by its place and with the names that routes have.
+    pub(super) fn of_routes(&self, compiler: &mut Compiler<'_>, names: &[String]) -> Vec<(Policies, Observers)> {
+        let mut lists = Lists::new();
+        let routes = compiler.loaded.file.routes.iter().zip(names).enumerate();
+        routes
+            .map(|(index, (route, name))| self.of_route(compiler, (index, name), route, &mut lists))
+            .collect()
+    }
+
+    fn of_route(
         &self,
         compiler: &mut Compiler<'_>,
-        index: usize,
+        (index, name): (usize, &str),
         route: &Route,
         lists: &mut Lists,
-    ) -> Option<(Policies, Observers)> {
-        let name = name_of(route);
+    ) -> (Policies, Observers) {
         let mut own = Vec::new();
         let mut names = Vec::new();
         for (nth, policies) in route.policies.iter().enumerate() {
@@ -91,7 +98,7 @@ impl Guards {
                 PolicyRef::Name(name) => names.push(name.clone()),
                 PolicyRef::Inline(set) => {
                     let place = format!("routes[{index}].policies[{nth}]");
-                    own.push(compile_set(compiler, &place, &name, set));
+                    own.push(compile_set(compiler, &place, name, set));
                 }
             }
         }
@@ -107,7 +114,7 @@ impl Guards {
         } else {
             in_order(&sets)
         };
-        Some((policies, observers(compiler, &sets, &name)))
+        (policies, observers(compiler, &sets, name))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Policies from end to end; what each one decides in detail is tested beside it.
 
-use super::gate::Gate;
+use super::gate::{Gate, eventually};
 use super::upstream::Upstream;
 
 fn guarded(upstream: &Upstream, set: &str) -> Gate {
@@ -54,6 +54,26 @@ fn the_rate_is_exact_over_all_workers() {
         .collect();
     let admitted: usize = threads.into_iter().map(|thread| thread.join().unwrap()).sum();
     assert_eq!(admitted, 50);
+}
+
+#[test]
+fn routes_on_one_path_are_counted_apart() {
+    let limit = "policies: [{rate_limit: {quota: 1/1h, by: route}}]";
+    let gate = Gate::start(&format!(
+        "listeners: [127.0.0.1:0]\nadmin: {{bind: '127.0.0.1:0'}}\nroutes:\n\
+         \x20 - {{path: /a, method: GET, {limit}, to: {{respond: read}}}}\n\
+         \x20 - {{path: /a, method: POST, {limit}, to: {{respond: written}}}}\n"
+    ));
+    let mut client = gate.connect();
+    assert_eq!(client.ask("GET", "/a", &[], "").text(), "read");
+    assert_eq!(client.ask("POST", "/a", &[], "").text(), "written");
+    assert_eq!(client.ask("GET", "/a", &[], "").status, 429);
+    for (route, method) in [("/a", "GET"), ("/a #2", "POST")] {
+        let series = format!("portcullis_http_requests_total{{route=\"{route}\",method=\"{method}\",status=\"200\"}}");
+        eventually("each route to be counted", || {
+            (gate.metric(&series) - 1.0).abs() < f64::EPSILON
+        });
+    }
 }
 
 #[test]
