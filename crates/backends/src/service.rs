@@ -157,12 +157,12 @@ impl Service {
         if let Some(prefix) = &self.strip {
             strip_prefix(&mut request, prefix);
         }
-        forwarded::describe(cx, request.version, &mut request.headers);
+        let lines = forwarded::describe(cx, request.version, &mut request.headers);
         request.headers.remove(Known::Expect);
         cx.upstream.service = Some(pool.name.clone());
 
         let deadline = pool.timeout.request.map(|limit| Instant::now() + limit.0);
-        let mut outgoing = Outgoing::of(request);
+        let mut outgoing = Outgoing::of(request, lines);
         let mut failed: Option<Arc<Target>> = None;
         loop {
             let target = pool.choose(failed.as_ref());
@@ -301,6 +301,12 @@ impl Backend for Service {
     }
 }
 
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        buffers::give_output(std::mem::take(&mut self.lines));
+    }
+}
+
 /// A connection to a target, and the right to use it.
 struct Way {
     connection: Connection<Transport>,
@@ -323,16 +329,19 @@ struct Outgoing {
     framing: BodyLength,
     /// The protocol to ask for; the body is then what follows the switch.
     protocol: Option<Box<str>>,
+    /// What the target is told about the client, as lines of the head.
+    lines: Vec<u8>,
 }
 
 impl Outgoing {
-    fn of(mut request: Request) -> Outgoing {
+    fn of(mut request: Request, lines: Vec<u8>) -> Outgoing {
         if let Some(Upgrade { protocol, stream }) = request.upgrade.take() {
             return Outgoing {
                 request,
                 body: stream,
                 framing: BodyLength::UntilClose,
                 protocol: Some(protocol),
+                lines,
             };
         }
         let body = std::mem::take(&mut request.body);
@@ -346,6 +355,7 @@ impl Outgoing {
             body,
             framing,
             protocol: None,
+            lines,
         }
     }
 
@@ -372,6 +382,7 @@ impl Outgoing {
             method,
             target,
             headers,
+            &self.lines,
             self.framing,
             self.protocol.as_deref(),
         );

@@ -15,7 +15,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use portcullis_core::Connection;
-use portcullis_http1::server;
+use portcullis_http1::{DrainTicket, server};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -57,44 +57,56 @@ fn socket(bind: SocketAddr) -> io::Result<socket2::Socket> {
     Ok(socket)
 }
 
-/// Accepts connections until the worker drains or this task is aborted.
-pub(crate) async fn accept(worker: Rc<Worker>, key: ListenerKey, socket: std::net::TcpListener) {
+/// Accepts connections until it is told to end, and then those that wait already.
+pub(crate) async fn accept(worker: Rc<Worker>, key: ListenerKey, socket: std::net::TcpListener, end: DrainTicket) {
     let listener = match TcpListener::from_std(socket) {
         Ok(listener) => listener,
         Err(error) => return log::warn(format_args!("can't listen on {}: {error}", key.bind)),
     };
-    let ticket = worker.drain.join();
     let reserve = Reserve::new();
+    let mut door = Door {
+        worker,
+        key,
+        rules: None,
+    };
     loop {
-        let accepted = poll_fn(|cx| {
-            if let Poll::Ready(accepted) = listener.poll_accept(cx) {
-                return Poll::Ready(Some(accepted));
-            }
-            // Only when none is waiting: what the system has accepted for us must not be lost.
-            if ticket.poll_draining(cx) {
-                Poll::Ready(None)
-            } else {
-                Poll::Pending
-            }
+        let accepted = poll_fn(|cx| match listener.poll_accept(cx) {
+            Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
+            Poll::Pending if end.poll_draining(cx) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
         })
         .await;
         match accepted {
-            None => return,
-            Some(Ok((stream, peer))) => admit(&worker, key, stream, peer),
+            None => break,
+            Some(Ok((stream, peer))) => door.admit(stream, peer),
             Some(Err(error)) if is_exhausted(&error) => {
-                worker.state.tallies.connections_shed.fetch_add(1, Ordering::Relaxed);
+                door.worker
+                    .state
+                    .tallies
+                    .connections_shed
+                    .fetch_add(1, Ordering::Relaxed);
                 reserve.shed(&listener, &error).await;
             }
             // The client went away while it waited.
             Some(Err(_)) => {}
         }
     }
+    door.admit_waiting(listener);
+}
+
+/// Lets connections in to one listener.
+struct Door {
+    worker: Rc<Worker>,
+    key: ListenerKey,
+    /// The rules of the last connection: they hold for those that still wait when a reload takes the listener away.
+    rules: Option<Arc<ListenerRules>>,
 }
 
 fn is_exhausted(error: &io::Error) -> bool {
     const ENFILE: i32 = 23;
     const EMFILE: i32 = 24;
-    matches!(error.raw_os_error(), Some(EMFILE | ENFILE)) || error.kind() == io::ErrorKind::OutOfMemory
+    const ENOBUFS: i32 = 105;
+    matches!(error.raw_os_error(), Some(EMFILE | ENFILE | ENOBUFS)) || error.kind() == io::ErrorKind::OutOfMemory
 }
 
 /// A descriptor kept back for the time when there are no more: then a waiting client can be told so, by closing its
@@ -133,14 +145,34 @@ impl Reserve {
     }
 }
 
-/// Takes a connection in, if the listener's limit allows it.
-fn admit(worker: &Rc<Worker>, key: ListenerKey, stream: TcpStream, peer: SocketAddr) {
+impl Door {
+    /// Takes a connection in, if the listener's limit allows it.
+    fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
+        let snapshot = self.worker.snapshot();
+        if let Some(rules) = snapshot.listeners.iter().find(|rules| rules.key == self.key) {
+            self.rules = Some(rules.clone());
+        }
+        if let Some(rules) = &self.rules {
+            admit(&self.worker, rules.clone(), stream, peer);
+        }
+    }
+
+    /// Takes in what the system has accepted for us: closing the socket would reset it. The event loop may not know of
+    /// all of it yet, so the system is asked.
+    fn admit_waiting(mut self, listener: TcpListener) {
+        let Ok(listener) = listener.into_std() else { return };
+        while let Ok((stream, peer)) = listener.accept() {
+            if stream.set_nonblocking(true).is_ok()
+                && let Ok(stream) = TcpStream::from_std(stream)
+            {
+                self.admit(stream, peer);
+            }
+        }
+    }
+}
+
+fn admit(worker: &Rc<Worker>, rules: Arc<ListenerRules>, stream: TcpStream, peer: SocketAddr) {
     let tallies = &worker.state.tallies;
-    let snapshot = worker.snapshot();
-    // A listener that a reload took away may still be accepting for a moment.
-    let Some(rules) = snapshot.listeners.iter().find(|rules| rules.key == key).cloned() else {
-        return;
-    };
     tallies.connections.fetch_add(1, Ordering::Relaxed);
     let admitted = Admitted::new(worker.clone(), rules);
     if admitted.exceeds_limit() {

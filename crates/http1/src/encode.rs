@@ -41,12 +41,14 @@ const OWN: u64 = Known::Connection.bit()
 
 /// Appends the head of a request. `Host` comes first, as RFC 9110 §7.2 advises; where there is none an empty one is
 /// sent. `Expect` is passed over: whoever reads a request's content here has met the expectation. `upgrade` is the
-/// protocol to ask for: then the rest of the connection is the content, and `length` is not announced.
+/// protocol to ask for: then the rest of the connection is the content, and `length` is not announced. `lines` are more
+/// fields, already as lines of a head.
 pub fn request(
     out: &mut Vec<u8>,
     method: &Method,
     target: &Target,
     headers: &Headers,
+    lines: &[u8],
     length: BodyLength,
     upgrade: Option<&str>,
 ) {
@@ -56,6 +58,7 @@ pub fn request(
     out.extend_from_slice(b" HTTP/1.1\r\n");
     field(out, b"Host", headers.get(Known::Host).unwrap_or_default());
     fields(out, headers, OWN | Known::Host.bit() | Known::Expect.bit());
+    out.extend_from_slice(lines);
     match (upgrade, length) {
         (Some(protocol), _) => {
             field(out, b"Connection", b"upgrade");
@@ -162,7 +165,7 @@ mod tests {
     fn check_request(method: &Method, fields: &[(&str, &str)], length: BodyLength, expected: &str) {
         let mut out = Vec::new();
         let target = Target::parse(b"/a?b").unwrap();
-        request(&mut out, method, &target, &list(fields), length, None);
+        request(&mut out, method, &target, &list(fields), b"", length, None);
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 
@@ -214,6 +217,7 @@ mod tests {
             &Method::Get,
             &Target::parse(b"/").unwrap(),
             &headers,
+            b"",
             BodyLength::None,
             Some("websocket"),
         );

@@ -23,6 +23,9 @@ const LINGER: Duration = Duration::from_secs(2);
 /// The most bytes that are read and dropped meanwhile.
 const LINGER_BYTES: usize = 1024 * 1024;
 
+/// How long a new connection may take to send its first request while all are being ended.
+const FIRST_REQUEST: Duration = Duration::from_secs(1);
+
 /// What answers the requests of a connection.
 pub trait Handler {
     /// What the handler remembers of a request until its response has been sent.
@@ -92,8 +95,9 @@ where
 {
     let channel = Shared::new(io, settings.limits, settings.body_timeout);
     let mut idle_since = Instant::now();
+    let mut served = false;
     loop {
-        let ended = match next_head(&channel, settings, drain, idle_since).await {
+        let ended = match next_head(&channel, settings, drain, idle_since, served).await {
             Incoming::Ended => return,
             // Boxed so that an idle connection doesn't hold the room that a request in progress needs.
             Incoming::Head(head, started) => {
@@ -105,7 +109,10 @@ where
             }
         };
         match ended {
-            Some(at) => idle_since = at,
+            Some(at) => {
+                idle_since = at;
+                served = true;
+            }
             None => break,
         }
     }
@@ -119,7 +126,13 @@ enum Incoming {
 }
 
 /// Waits for the next request's head.
-async fn next_head<IO>(channel: &Shared<IO>, settings: &Settings, drain: &DrainTicket, idle_since: Instant) -> Incoming
+async fn next_head<IO>(
+    channel: &Shared<IO>,
+    settings: &Settings,
+    drain: &DrainTicket,
+    idle_since: Instant,
+    served: bool,
+) -> Incoming
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
@@ -154,14 +167,20 @@ where
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(_)) => return Poll::Ready(Incoming::Ended),
                 Poll::Pending => {
-                    let due = started.map_or(idle_due, |began| began + settings.head_timeout);
+                    let due = match started {
+                        Some(began) => began + settings.head_timeout,
+                        None if !drain.poll_draining(cx) => idle_due,
+                        None if served => return Poll::Ready(Incoming::Ended),
+                        // Accepted a moment ago: its first request may be on the way.
+                        None => idle_due.min(idle_since + FIRST_REQUEST),
+                    };
                     let overdue = channel.poll_overdue(cx, due).is_ready();
                     return match started {
                         Some(began) if overdue => {
                             let error = Error::new(&codes::REQUEST_TIMEOUT).with_detail("the head stalled");
                             Poll::Ready(Incoming::Refused(error, began))
                         }
-                        None if overdue || drain.poll_draining(cx) => Poll::Ready(Incoming::Ended),
+                        None if overdue => Poll::Ready(Incoming::Ended),
                         _ => Poll::Pending,
                     };
                 }

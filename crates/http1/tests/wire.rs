@@ -129,7 +129,7 @@ proptest! {
         headers.append(Known::Host, "example.com");
         let method = Method::from_token(&method);
         let mut out = Vec::new();
-        encode::request(&mut out, &method, &target, &headers, length, None);
+        encode::request(&mut out, &method, &target, &headers, b"", length, None);
         let (head, len) = request::parse(&out, &LIMITS).unwrap().unwrap();
         prop_assert_eq!(len, out.len());
         prop_assert_eq!((&head.method, &head.target, head.body), (&method, &target, length));
@@ -213,7 +213,7 @@ proptest! {
         let Ok(Some((head, len))) = request::parse(&input, &LIMITS) else { return Ok(()) };
         prop_assert!(len <= input.len());
         let mut out = Vec::new();
-        encode::request(&mut out, &head.method, &head.target, &head.headers, head.body, head.upgrade.as_deref());
+        encode::request(&mut out, &head.method, &head.target, &head.headers, b"", head.body, head.upgrade.as_deref());
         let (again, len) = request::parse(&out, &LIMITS).unwrap().unwrap();
         prop_assert_eq!(len, out.len());
         prop_assert_eq!((&again.method, &again.target, again.upgrade), (&head.method, &head.target, head.upgrade));

@@ -3,112 +3,82 @@
 //! What a client that is not trusted says of these matters has been removed before: what is left came from a trusted
 //! proxy, and is added to.
 
-use portcullis_core::{Ctx, Headers, Known};
+use portcullis_core::{Ctx, Headers, Known, Version};
+use portcullis_http1::buffers;
 
 /// The name of this gateway in `Via` (RFC 9110 §7.6.3).
-const VIA_NAME: &str = "portcullis";
+const VIA_NAME: &[u8] = b"portcullis";
 
-/// Puts in the forwarding fields: `X-Forwarded-*`, `Forwarded` (RFC 7239), `Via`, `X-Request-Id`.
-pub(super) fn describe(cx: &Ctx, version: portcullis_core::Version, headers: &mut Headers) {
-    headers.reserve(8, 384);
-    let peer = &*cx.connection.peer_ip;
-    let scheme = cx.scheme.as_str();
-    let mut text = [0; 512];
-    let mut line = Line {
-        text: &mut text,
-        len: 0,
-    };
+/// The longest host that is repeated in `Forwarded`; a longer one names nobody.
+const LONGEST_HOST: usize = 256;
 
-    if headers.contains(Known::XForwardedFor) {
-        let list = joined(headers, Known::XForwardedFor, peer.as_bytes());
-        headers.set(Known::XForwardedFor, list);
-    } else {
-        headers.append(Known::XForwardedFor, peer);
-    }
+/// The forwarding fields as lines of a head: `X-Forwarded-*`, `Forwarded` (RFC 7239), `Via`, `X-Request-Id`. What
+/// `headers` hold of these is taken over from there. The lines are in a buffer of [`buffers::take_output`].
+pub(super) fn describe(cx: &Ctx, version: Version, headers: &mut Headers) -> Vec<u8> {
+    let mut lines = buffers::take_output();
+    let out = &mut lines;
+    let peer = cx.connection.peer_ip.as_bytes();
+    let scheme = cx.scheme.as_str().as_bytes();
+
+    begin_list(out, headers, Known::XForwardedFor);
+    end(out, &[peer]);
     if !headers.contains(Known::XForwardedProto) {
-        headers.append(Known::XForwardedProto, scheme);
+        begin(out, Known::XForwardedProto);
+        end(out, &[scheme]);
     }
     if !headers.contains(Known::XForwardedPort) {
-        headers.append(Known::XForwardedPort, line.number(cx.connection.local.port()));
+        begin(out, Known::XForwardedPort);
+        let port = cx.connection.local.port();
+        end(out, &[itoa::Buffer::new().format(port).as_bytes()]);
     }
-
-    line.len = 0;
-    let peer_is_v6 = cx.connection.peer.is_ipv6();
-    line.push(if peer_is_v6 { b"for=\"[" } else { b"for=" });
-    line.push(peer.as_bytes());
-    line.push(if peer_is_v6 { b"]\";proto=" } else { b";proto=" });
-    line.push(scheme.as_bytes());
-    let mut host = [0; 256];
-    let host_len = headers
+    let host = headers
         .get(Known::Host)
-        .filter(|host| host.len() <= 256)
-        .map_or(0, |value| {
-            host[..value.len()].copy_from_slice(value);
-            value.len()
-        });
-    let host = &host[..host_len];
-    if !host.is_empty() {
-        if !headers.contains(Known::XForwardedHost) {
-            headers.append(Known::XForwardedHost, host);
-        }
-        line.push(b";host=\"");
-        line.push(host);
-        line.push(b"\"");
+        .filter(|host| host.len() <= LONGEST_HOST)
+        .unwrap_or_default();
+    if !host.is_empty() && !headers.contains(Known::XForwardedHost) {
+        begin(out, Known::XForwardedHost);
+        end(out, &[host]);
     }
-    if headers.contains(Known::Forwarded) {
-        let list = joined(headers, Known::Forwarded, line.as_bytes());
-        headers.set(Known::Forwarded, list);
+    begin_list(out, headers, Known::Forwarded);
+    let (before, after): (&[u8], &[u8]) = if cx.connection.peer.is_ipv6() {
+        (b"for=\"[", b"]\";proto=")
     } else {
-        headers.append(Known::Forwarded, line.as_bytes());
+        (b"for=", b";proto=")
+    };
+    if host.is_empty() {
+        end(out, &[before, peer, after, scheme]);
+    } else {
+        end(out, &[before, peer, after, scheme, b";host=\"", host, b"\""]);
     }
-
-    line.len = 0;
-    line.push(version.number().as_bytes());
-    line.push(b" ");
-    line.push(VIA_NAME.as_bytes());
-    headers.append(Known::Via, line.as_bytes());
-    headers.set(Known::XRequestId, cx.request_id.as_bytes());
+    begin(out, Known::Via);
+    end(out, &[version.number().as_bytes(), b" ", VIA_NAME]);
+    begin(out, Known::XRequestId);
+    end(out, &[cx.request_id.as_bytes()]);
+    for taken_over in [Known::XForwardedFor, Known::Forwarded, Known::XRequestId] {
+        headers.remove(taken_over);
+    }
+    lines
 }
 
-/// A list field's values and one more, as one value.
-fn joined(headers: &Headers, name: Known, last: &[u8]) -> Vec<u8> {
-    let mut list = Vec::with_capacity(64);
+fn begin(out: &mut Vec<u8>, name: Known) {
+    out.extend_from_slice(name.as_str().as_bytes());
+    out.extend_from_slice(b": ");
+}
+
+/// Begins a list field with the members that are there.
+fn begin_list(out: &mut Vec<u8>, headers: &Headers, name: Known) {
+    begin(out, name);
     for value in headers.get_all(name) {
-        list.extend_from_slice(value);
-        list.extend_from_slice(b", ");
+        out.extend_from_slice(value);
+        out.extend_from_slice(b", ");
     }
-    list.extend_from_slice(last);
-    list
 }
 
-/// A short line of text on the stack, with room for a host of 256 bytes and all that stands around it.
-struct Line<'t> {
-    text: &'t mut [u8; 512],
-    len: usize,
-}
-
-impl Line<'_> {
-    fn push(&mut self, part: &[u8]) {
-        if let Some(room) = self.text.get_mut(self.len..self.len + part.len()) {
-            room.copy_from_slice(part);
-            self.len += part.len();
-        }
+fn end(out: &mut Vec<u8>, parts: &[&[u8]]) {
+    for part in parts {
+        out.extend_from_slice(part);
     }
-
-    fn number(&mut self, number: u16) -> &[u8] {
-        use std::io::Write as _;
-        let start = self.len;
-        let mut room = &mut self.text[start..];
-        let before = room.len();
-        // Five digits always fit.
-        let _ = write!(room, "{number}");
-        self.len += before - room.len();
-        &self.text[start..self.len]
-    }
-
-    fn as_bytes(&self) -> &[u8] {
-        &self.text[..self.len]
-    }
+    out.extend_from_slice(b"\r\n");
 }
 
 #[cfg(test)]
@@ -116,7 +86,7 @@ mod tests {
     use std::rc::Rc;
     use std::time::{Instant, SystemTime};
 
-    use portcullis_core::{Connection, RequestId, Version};
+    use portcullis_core::{Connection, RequestId};
 
     use super::*;
 
@@ -130,7 +100,15 @@ mod tests {
         for (name, value) in fields {
             headers.append(*name, value);
         }
-        describe(&cx, Version::Http11, &mut headers);
+        let lines = describe(&cx, Version::Http11, &mut headers);
+        // What goes out is what the headers still hold, and the lines.
+        for line in std::str::from_utf8(&lines)
+            .expect("it is text")
+            .split_terminator("\r\n")
+        {
+            let (name, value) = line.split_once(": ").expect("it is a line of a head");
+            headers.append(name, value);
+        }
         headers
     }
 
