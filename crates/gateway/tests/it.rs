@@ -45,5 +45,6 @@ mod it {
     mod browser;
     mod examples;
     mod readme;
+    mod tutorial;
     mod webdriver;
 }

@@ -5,24 +5,75 @@ use std::process::Command;
 
 use super::examples::{Hiring, repository};
 use super::folder::Folder;
+use super::gate::portcullis;
+use super::secure::Identity;
 
-/// The lines of the shell blocks of a document, with continued ones joined.
-fn typed(document: &str) -> Vec<String> {
+/// A block of code in a document.
+pub(crate) struct Block {
+    /// The word behind its first fence.
+    pub(crate) kind: String,
+    /// The last line of the text before it.
+    pub(crate) before: String,
+    pub(crate) text: String,
+}
+
+/// The blocks of a document.
+pub(crate) fn blocks(document: &str) -> Vec<Block> {
     let text =
         fs::read_to_string(repository().join(document)).unwrap_or_else(|failure| panic!("{document}: {failure}"));
-    let mut lines = Vec::new();
-    let mut within = false;
-    let mut continued = String::new();
+    let mut blocks: Vec<Block> = Vec::new();
+    let (mut within, mut before) = (false, "");
     for line in text.lines() {
-        let line = line.trim();
-        if line.starts_with("```") {
-            within = matches!(line, "```sh" | "```console");
-        } else if within && let Some(part) = line.strip_suffix('\\') {
+        if let Some(kind) = line.trim().strip_prefix("```") {
+            within = !within;
+            if within {
+                blocks.push(Block {
+                    kind: kind.to_owned(),
+                    before: before.to_owned(),
+                    text: String::new(),
+                });
+            }
+        } else if within {
+            let block = blocks.last_mut().unwrap();
+            block.text.push_str(line);
+            block.text.push('\n');
+        } else if !line.is_empty() {
+            before = line;
+        }
+    }
+    blocks
+}
+
+/// The lines of a block, without comments and with continued ones joined.
+pub(crate) fn lines_of(block: &Block) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut continued = String::new();
+    for line in block.text.lines().map(str::trim) {
+        if let Some(part) = line.strip_suffix('\\') {
             continued.push_str(part);
-        } else if within && !line.is_empty() && !line.starts_with('#') {
+        } else if !line.is_empty() && !line.starts_with('#') {
             lines.push(std::mem::take(&mut continued) + line);
         }
     }
+    lines
+}
+
+/// What a command prints, which must not fail.
+pub(crate) fn succeeds(line: &str, command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{line}\n{said}{complained}");
+    said
+}
+
+/// The lines of the shell blocks of a document.
+fn typed(document: &str) -> Vec<String> {
+    let blocks = blocks(document);
+    let shell = blocks
+        .iter()
+        .filter(|block| matches!(block.kind.as_str(), "sh" | "console"));
+    let lines: Vec<String> = shell.flat_map(lines_of).collect();
     assert!(!lines.is_empty(), "{document} tells nothing to type");
     lines
 }
@@ -76,13 +127,9 @@ fn each_line_works(document: &str) {
         {
             continue;
         }
-        let output = Command::new("sh")
-            .args(["-c", &aimed(&line, &hiring)])
-            .current_dir(repository())
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{document}: {line}\n{said}");
+        let mut command = Command::new("sh");
+        command.args(["-c", &aimed(&line, &hiring)]).current_dir(repository());
+        succeeds(&format!("{document}: {line}"), &mut command);
     }
 }
 
@@ -108,13 +155,47 @@ fn the_try_it_commands_of_the_question_bank_work() {
     assert!(!rows.is_empty());
     for row in rows {
         let command = row["try_it"].as_str().unwrap();
-        let line = aimed(command, &hiring);
-        let output = Command::new("sh")
-            .args(["-c", &line])
-            .current_dir(repository())
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "question {}: {command}\n{said}", row["id"]);
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &aimed(command, &hiring)]).current_dir(repository());
+        succeeds(&format!("question {}: {command}", row["id"]), &mut shell);
+    }
+}
+
+/// A folder with everything that the configurations of documents name.
+fn furnished() -> Folder {
+    let folder = Folder::new();
+    folder.write("migrations/0001.sql", "CREATE TABLE questions (id INTEGER PRIMARY KEY)");
+    fs::create_dir(folder.path().join("tls")).unwrap();
+    for name in ["tls/example.com", "tls/example.org"] {
+        Identity::make(&folder, name, &[name.trim_start_matches("tls/")]);
+    }
+    folder
+}
+
+#[test]
+fn the_configurations_of_the_documents_can_run() {
+    for document in ["README.md", "docs/guide.md"] {
+        let shown: Vec<Block> = blocks(document)
+            .into_iter()
+            .filter(|block| block.kind == "yaml")
+            .collect();
+        assert!(!shown.is_empty(), "{document} shows no configuration");
+        for Block { text, .. } in shown {
+            let mut file = text.clone();
+            for (key, rest) in [
+                ("listeners:", "listeners: [127.0.0.1:0]\n"),
+                ("routes:", "routes: [{path: /a, to: {respond: a}}]\n"),
+            ] {
+                if !file.contains(key) {
+                    file.push_str(rest);
+                }
+            }
+            let folder = furnished();
+            folder.write("portcullis.yaml", &file);
+            succeeds(
+                &format!("{document}:\n{text}"),
+                portcullis().arg("check").current_dir(folder.path()),
+            );
+        }
     }
 }
