@@ -10,11 +10,11 @@ mod server;
 mod client_identity;
 mod clock;
 mod listener;
-mod listeners;
 mod pipeline;
 mod request_id;
 mod respond;
 mod router;
+mod sockets;
 mod worker;
 
 mod compile;

@@ -7,7 +7,7 @@ use portcullis_config::Problems;
 use tokio::runtime::Handle;
 
 use crate::compile::{Purpose, compile};
-use crate::listeners::Listeners;
+use crate::sockets::Sockets;
 use crate::source::Source;
 use crate::state::State;
 use crate::telemetry::log;
@@ -17,11 +17,11 @@ pub(crate) struct Reloader {
     source: Source,
     state: Arc<State>,
     slow: Handle,
-    listeners: tokio::sync::Mutex<Listeners>,
+    listeners: tokio::sync::Mutex<Sockets>,
 }
 
 impl Reloader {
-    pub(crate) fn new(source: Source, state: Arc<State>, slow: Handle, listeners: Listeners) -> Reloader {
+    pub(crate) fn new(source: Source, state: Arc<State>, slow: Handle, listeners: Sockets) -> Reloader {
         Reloader {
             source,
             state,

@@ -13,9 +13,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::admin;
 use crate::compile::{Purpose, compile};
 use crate::kept::Kept;
-use crate::listeners::Listeners;
 use crate::reload::Reloader;
 use crate::snapshot::Snapshot;
+use crate::sockets::Sockets;
 use crate::source::Source;
 use crate::state::State;
 use crate::telemetry::log;
@@ -87,7 +87,7 @@ fn start(source: Source) -> Result<(Running, Runtime), String> {
         let handle = worker::start(number, state.clone());
         handles.push(handle.map_err(|error| format!("can't start a worker: {error}"))?);
     }
-    let mut listeners = Listeners::new(handles);
+    let mut listeners = Sockets::new(handles);
     let snapshot = state.snapshot.load_full();
     let change = listeners.change_to(&snapshot)?;
     listeners.carry_out(change);
@@ -130,7 +130,7 @@ fn number_of_workers(written: Option<u16>) -> Result<usize, String> {
 }
 
 /// Says what listens where.
-fn announce(snapshot: &Snapshot, listeners: &Listeners, workers: usize, admin: Option<SocketAddr>) {
+fn announce(snapshot: &Snapshot, listeners: &Sockets, workers: usize, admin: Option<SocketAddr>) {
     log::info(format_args!(
         "portcullis {} with {workers} workers and {} routes",
         env!("CARGO_PKG_VERSION"),

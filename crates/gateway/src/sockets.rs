@@ -9,7 +9,7 @@ use crate::telemetry::log;
 use crate::worker::{Command, Handle};
 
 /// The workers and what they listen on.
-pub(crate) struct Listeners {
+pub(crate) struct Sockets {
     workers: Vec<Handle>,
     /// The address of each listener, with the port that the system chose where the file leaves that to it.
     bound: HashMap<ListenerKey, SocketAddr>,
@@ -21,9 +21,9 @@ pub(crate) struct Change {
     closed: Vec<ListenerKey>,
 }
 
-impl Listeners {
-    pub(crate) fn new(workers: Vec<Handle>) -> Listeners {
-        Listeners {
+impl Sockets {
+    pub(crate) fn new(workers: Vec<Handle>) -> Sockets {
+        Sockets {
             workers,
             bound: HashMap::new(),
         }
