@@ -10,11 +10,11 @@ use portcullis_core::{Error, Known, Method, Request, Response, Status, codes};
 use portcullis_http1::server::{self, Arrival, Handler, Sent, Settings};
 use portcullis_http1::{Drain, HeadLimits};
 use tokio::net::TcpListener;
-use tokio::runtime::{Builder, LocalOptions};
 
+use crate::event_loop;
 use crate::reload::Reloader;
 use crate::state::State;
-use crate::telemetry::{log, numbers};
+use crate::telemetry::numbers;
 
 /// Connections that operators may have open at a time.
 const CONNECTIONS: usize = 256;
@@ -33,28 +33,18 @@ pub(crate) fn bind(address: SocketAddr) -> Result<StdListener, String> {
 /// Serves operators until the process ends.
 ///
 /// # Errors
-/// When the system gives no thread.
+/// When the system gives no thread or event loop.
 pub(crate) fn start(socket: StdListener, state: Arc<State>, reloader: Arc<Reloader>) -> Result<(), String> {
-    let serve = move || {
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build_local(LocalOptions::default());
-        match runtime {
-            Ok(runtime) => runtime.block_on(accept(socket, Desk { state, reloader })),
-            Err(error) => log::warn(format_args!("the admin listener can't start: {error}")),
-        }
+    let begin = move || {
+        let listener = TcpListener::from_std(socket)?;
+        Ok(accept(listener, Desk { state, reloader }))
     };
-    let thread = std::thread::Builder::new().name("admin".to_owned()).spawn(serve);
-    thread
+    event_loop::start("admin".to_owned(), begin)
         .map(drop)
         .map_err(|error| format!("can't start the admin listener: {error}"))
 }
 
-async fn accept(socket: StdListener, desk: Desk) {
-    let listener = match TcpListener::from_std(socket) {
-        Ok(listener) => listener,
-        Err(error) => return log::warn(format_args!("the admin listener can't start: {error}")),
-    };
+async fn accept(listener: TcpListener, desk: Desk) {
     let desk = Rc::new(desk);
     let drain = Drain::new();
     loop {

@@ -9,6 +9,7 @@ mod server;
 
 mod client_identity;
 mod clock;
+mod event_loop;
 mod listener;
 mod pipeline;
 mod request_id;

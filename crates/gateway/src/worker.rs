@@ -12,14 +12,13 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::ArcSwap;
 use arc_swap::cache::Cache;
 use portcullis_http1::Drain;
-use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use crate::clock::Clock;
-use crate::listener;
 use crate::snapshot::{ListenerKey, Snapshot};
 use crate::state::State;
+use crate::{event_loop, listener};
 
 /// How often a worker looks after connections that nobody uses.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -80,20 +79,7 @@ impl Handle {
 /// When the system gives no thread or event loop.
 pub(crate) fn start(number: usize, state: Arc<State>) -> io::Result<Handle> {
     let (commands, inbox) = mpsc::unbounded_channel();
-    let runtime_of_thread = || {
-        Builder::new_current_thread()
-            .enable_io()
-            .enable_time()
-            .event_interval(61)
-            .build_local(LocalOptions::default())
-    };
-    let thread = std::thread::Builder::new()
-        .name(format!("worker-{number}"))
-        .spawn(move || {
-            let runtime =
-                runtime_of_thread().expect("the system gives an event loop to a process that has just started");
-            runtime.block_on(Worker::run(state, inbox));
-        })?;
+    let thread = event_loop::start(format!("worker-{number}"), move || Ok(Worker::run(state, inbox)))?;
     Ok(Handle { commands, thread })
 }
 
