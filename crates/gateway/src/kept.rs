@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::AtomicU32;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use portcullis_backends::service::Targets;
 use portcullis_backends::table::database::Database;
@@ -28,17 +28,20 @@ pub(crate) struct Kept {
     /// Open databases.
     pub(crate) databases: Databases,
     /// How many connections each listener has.
-    pub(crate) listeners: Mutex<HashMap<ListenerKey, Arc<AtomicU32>>>,
+    listeners: Mutex<HashMap<ListenerKey, Weak<AtomicU32>>>,
 }
 
 impl Kept {
-    /// The count of a listener's connections.
+    /// The count of a listener's connections: the one in use, or a new one.
     pub(crate) fn connections_of(&self, key: ListenerKey) -> Arc<AtomicU32> {
-        let mut listeners = self
-            .listeners
-            .lock()
-            .expect("no thread panics while it holds this lock");
-        listeners.entry(key).or_default().clone()
+        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = listeners.get(&key).and_then(Weak::upgrade) {
+            return known;
+        }
+        listeners.retain(|_, connections| connections.strong_count() > 0);
+        let new = Arc::default();
+        listeners.insert(key, Arc::downgrade(&new));
+        new
     }
 }
 
@@ -50,8 +53,7 @@ impl Databases {
     /// The database of that name and settings: the one that is open, or one that is opened now.
     pub(crate) fn open(&self, name: &str, config: &DatabaseConfig, base: &Path) -> Result<Arc<Database>, String> {
         let identity = format!("{name} {} {config:?}", base.display());
-        let open = || self.0.lock().expect("no thread panics while it holds this lock");
-        let known = open().get(&identity).and_then(Weak::upgrade);
+        let known = self.open_ones().get(&identity).and_then(Weak::upgrade);
         if let Some(database) = known {
             // A schema that was changed since, or is to be changed by a new migration, needs a new start.
             if Database::inspect(config, base)?.as_ref() == Some(database.schema()) {
@@ -59,9 +61,33 @@ impl Databases {
             }
         }
         let database = Database::open(name, config, base)?;
-        let mut databases = open();
+        let mut databases = self.open_ones();
         databases.retain(|_, database| database.strong_count() > 0);
         databases.insert(identity, Arc::downgrade(&database));
         Ok(database)
+    }
+
+    fn open_ones(&self) -> MutexGuard<'_, HashMap<String, Weak<Database>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_count_of_a_listener_is_found_again_and_let_go_with_its_last_user() {
+        let kept = Kept::default();
+        let key = |nth| ListenerKey {
+            bind: ([127, 0, 0, 1], 80).into(),
+            nth,
+        };
+        let first = kept.connections_of(key(0));
+        assert!(Arc::ptr_eq(&first, &kept.connections_of(key(0))));
+        drop(first);
+        let _second = kept.connections_of(key(1));
+        let listeners = kept.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        assert_eq!(listeners.len(), 1);
     }
 }

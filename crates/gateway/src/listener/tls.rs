@@ -1,3 +1,5 @@
+//! Certificates of a listener, and which one a client gets.
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
