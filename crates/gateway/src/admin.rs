@@ -1,5 +1,6 @@
 //! The operators' listener, on a thread of its own: it answers even when every worker is busy.
 
+use std::fmt::Write as _;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use portcullis_http1::{Drain, HeadLimits};
 use tokio::net::TcpListener;
 
 use crate::event_loop;
-use crate::reload::Reloader;
+use crate::reload::{Asker, Refused, Reloader};
 use crate::state::State;
 use crate::telemetry::numbers;
 
@@ -126,9 +127,16 @@ impl Desk {
     }
 
     async fn reload(&self) -> Response {
-        match self.reloader.reload().await {
-            Ok(()) => text(Status::OK, "the configuration was reloaded\n"),
-            Err(why) => text(Status::UNPROCESSABLE_CONTENT, &format!("{why}\n")),
+        match self.reloader.reload(Asker::Admin).await {
+            Ok(warnings) => {
+                let mut said = "the configuration was reloaded\n".to_owned();
+                for warning in warnings {
+                    let _ = writeln!(said, "warning: {warning}");
+                }
+                text(Status::OK, &said)
+            }
+            Err(why @ Refused::NotServing) => text(Status::SERVICE_UNAVAILABLE, &format!("{why}\n")),
+            Err(why @ Refused::Unusable(_)) => text(Status::UNPROCESSABLE_CONTENT, &format!("{why}\n")),
         }
     }
 }

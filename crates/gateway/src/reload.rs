@@ -1,12 +1,19 @@
-//! A new configuration in place of the one in force: compiled completely, then swapped; or refused, and nothing changes.
+//! A new configuration in place of the one in force: checked completely, then swapped; or refused, and nothing changes.
 
+mod fixed;
+
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use portcullis_config::Problems;
+use portcullis_config::{Loaded, Problem, Problems};
 use tokio::runtime::Handle;
+use tokio::sync::Mutex;
 
+pub(crate) use self::fixed::Fixed;
 use crate::compile::{Purpose, compile};
+use crate::kept::Kept;
+use crate::snapshot::Snapshot;
 use crate::sockets::Sockets;
 use crate::source::Source;
 use crate::state::State;
@@ -17,74 +24,177 @@ pub(crate) struct Reloader {
     source: Source,
     state: Arc<State>,
     slow: Handle,
-    listeners: tokio::sync::Mutex<Sockets>,
+    fixed: Fixed,
+    sockets: Mutex<Sockets>,
+}
+
+/// Who asked for a reload.
+#[derive(Clone, Copy)]
+pub(crate) enum Asker {
+    /// The signal HUP.
+    Signal,
+    /// An operator, with `POST /reload`.
+    Admin,
+}
+
+impl fmt::Display for Asker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Asker::Signal => "SIGHUP",
+            Asker::Admin => "POST /reload",
+        })
+    }
+}
+
+/// Why the configuration in force stays.
+pub(crate) enum Refused {
+    /// The gate has not started yet, or it drains.
+    NotServing,
+    /// What is wrong with the new one, a line for each problem.
+    Unusable(String),
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refused::NotServing => f.write_str("the gate is starting or draining"),
+            Refused::Unusable(why) => f.write_str(why),
+        }
+    }
+}
+
+/// A configuration that was looked at and could run. Nothing was created or changed for it.
+pub(crate) struct Checked {
+    pub(crate) loaded: Loaded,
+    pub(crate) snapshot: Arc<Snapshot>,
+    warnings: Vec<Problem>,
+}
+
+impl Checked {
+    /// Checks what was loaded. Reads files and databases: not for event loops.
+    ///
+    /// # Errors
+    /// Everything in it that can't run.
+    pub(crate) fn new(loaded: Loaded, slow: &Handle) -> Result<Checked, Problems> {
+        // What is found wrong must leave no trace in what lives through reloads either.
+        let nothing_kept = Kept::default();
+        let compiled = compile(&loaded, &nothing_kept, slow, Purpose::Check)?;
+        Ok(Checked {
+            loaded,
+            snapshot: Arc::new(compiled.snapshot),
+            warnings: compiled.warnings,
+        })
+    }
 }
 
 impl Reloader {
-    pub(crate) fn new(source: Source, state: Arc<State>, slow: Handle, listeners: Sockets) -> Reloader {
+    pub(crate) fn new(source: Source, state: Arc<State>, slow: Handle, fixed: Fixed, sockets: Sockets) -> Reloader {
         Reloader {
             source,
             state,
             slow,
-            listeners: tokio::sync::Mutex::new(listeners),
+            fixed,
+            sockets: Mutex::new(sockets),
         }
     }
 
-    /// Puts the file as it is now in force.
+    /// Puts the first configuration in force and gives back the URLs that it listens on.
+    ///
+    /// # Errors
+    /// Why it can't be.
+    pub(crate) async fn begin(&self, checked: Checked) -> Result<Vec<String>, String> {
+        let mut sockets = self.sockets.lock().await;
+        self.put_in_force(checked, &mut sockets).await?;
+        Ok(sockets.urls(&self.state.snapshot.load()))
+    }
+
+    /// Puts the file as it is now in force and gives back what is allowed in it and probably not meant.
     ///
     /// # Errors
     /// Why it can't be; the configuration in force stays.
-    pub(crate) async fn reload(self: &Arc<Self>) -> Result<(), String> {
-        let mut listeners = self.listeners.lock().await;
-        let this = self.clone();
-        // Compiling reads files and opens databases: not the work of an event loop.
-        let compiled = self
-            .slow
-            .spawn_blocking(move || this.compile())
-            .await
-            .map_err(|error| error.to_string());
-        let result = match compiled {
-            Ok(Ok(snapshot)) => listeners.change_to(&snapshot).map(|change| (snapshot, change)),
-            Ok(Err(problems)) => Err(problems.to_string()),
-            Err(error) => Err(error),
+    pub(crate) async fn reload(self: &Arc<Self>, asker: Asker) -> Result<Vec<Problem>, Refused> {
+        let mut sockets = self.sockets.lock().await;
+        // Readiness ends before a drain takes the lock, so a reload that waited for it comes too late, too.
+        let result = if self.state.ready.load(Ordering::Acquire) {
+            self.renew(&mut sockets).await.map_err(Refused::Unusable)
+        } else {
+            Err(Refused::NotServing)
         };
-        match result {
-            Ok((snapshot, change)) => {
-                let old = self.state.snapshot.swap(Arc::new(snapshot));
-                listeners.carry_out(change);
-                self.state.retire(old);
-                self.state.tallies.reloads.fetch_add(1, Ordering::Relaxed);
+        let tallies = &self.state.tallies;
+        match &result {
+            Ok(_) => {
+                tallies.reloads.fetch_add(1, Ordering::Relaxed);
                 self.state.last_reload_failed.store(false, Ordering::Relaxed);
-                log::info("the configuration was reloaded");
-                Ok(())
+                log::info(format_args!("the configuration was reloaded by {asker}"));
             }
             Err(why) => {
-                self.state.tallies.reloads_refused.fetch_add(1, Ordering::Relaxed);
-                self.state.last_reload_failed.store(true, Ordering::Relaxed);
-                for line in why.lines() {
-                    log::warn(format_args!("reload refused: {line}"));
+                tallies.reloads_refused.fetch_add(1, Ordering::Relaxed);
+                if let Refused::Unusable(_) = why {
+                    self.state.last_reload_failed.store(true, Ordering::Relaxed);
                 }
-                Err(why)
+                for line in why.to_string().lines() {
+                    log::warn(format_args!("reload by {asker} refused: {line}"));
+                }
             }
         }
+        result
     }
 
-    /// Stops listening and lets the workers finish.
+    /// Stops listening and lets the workers finish. The gate must not be ready any more.
     pub(crate) async fn drain(&self) {
-        self.listeners.lock().await.drain();
+        self.sockets.lock().await.drain();
     }
 
     /// Whether all workers have ended.
     pub(crate) async fn has_drained(&self) -> bool {
-        self.listeners.lock().await.have_ended()
+        self.sockets.lock().await.have_ended()
     }
 
-    fn compile(&self) -> Result<crate::snapshot::Snapshot, Problems> {
-        let loaded = self.source.load()?;
-        let compiled = compile(&loaded, &self.state.kept, &self.slow, Purpose::Run)?;
-        for warning in &compiled.warnings {
+    async fn renew(self: &Arc<Self>, sockets: &mut Sockets) -> Result<Vec<Problem>, String> {
+        let this = self.clone();
+        let checked = self.aside(move || this.check()).await?;
+        self.put_in_force(checked, sockets).await
+    }
+
+    fn check(&self) -> Result<Checked, Problems> {
+        let mut loaded = self.source.load()?;
+        let restarts = self.fixed.keep(&mut loaded)?;
+        let mut checked = Checked::new(loaded, &self.slow)?;
+        checked.warnings.extend(restarts);
+        Ok(checked)
+    }
+
+    /// Opens what the configuration needs, and only then lets it replace the one in force. Databases are opened last,
+    /// because a migration is not undone: until then everything else that can fail has not.
+    async fn put_in_force(&self, checked: Checked, sockets: &mut Sockets) -> Result<Vec<Problem>, String> {
+        let Checked {
+            loaded,
+            snapshot,
+            warnings,
+        } = checked;
+        let change = sockets.change_to(&snapshot)?;
+        drop(snapshot);
+        let (state, slow) = (self.state.clone(), self.slow.clone());
+        let compiled = self
+            .aside(move || compile(&loaded, &state.kept, &slow, Purpose::Run))
+            .await?;
+        let old = self.state.snapshot.swap(Arc::new(compiled.snapshot));
+        sockets.carry_out(change);
+        self.state.retire(old);
+        for warning in &warnings {
             log::warn(warning);
         }
-        Ok(compiled.snapshot)
+        Ok(warnings)
+    }
+
+    /// Does what reads files and opens databases, which is not the work of an event loop.
+    async fn aside<T, W>(&self, work: W) -> Result<T, String>
+    where
+        T: Send + 'static,
+        W: FnOnce() -> Result<T, Problems> + Send + 'static,
+    {
+        let done = self.slow.spawn_blocking(work).await;
+        done.map_err(|error| error.to_string())?
+            .map_err(|problems| problems.to_string())
     }
 }

@@ -11,10 +11,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin;
-use crate::compile::{Purpose, compile};
-use crate::kept::Kept;
-use crate::reload::Reloader;
-use crate::snapshot::Snapshot;
+use crate::reload::{Asker, Checked, Fixed, Reloader};
 use crate::sockets::Sockets;
 use crate::source::Source;
 use crate::state::State;
@@ -29,6 +26,9 @@ const LOG_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Threads of the runtime for slow work; more are added for work that blocks.
 const SLOW_THREADS: usize = 2;
+
+/// Descriptors that the runtime takes as it is made.
+const DESCRIPTORS: usize = 8;
 
 /// Serves until a signal ends it.
 pub(crate) fn run(source: Source) -> ExitCode {
@@ -55,8 +55,10 @@ struct Signals {
     quit: Signal,
 }
 
-/// Everything up to the first accepted connection. Whatever can fail, fails before anything listens.
+/// Everything up to readiness. What creates or changes something, such as a database, comes last, after
+/// all else that can fail.
 fn start(source: Source) -> Result<(Running, Runtime), String> {
+    descriptors_to_begin_with()?;
     let loaded = source.load().map_err(|problems| problems.to_string())?;
     let slow = Builder::new_multi_thread()
         .worker_threads(SLOW_THREADS)
@@ -64,43 +66,38 @@ fn start(source: Source) -> Result<(Running, Runtime), String> {
         .enable_all()
         .build()
         .map_err(|error| format!("can't start the runtime for slow work: {error}"))?;
-    let kept = Kept::default();
-    let compiled = compile(&loaded, &kept, slow.handle(), Purpose::Run).map_err(|problems| problems.to_string())?;
-    for warning in &compiled.warnings {
-        log::warn(warning);
-    }
-    let workers = number_of_workers(loaded.file.workers)?;
-    let admin_socket = loaded
-        .file
-        .admin
-        .as_ref()
-        .map(|admin| admin::bind(admin.bind))
-        .transpose()?;
-    let signals = {
-        let _context = slow.enter();
-        Signals::new().map_err(|error| format!("can't listen to signals: {error}"))?
-    };
+    let checked = Checked::new(loaded, slow.handle()).map_err(|problems| problems.to_string())?;
+    let file = &checked.loaded.file;
+    let workers = worker::count(file.workers)?;
+    let fixed = Fixed::new(file, workers);
+    let admin_socket = file.admin.as_ref().map(|admin| admin::bind(admin.bind)).transpose()?;
+    let admin_address = admin_socket.as_ref().and_then(|socket| socket.local_addr().ok());
 
-    let state = Arc::new(State::new(compiled.snapshot, kept));
+    // Until one is in force, the workers know the configuration that was only checked. Nothing reaches them yet.
+    let state = Arc::new(State::new(checked.snapshot.clone()));
     let mut handles = Vec::with_capacity(workers);
     for number in 0..workers {
         let handle = worker::start(number, state.clone());
         handles.push(handle.map_err(|error| format!("can't start a worker: {error}"))?);
     }
-    let mut listeners = Sockets::new(handles);
-    let snapshot = state.snapshot.load_full();
-    let change = listeners.change_to(&snapshot)?;
-    listeners.carry_out(change);
-    announce(
-        &snapshot,
-        &listeners,
-        workers,
-        admin_socket.as_ref().and_then(|socket| socket.local_addr().ok()),
-    );
-    let reloader = Arc::new(Reloader::new(source, state.clone(), slow.handle().clone(), listeners));
+    let sockets = Sockets::new(handles);
+    let reloader = Arc::new(Reloader::new(
+        source,
+        state.clone(),
+        slow.handle().clone(),
+        fixed,
+        sockets,
+    ));
     if let Some(socket) = admin_socket {
         admin::start(socket, state.clone(), reloader.clone())?;
     }
+    let urls = slow.block_on(reloader.begin(checked))?;
+    // Only now: a signal ends a start at once, even one that waits for a migration.
+    let signals = {
+        let _context = slow.enter();
+        Signals::new().map_err(|error| format!("can't listen to signals: {error}"))?
+    };
+    announce(&urls, workers, state.snapshot.load().routes.len(), admin_address);
     state.ready.store(true, Ordering::Release);
     log::info("ready");
     Ok((
@@ -113,34 +110,25 @@ fn start(source: Source) -> Result<(Running, Runtime), String> {
     ))
 }
 
-/// What the variable PORTCULLIS_WORKERS says, or the file, or the number of cores.
-fn number_of_workers(written: Option<u16>) -> Result<usize, String> {
-    let count = match std::env::var("PORTCULLIS_WORKERS") {
-        Ok(text) => Some(
-            text.parse()
-                .map_err(|_| format!("PORTCULLIS_WORKERS is `{text}`: not a number of workers"))?,
-        ),
-        Err(_) => written,
-    };
-    match count {
-        Some(0) => Err("there must be at least one worker".to_owned()),
-        Some(count) => Ok(usize::from(count)),
-        None => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
-    }
+/// Makes sure that the system gives a few descriptors: the runtime panics when it gets none for its signals.
+///
+/// # Errors
+/// The system's.
+fn descriptors_to_begin_with() -> Result<(), String> {
+    let files: Result<Vec<_>, _> = (0..DESCRIPTORS).map(|_| std::fs::File::open("/dev/null")).collect();
+    files
+        .map(drop)
+        .map_err(|error| format!("can't start without {DESCRIPTORS} descriptors: {error}"))
 }
 
 /// Says what listens where.
-fn announce(snapshot: &Snapshot, listeners: &Sockets, workers: usize, admin: Option<SocketAddr>) {
+fn announce(urls: &[String], workers: usize, routes: usize, admin: Option<SocketAddr>) {
     log::info(format_args!(
-        "portcullis {} with {workers} workers and {} routes",
+        "portcullis {} with {workers} workers and {routes} routes",
         env!("CARGO_PKG_VERSION"),
-        snapshot.routes.len()
     ));
-    for rules in &snapshot.listeners {
-        let scheme = if rules.tls.is_some() { "https" } else { "http" };
-        if let Some(address) = listeners.address(rules.key) {
-            log::info(format_args!("listening on {scheme}://{address}"));
-        }
+    for url in urls {
+        log::info(format_args!("listening on {url}"));
     }
     if let Some(address) = admin {
         log::info(format_args!("admin on http://{address}"));
@@ -168,12 +156,13 @@ impl Running {
             tokio::select! {
                 _ = signals.reload.recv() => {
                     // Refusals are logged and counted where they are found.
-                    let _ = self.reloader.reload().await;
+                    let _ = self.reloader.reload(Asker::Signal).await;
                 }
                 _ = signals.reopen.recv() => self.state.kept.sinks.reopen(),
                 _ = signals.terminate.recv() => break,
                 _ = signals.quit.recv() => break,
                 _ = signals.interrupt.recv() => {
+                    log::info("interrupted: ending without a drain");
                     self.finish();
                     return ExitCode::SUCCESS;
                 }
@@ -202,7 +191,13 @@ impl Running {
             }
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_millis(10)) => {}
-                _ = self.signals.interrupt.recv() => return,
+                _ = self.signals.reload.recv() => {
+                    let _ = self.reloader.reload(Asker::Signal).await;
+                }
+                _ = self.signals.interrupt.recv() => {
+                    log::warn("interrupted: requests in progress are cut off");
+                    return;
+                }
             }
         }
         log::info("drained");

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 
 use crate::listener::bind;
-use crate::snapshot::{ListenerKey, Snapshot};
+use crate::snapshot::{ListenerKey, ListenerRules, Snapshot};
 use crate::telemetry::log;
 use crate::worker::{Command, Handle};
 
@@ -15,7 +16,7 @@ pub(crate) struct Sockets {
     bound: HashMap<ListenerKey, SocketAddr>,
 }
 
-/// What a new configuration changes: sockets that listen already, and listeners that go.
+/// What a new configuration changes: sockets that listen already, and listeners that go. Dropping it undoes it.
 pub(crate) struct Change {
     opened: Vec<(ListenerKey, SocketAddr, Vec<TcpListener>)>,
     closed: Vec<ListenerKey>,
@@ -65,9 +66,14 @@ impl Sockets {
         }
     }
 
-    /// The address of a listener.
-    pub(crate) fn address(&self, key: ListenerKey) -> Option<SocketAddr> {
-        self.bound.get(&key).copied()
+    /// Where the listeners of a configuration listen, such as `http://127.0.0.1:8080`.
+    pub(crate) fn urls(&self, snapshot: &Snapshot) -> Vec<String> {
+        let url = |rules: &Arc<ListenerRules>| {
+            let scheme = if rules.tls.is_some() { "https" } else { "http" };
+            let address = self.bound.get(&rules.key)?;
+            Some(format!("{scheme}://{address}"))
+        };
+        snapshot.listeners.iter().filter_map(url).collect()
     }
 
     /// Takes no more connections; those that are busy may finish.

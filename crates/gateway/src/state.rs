@@ -1,5 +1,7 @@
+//! What the threads of the process share.
+
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 
@@ -33,11 +35,11 @@ pub(crate) struct Tallies {
 }
 
 impl State {
-    /// A state with this configuration in force, not ready yet.
-    pub(crate) fn new(snapshot: Snapshot, kept: Kept) -> State {
+    /// A state with this configuration and nothing kept, not ready yet.
+    pub(crate) fn new(snapshot: Arc<Snapshot>) -> State {
         State {
-            snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
-            kept,
+            snapshot: Arc::new(ArcSwap::new(snapshot)),
+            kept: Kept::default(),
             ready: AtomicBool::new(false),
             last_reload_failed: AtomicBool::new(false),
             retired: Mutex::default(),
@@ -48,20 +50,21 @@ impl State {
     /// Keeps a configuration until nothing uses it, so that it is never a worker that lets go of it last: closing a
     /// database may take a while.
     pub(crate) fn retire(&self, snapshot: Arc<Snapshot>) {
-        self.retired
-            .lock()
-            .expect("no thread panics while it holds this lock")
-            .push(snapshot);
+        self.retired().push(snapshot);
     }
 
     /// Lets go of configurations that nothing uses any more. Not for event loops.
     pub(crate) fn bury(&self) {
         let unused: Vec<_> = {
-            let mut retired = self.retired.lock().expect("no thread panics while it holds this lock");
+            let mut retired = self.retired();
             let (unused, used) = retired.drain(..).partition(|snapshot| Arc::strong_count(snapshot) == 1);
             *retired = used;
             unused
         };
         drop(unused);
+    }
+
+    fn retired(&self) -> MutexGuard<'_, Vec<Arc<Snapshot>>> {
+        self.retired.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -83,6 +83,25 @@ pub(crate) fn start(number: usize, state: Arc<State>) -> io::Result<Handle> {
     Ok(Handle { commands, thread })
 }
 
+/// How many workers there are to be: what the variable PORTCULLIS_WORKERS says, or the file, or the number of cores.
+///
+/// # Errors
+/// When that is none, or no number.
+pub(crate) fn count(written: Option<u16>) -> Result<usize, String> {
+    let count = match std::env::var("PORTCULLIS_WORKERS") {
+        Ok(text) => Some(
+            text.parse()
+                .map_err(|_| format!("PORTCULLIS_WORKERS is `{text}`: not a number of workers"))?,
+        ),
+        Err(_) => written,
+    };
+    match count {
+        Some(0) => Err("there must be at least one worker".to_owned()),
+        Some(count) => Ok(usize::from(count)),
+        None => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
+    }
+}
+
 impl Worker {
     async fn run(state: Arc<State>, mut inbox: mpsc::UnboundedReceiver<Command>) {
         let snapshot = state.snapshot.load_full();

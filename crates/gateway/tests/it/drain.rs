@@ -70,6 +70,31 @@ fn what_takes_longer_than_the_deadline_is_cut_off() {
 }
 
 #[test]
+fn a_reload_during_a_drain_is_refused() {
+    let upstream = Upstream::playing(|peer| {
+        peer.request();
+        peer.rest();
+    });
+    let mut gate = Gate::before(upstream.address());
+    let mut client = gate.connect();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    eventually("the request at the upstream", || upstream.open() == 1);
+    gate.signal("TERM");
+    gate.await_log("draining");
+    let answer = Client::connect(gate.admin()).ask("POST", "/reload", &[], "");
+    assert_eq!(answer.status, 503, "{answer}");
+    gate.await_log("reload by POST /reload refused");
+    gate.signal("HUP");
+    gate.await_log("reload by SIGHUP refused");
+    assert!(gate.metric("portcullis_config_reloads_total").abs() < f64::EPSILON);
+    assert!(gate.metric("portcullis_config_last_reload_successful") >= 1.0);
+    gate.signal("INT");
+    assert!(gate.await_exit().success(), "{}", gate.log());
+    gate.await_log("cut off");
+    assert!(client.try_answer(false).is_err());
+}
+
+#[test]
 fn sigint_ends_it_as_well() {
     let mut gate = Gate::before(Upstream::nobody());
     gate.signal("INT");

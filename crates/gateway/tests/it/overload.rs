@@ -1,6 +1,7 @@
 //! When descriptors run out, connections are shed, it is logged, and the gate recovers by itself.
 
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 
 use super::client::Client;
 use super::folder::Folder;
@@ -44,6 +45,44 @@ fn a_full_table_of_descriptors_is_survived() {
         client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
         client.try_answer(false).is_ok_and(|answer| answer.status == 200)
     });
+}
+
+#[test]
+fn too_few_descriptors_to_start_are_told_in_one_line() {
+    let folder = Folder::new();
+    folder.write(
+        "portcullis.yaml",
+        "listeners: [127.0.0.1:0]\nadmin: {bind: '127.0.0.1:0'}\nroutes:\n  - {path: /**, to: {respond: here}}\n",
+    );
+    // From what a process needs to be loaded at all, up to the first limit with which the gate starts.
+    for (failures, limit) in (5..60).enumerate() {
+        let mut gate = Command::new("sh")
+            .args([
+                "-c",
+                &format!("ulimit -n {limit}; exec \"$0\" run portcullis.yaml"),
+                env!("CARGO_BIN_EXE_portcullis"),
+            ])
+            .current_dir(folder.path())
+            .env("PORTCULLIS_WORKERS", "2")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = Vec::new();
+        for line in BufReader::new(gate.stderr.take().unwrap()).lines() {
+            said.push(line.unwrap());
+            if said.last().is_some_and(|line| line.ends_with("ready")) {
+                gate.kill().unwrap();
+                gate.wait().unwrap();
+                assert!(failures > 5, "only {failures} starts failed");
+                return;
+            }
+        }
+        assert_eq!(gate.wait().unwrap().code(), Some(1), "{limit}: {said:?}");
+        assert_eq!(said.len(), 1, "{limit}: {said:?}");
+    }
+    panic!("the gate never started");
 }
 
 #[test]

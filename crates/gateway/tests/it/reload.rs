@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::client::{Answer, Client};
-use super::gate::{Gate, eventually, forward_all};
+use super::folder::Folder;
+use super::gate::{Gate, eventually, forward_all, portcullis};
 use super::upstream::Upstream;
 
 fn saying(word: &str) -> String {
@@ -54,6 +55,119 @@ fn a_bad_file_changes_nothing_and_says_why() {
     assert_eq!(gate.get("/").text(), "old");
     assert_eq!(gate.ask_admin("/readyz").status, 200);
     assert!(gate.metric("portcullis_config_reloads_refused_total") >= 1.0);
+}
+
+#[test]
+fn a_refused_file_creates_no_database() {
+    let folder = Folder::new();
+    folder.write(
+        "migrations/0001_notes.sql",
+        "CREATE TABLE notes (id INTEGER PRIMARY KEY);",
+    );
+    folder.write("broken.pem", "no certificate");
+    let gate = Gate::start_in(folder, &saying("old"));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let with_database = |listener: &str| {
+        format!(
+            "listeners: [127.0.0.1:0, {listener}]\nadmin: {{bind: '127.0.0.1:0'}}\n\
+             databases: {{bank: {{url: 'sqlite:data/bank.db', migrations: migrations}}}}\n\
+             routes:\n  - {{path: /notes, to: {{table: bank.notes}}}}\n"
+        )
+    };
+    let certificate = "{bind: '127.0.0.1:0', tls: {certificates: [{cert: broken.pem, key: broken.pem}]}}";
+    for (listener, named) in [
+        (certificate.to_owned(), "broken.pem".to_owned()),
+        (
+            taken.local_addr().unwrap().to_string(),
+            taken.local_addr().unwrap().to_string(),
+        ),
+    ] {
+        gate.rewrite(&with_database(&listener));
+        let answer = ask_to_reload(&gate);
+        assert_eq!(answer.status, 422, "{answer}");
+        assert!(answer.text().contains(&named), "{answer}");
+        assert!(
+            !gate.folder.path().join("data").exists(),
+            "{named} was refused and left a database"
+        );
+        assert_eq!(gate.get("/").text(), "old");
+    }
+    drop(taken);
+    assert_eq!(ask_to_reload(&gate).status, 200);
+    assert_eq!(gate.get("/notes").text(), "[]");
+}
+
+#[test]
+fn a_refusal_says_who_asked() {
+    let gate = Gate::start(&saying("old"));
+    gate.rewrite("listeners: nowhere\n");
+    assert_eq!(ask_to_reload(&gate).status, 422);
+    gate.await_log("reload by POST /reload refused: ");
+    gate.signal("HUP");
+    gate.await_log("reload by SIGHUP refused: ");
+}
+
+#[test]
+fn what_needs_a_restart_is_told_and_stays() {
+    let folder = Folder::new();
+    folder.write("portcullis.yaml", format!("workers: 1\n{}", saying("old")));
+    let mut command = std::process::Command::new("sh");
+    command.args([
+        "-c",
+        "unset PORTCULLIS_WORKERS; exec \"$0\" run portcullis.yaml",
+        env!("CARGO_BIN_EXE_portcullis"),
+    ]);
+    let gate = Gate::spawn(folder, command);
+    gate.rewrite(&format!(
+        "workers: 3\n{}",
+        saying("new").replace("bind: '127.0.0.1:0'", "bind: '127.0.0.1:1'")
+    ));
+    let answer = ask_to_reload(&gate);
+    assert_eq!(answer.status, 200, "{answer}");
+    let told = answer.text();
+    for part in [
+        "portcullis.yaml:1:1: workers: the change from 1 to 3 needs a restart",
+        "admin: the change from 127.0.0.1:0 to 127.0.0.1:1 needs a restart",
+    ] {
+        assert!(told.contains(part), "{part} is missing: {told}");
+    }
+    assert_eq!(gate.get("/").text(), "new");
+    let in_force = gate.ask_admin("/config").json();
+    assert_eq!(in_force["workers"], 1);
+    assert_eq!(in_force["admin"]["bind"], "127.0.0.1:0");
+    let log = gate.log();
+    let warned = |key: &str| log.lines().any(|line| line.contains("WARN") && line.contains(key));
+    assert!(warned("workers") && warned("admin"), "{log}");
+    gate.rewrite(&format!("workers: 1\n{}", saying("newer")));
+    let told = ask_to_reload(&gate).text();
+    assert!(!told.contains("warning"), "{told}");
+}
+
+#[test]
+fn the_variable_for_workers_overrides_the_file_in_a_reload_too() {
+    let folder = Folder::new();
+    folder.write("portcullis.yaml", saying("old"));
+    let mut command = portcullis();
+    command.args(["run", "portcullis.yaml"]);
+    let gate = Gate::spawn(folder, command);
+    gate.rewrite(&format!("workers: 3\n{}", saying("new")));
+    let told = ask_to_reload(&gate).text();
+    assert!(!told.contains("warning"), "{told}");
+}
+
+#[test]
+fn warnings_are_in_the_answer() {
+    let gate = Gate::start(&saying("old"));
+    gate.rewrite(&format!("{}  - {{path: /**, to: {{respond: never}}}}\n", saying("new")));
+    let answer = ask_to_reload(&gate);
+    assert_eq!(answer.status, 200, "{answer}");
+    let told = answer.text();
+    assert!(
+        told.contains("warning: ") && told.contains("portcullis.yaml:5:"),
+        "{told}"
+    );
+    assert!(told.contains("the route never matches"), "{told}");
+    gate.await_log("the route never matches");
 }
 
 #[test]

@@ -53,6 +53,32 @@ fn a_taken_admin_port_is_named_and_nothing_listens() {
 }
 
 #[test]
+fn what_cant_listen_creates_no_database() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    for (listener, admin) in [
+        (address.to_string().as_str(), "127.0.0.1:0"),
+        ("127.0.0.1:0", &address.to_string()),
+    ] {
+        let folder = Folder::new();
+        folder.write(
+            "migrations/0001_notes.sql",
+            "CREATE TABLE notes (id INTEGER PRIMARY KEY);",
+        );
+        let (said, code) = refused(
+            &folder,
+            &format!(
+                "listeners: ['{listener}']\nadmin: {{bind: '{admin}'}}\n\
+                 databases: {{bank: {{url: 'sqlite:data/bank.db', migrations: migrations}}}}\n\
+                 routes:\n  - {{path: /notes, to: {{table: bank.notes}}}}\n"
+            ),
+        );
+        assert_eq!(code, Some(1), "{said}");
+        assert!(!folder.path().join("data").exists(), "{said}");
+    }
+}
+
+#[test]
 fn every_problem_of_a_file_is_told_at_once_with_its_place() {
     let (said, code) = refused(
         &Folder::new(),
