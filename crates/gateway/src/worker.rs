@@ -13,7 +13,7 @@ use arc_swap::ArcSwap;
 use arc_swap::cache::Cache;
 use portcullis_http1::Drain;
 use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle as JoinTask;
 
 use crate::clock::Clock;
 use crate::snapshot::{ListenerKey, Snapshot};
@@ -53,6 +53,20 @@ pub(crate) enum Command {
     Unlisten(ListenerKey),
     /// Take no more connections, end idle ones, let busy ones finish.
     Drain,
+}
+
+/// A listener of this worker.
+struct Accepting {
+    end: Rc<Drain>,
+    task: JoinTask<()>,
+}
+
+impl Accepting {
+    /// Lets in who waits already, and nobody more.
+    fn end(self) -> JoinTask<()> {
+        self.end.start();
+        self.task
+    }
 }
 
 /// A running worker, as the rest of the program holds it.
@@ -113,28 +127,34 @@ impl Worker {
             connections: Cell::new(0),
             state,
         });
-        let mut accepting: HashMap<ListenerKey, AbortHandle> = HashMap::new();
+        let mut accepting: HashMap<ListenerKey, Accepting> = HashMap::new();
+        let mut ending = Vec::new();
         let mut sweep = tokio::time::interval(SWEEP);
         sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 command = inbox.recv() => match command {
                     Some(Command::Listen(key, socket)) => {
-                        let accept = listener::accept(worker.clone(), key, socket);
-                        accepting.insert(key, tokio::task::spawn_local(accept).abort_handle());
+                        let end = Drain::new();
+                        let accept = listener::accept(worker.clone(), key, socket, end.join());
+                        accepting.insert(key, Accepting { end, task: tokio::task::spawn_local(accept) });
                     }
                     Some(Command::Unlisten(key)) => {
-                        if let Some(task) = accepting.remove(&key) {
-                            task.abort();
-                        }
+                        ending.retain(|task: &JoinTask<()>| !task.is_finished());
+                        ending.extend(accepting.remove(&key).map(Accepting::end));
                     }
                     Some(Command::Drain) | None => break,
                 },
                 _ = sweep.tick() => worker.sweep(),
             }
         }
+        ending.extend(accepting.into_values().map(Accepting::end));
+        for task in ending {
+            // A task that panicked has said so.
+            let _ = task.await;
+        }
         worker.drain.start();
-        while worker.connections.get() > 0 || accepting.values().any(|task| !task.is_finished()) {
+        while worker.connections.get() > 0 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
