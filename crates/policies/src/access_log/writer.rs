@@ -31,7 +31,7 @@ impl Writer {
     pub(super) fn open(destination: Destination, shared: Arc<Shared>) -> Result<Writer, String> {
         let file = open(&destination).map_err(|error| match &destination {
             Destination::StandardOutput => format!("standard output can't be used for the access log: {error}"),
-            Destination::File(path) => unusable(path, error),
+            Destination::File(path) => unusable(path, &error),
         })?;
         Ok(Writer {
             destination,
@@ -121,7 +121,7 @@ pub(super) fn check(path: &Path) -> Result<(), String> {
         Err(error) if error.kind() == ErrorKind::NotFound => folder_of(path).metadata().map(drop),
         Err(error) => Err(error),
     };
-    outcome.map_err(|error| unusable(path, error))
+    outcome.map_err(|error| unusable(path, &error))
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -131,7 +131,7 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
-fn unusable(path: &Path, error: io::Error) -> String {
+fn unusable(path: &Path, error: &io::Error) -> String {
     let folder = folder_of(path);
     if error.kind() == ErrorKind::NotFound && !folder.exists() {
         return format!(
