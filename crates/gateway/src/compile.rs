@@ -22,7 +22,7 @@ use self::guards::{Guards, Policies};
 use crate::kept::Kept;
 use crate::listener::tls_acceptor;
 use crate::router::{Finding, PathPattern, Router};
-use crate::snapshot::{ListenerKey, ListenerRules, Observers, Route, Snapshot};
+use crate::snapshot::{ListenerKey, ListenerRules, Observers, Route, Snapshot, Told};
 
 /// Whether what is compiled will run, or is only looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,8 +197,10 @@ impl Compiler<'_> {
                 policies: policies.layers,
                 observers,
                 backend,
-                guards: policies.names,
-                end: end_of(&written.to).into(),
+                told: Box::new(Told {
+                    guards: policies.names,
+                    end: end_of(&written.to),
+                }),
             });
         }
         routes

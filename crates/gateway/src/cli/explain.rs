@@ -198,13 +198,13 @@ impl<'s> Answer<'s> {
         match &self.end {
             End::Claimed(route) => {
                 let _ = writeln!(out, "  route     {} (routes[{}])", route.name.name, route.name.index);
-                let policies = if route.guards.is_empty() {
+                let policies = if route.told.guards.is_empty() {
                     "none".to_owned()
                 } else {
-                    route.guards.join(" → ")
+                    route.told.guards.join(" → ")
                 };
                 let _ = writeln!(out, "  policies  {policies}");
-                let _ = writeln!(out, "  backend   {}", route.end);
+                let _ = writeln!(out, "  backend   {}", route.told.end);
             }
             End::Refused { code, allow } => {
                 let reason = match **code == codes::METHOD_NOT_IMPLEMENTED {
@@ -236,8 +236,8 @@ impl<'s> Answer<'s> {
                 let claimed = serde_json::json!({
                     "route": route.name.name,
                     "index": route.name.index,
-                    "policies": &*route.guards,
-                    "backend": &*route.end,
+                    "policies": &*route.told.guards,
+                    "backend": &route.told.end,
                 });
                 (Some(claimed), None)
             }

@@ -23,10 +23,10 @@ impl Hosts {
         let next = self.trees.len();
         let at = match pattern {
             None => *self.any.get_or_insert(next),
-            Some(HostPattern::Exact(host)) => *self.exact.entry(host.clone()).or_insert(next),
+            Some(HostPattern::Exact(host)) => *self.exact.get_or_insert(host, next),
             Some(HostPattern::Below(suffix)) => {
                 self.longest_below = self.longest_below.max(suffix.len());
-                *self.below.entry(suffix.clone()).or_insert(next)
+                *self.below.get_or_insert(suffix, next)
             }
         };
         if at == next {

@@ -123,7 +123,7 @@ impl Tree {
 
     fn leaf_mut(&mut self, pattern: &PathPattern) -> &mut Leaf {
         if pattern.is_literal() {
-            return self.exact.entry(pattern.as_str().into()).or_default();
+            return self.exact.get_or_insert(pattern.as_str(), Leaf::Empty);
         }
         if self.nodes.is_empty() {
             self.nodes.push(Node::default());
@@ -196,11 +196,14 @@ impl Literals {
     fn insert(&mut self, text: &str, child: u32) {
         *self = match std::mem::take(self) {
             Literals::None => Literals::One(text.into(), child),
-            Literals::One(known, known_child) => Literals::Many(Box::new(
-                [(known, known_child), (text.into(), child)].into_iter().collect(),
-            )),
+            Literals::One(known, known_child) => {
+                let mut children = TextMap::default();
+                children.insert(&known, known_child);
+                children.insert(text, child);
+                Literals::Many(Box::new(children))
+            }
             Literals::Many(mut children) => {
-                children.insert(text.into(), child);
+                children.insert(text, child);
                 Literals::Many(children)
             }
         };
