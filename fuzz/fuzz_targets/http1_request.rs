@@ -78,7 +78,15 @@ fn check_forwarding(mut head: RequestHead) {
     strip_hop_by_hop(&mut head.headers);
     let mut out = Vec::new();
     let upgrade = head.upgrade.as_deref();
-    encode::request(&mut out, &head.method, &head.target, &head.headers, b"", head.body, upgrade);
+    encode::request(
+        &mut out,
+        &head.method,
+        &head.target,
+        &head.headers,
+        b"",
+        head.body,
+        upgrade,
+    );
     // What is written may be longer than what was read, by the framing that we write in full.
     let wide = HeadLimits {
         head_bytes: 1 << 20,

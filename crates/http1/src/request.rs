@@ -81,8 +81,10 @@ fn incomplete(head: &[u8], limits: &HeadLimits) -> Result<(), Refusal> {
         return Err(head::bare_line_feed());
     }
     let too_long = head.len() > limits.head_bytes;
-    let in_request_line = memchr::memchr(b'\n', head).is_none();
-    if in_request_line && (too_long || head.len() > limits.target_bytes.saturating_add(REQUEST_LINE_BYTES)) {
+    let line_end = memchr::memchr(b'\n', head);
+    let longest_line = limits.target_bytes.saturating_add(REQUEST_LINE_BYTES);
+    // Refused whether or not the line is all there, so that it doesn't matter in which pieces a request arrives.
+    if line_end.unwrap_or(head.len()) > longest_line || (line_end.is_none() && too_long) {
         return Err(long_target());
     }
     if too_long {
