@@ -17,19 +17,28 @@ pub(crate) fn new(now: SystemTime) -> RequestId {
 }
 
 fn text_of(uuid: u128) -> [u8; 36] {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = [b'-'; 36];
     let mut at = 0;
     for (index, byte) in uuid.to_be_bytes().into_iter().enumerate() {
         if matches!(index, 4 | 6 | 8 | 10) {
             at += 1;
         }
-        text[at] = DIGITS[usize::from(byte >> 4)];
-        text[at + 1] = DIGITS[usize::from(byte & 15)];
+        text[at..at + 2].copy_from_slice(&DIGITS[usize::from(byte)]);
         at += 2;
     }
     text
 }
+
+/// Both hexadecimal digits of every byte.
+static DIGITS: [[u8; 2]; 256] = {
+    let mut digits = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        digits[byte] = [b"0123456789abcdef"[byte >> 4], b"0123456789abcdef"[byte & 15]];
+        byte += 1;
+    }
+    digits
+};
 
 #[cfg(test)]
 mod tests {

@@ -101,7 +101,7 @@ where
             Incoming::Ended => return,
             // Boxed so that an idle connection doesn't hold the room that a request in progress needs.
             Incoming::Head(head, started) => {
-                Box::pin(exchange(&channel, handler, settings, drain, *head, started)).await
+                Box::pin(exchange(&channel, handler, settings, drain, head, started)).await
             }
             Incoming::Refused(error, started) => {
                 Box::pin(refuse(&channel, handler, settings, error, started)).await;
@@ -196,13 +196,14 @@ async fn exchange<IO, H>(
     handler: &H,
     settings: &Settings,
     drain: &DrainTicket,
-    head: RequestHead,
+    head: Box<RequestHead>,
     started: Instant,
 ) -> Option<Instant>
 where
     IO: AsyncRead + AsyncWrite + Unpin + 'static,
     H: Handler,
 {
+    let head = *head;
     let upgrade = head.upgrade.is_some();
     let client = Client {
         version: head.version,
