@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 pub(crate) use self::fixed::Fixed;
 use crate::compile::{Purpose, compile};
 use crate::kept::Kept;
-use crate::snapshot::Snapshot;
+use crate::snapshot::ListenerRules;
 use crate::sockets::Sockets;
 use crate::source::Source;
 use crate::state::State;
@@ -66,7 +66,9 @@ impl fmt::Display for Refused {
 /// A configuration that was looked at and could run. Nothing was created or changed for it.
 pub(crate) struct Checked {
     pub(crate) loaded: Loaded,
-    pub(crate) snapshot: Arc<Snapshot>,
+    /// What it will listen on. The rest of what was compiled is let go before it is compiled for good: of ten thousand
+    /// routes, two copies at a time would be one too many.
+    listeners: Vec<Arc<ListenerRules>>,
     warnings: Vec<Problem>,
 }
 
@@ -81,7 +83,7 @@ impl Checked {
         let compiled = compile(&loaded, &nothing_kept, slow, Purpose::Check)?;
         Ok(Checked {
             loaded,
-            snapshot: Arc::new(compiled.snapshot),
+            listeners: compiled.snapshot.listeners,
             warnings: compiled.warnings,
         })
     }
@@ -169,11 +171,11 @@ impl Reloader {
     async fn put_in_force(&self, checked: Checked, sockets: &mut Sockets) -> Result<Vec<Problem>, String> {
         let Checked {
             loaded,
-            snapshot,
+            listeners,
             warnings,
         } = checked;
-        let change = sockets.change_to(&snapshot)?;
-        drop(snapshot);
+        let change = sockets.change_to(&listeners)?;
+        drop(listeners);
         let (state, slow) = (self.state.clone(), self.slow.clone());
         let compiled = self
             .aside(move || compile(&loaded, &state.kept, &slow, Purpose::Run))

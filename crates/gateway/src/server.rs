@@ -24,6 +24,9 @@ const BURY: Duration = Duration::from_secs(1);
 /// How long the end of the process waits for the disks of access logs.
 const LOG_PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long a thread for work that blocks waits for more of it.
+const SLOW_KEEP_ALIVE: Duration = Duration::from_secs(2);
+
 /// Threads of the runtime for slow work; more are added for work that blocks.
 const SLOW_THREADS: usize = 2;
 
@@ -59,22 +62,31 @@ struct Signals {
 /// all else that can fail.
 fn start(source: Source) -> Result<(Running, Runtime), String> {
     descriptors_to_begin_with()?;
-    let loaded = source.load().map_err(|problems| problems.to_string())?;
     let slow = Builder::new_multi_thread()
         .worker_threads(SLOW_THREADS)
         .thread_name("slow")
+        .thread_keep_alive(SLOW_KEEP_ALIVE)
         .enable_all()
         .build()
         .map_err(|error| format!("can't start the runtime for slow work: {error}"))?;
-    let checked = Checked::new(loaded, slow.handle()).map_err(|problems| problems.to_string())?;
+    // On a thread of the slow runtime, as reloads are: the next compilation there finds the memory that this one used.
+    let handle = slow.handle().clone();
+    let check = move || {
+        let checked = source.load().and_then(|loaded| Checked::new(loaded, &handle));
+        checked
+            .map(|checked| (source, checked))
+            .map_err(|problems| problems.to_string())
+    };
+    let checked = slow.block_on(slow.handle().spawn_blocking(check));
+    let (source, checked) = checked.map_err(|error| error.to_string())??;
     let file = &checked.loaded.file;
     let workers = worker::count(file.workers)?;
     let fixed = Fixed::new(file, workers);
     let admin_socket = file.admin.as_ref().map(|admin| admin::bind(admin.bind)).transpose()?;
     let admin_address = admin_socket.as_ref().and_then(|socket| socket.local_addr().ok());
 
-    // Until one is in force, the workers know the configuration that was only checked. Nothing reaches them yet.
-    let state = Arc::new(State::new(checked.snapshot.clone()));
+    // Until one is in force, the workers know an empty configuration. Nothing reaches them yet.
+    let state = Arc::new(State::new());
     let mut handles = Vec::with_capacity(workers);
     for number in 0..workers {
         let handle = worker::start(number, state.clone());

@@ -32,6 +32,25 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
+    /// What is in force before the first configuration: it listens nowhere and claims nothing.
+    pub(crate) fn empty() -> Snapshot {
+        Snapshot {
+            router: Router::new(Vec::new()).0,
+            route_of_rule: Vec::new(),
+            routes: Vec::new(),
+            unrouted: Unrouted {
+                policies: Arc::new([]),
+                observers: Observers {
+                    metrics: None,
+                    access_log: None,
+                },
+            },
+            listeners: Vec::new(),
+            drain: Duration::ZERO,
+            effective: serde_json::Value::Null,
+        }
+    }
+
     /// Who learns how a request ended that this route claimed, or none.
     pub(crate) fn observers_of(&self, route: Option<&RouteName>) -> &Observers {
         match route {

@@ -34,16 +34,16 @@ impl Sockets {
     ///
     /// # Errors
     /// Names the address that can't be had. Nothing has changed then.
-    pub(crate) fn change_to(&self, snapshot: &Snapshot) -> Result<Change, String> {
+    pub(crate) fn change_to(&self, listeners: &[Arc<ListenerRules>]) -> Result<Change, String> {
         let mut opened = Vec::new();
-        for rules in &snapshot.listeners {
+        for rules in listeners {
             if !self.bound.contains_key(&rules.key) {
                 let (address, sockets) = open(rules.key.bind, self.workers.len())
                     .map_err(|error| format!("can't listen on {}: {error}", rules.key.bind))?;
                 opened.push((rules.key, address, sockets));
             }
         }
-        let stays = |key: &ListenerKey| snapshot.listeners.iter().any(|rules| rules.key == *key);
+        let stays = |key: &ListenerKey| listeners.iter().any(|rules| rules.key == *key);
         let closed = self.bound.keys().filter(|key| !stays(key)).copied().collect();
         Ok(Change { opened, closed })
     }

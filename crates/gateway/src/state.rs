@@ -35,10 +35,10 @@ pub(crate) struct Tallies {
 }
 
 impl State {
-    /// A state with this configuration and nothing kept, not ready yet.
-    pub(crate) fn new(snapshot: Arc<Snapshot>) -> State {
+    /// A state with an empty configuration and nothing kept, not ready yet.
+    pub(crate) fn new() -> State {
         State {
-            snapshot: Arc::new(ArcSwap::new(snapshot)),
+            snapshot: Arc::new(ArcSwap::from_pointee(Snapshot::empty())),
             kept: Kept::default(),
             ready: AtomicBool::new(false),
             last_reload_failed: AtomicBool::new(false),

@@ -167,10 +167,16 @@ fn settled(gate: &Gate, upstream: &Upstream) -> Held {
     while upstream.open() > 0 && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(50));
     }
+    // Threads for blocking work end some time after it: the fewest that there are is what is held.
+    let mut threads = gate.entries("task");
+    while Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(250));
+        threads = threads.min(gate.entries("task"));
+    }
     Held {
         descriptors: gate.entries("fd"),
         upstream: upstream.open(),
-        threads: gate.entries("task"),
+        threads,
         memory: gate.memory(),
     }
 }
