@@ -16,6 +16,11 @@ const ALWAYS: &[Need] = &[
         reason: "SQLite and aws-lc are C",
     },
     Need {
+        program: "c++",
+        packages: "g++",
+        reason: "libFuzzer is C++",
+    },
+    Need {
         program: "curl",
         packages: "curl",
         reason: "the commands of the README use it",
