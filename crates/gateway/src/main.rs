@@ -31,7 +31,7 @@ mod telemetry;
 
 use std::process::ExitCode;
 
-/// A request makes some twenty short-lived allocations; this allocator does them in a third of the C library's time.
+/// A request makes many short-lived allocations, of which the C library's allocator made too much work.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
