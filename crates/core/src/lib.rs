@@ -20,13 +20,17 @@ pub mod codes;
 mod error;
 
 mod backend;
+mod drain;
+mod handler;
 mod policy;
 mod reply;
 
 pub use backend::Backend;
 pub use body::{Body, BodyStream, Frame};
 pub use ctx::{Connection, Consumer, Ctx, Interim, PathParams, RequestId, RouteName, Scheme, UpstreamFacts};
+pub use drain::{Drain, DrainTicket};
 pub use error::{Error, Result};
+pub use handler::{Arrival, Handler, Sent, Watch};
 pub use headers::{Headers, Known, Name};
 pub use method::Method;
 pub use policy::{Next, Observer, Outcome, Policy};

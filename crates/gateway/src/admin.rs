@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use portcullis_core::{Error, Known, Method, Request, Response, Status, codes};
-use portcullis_http1::server::{self, Arrival, Handler, Sent, Settings};
-use portcullis_http1::{Drain, HeadLimits};
+use portcullis_core::{Arrival, Drain, Error, Handler, Known, Method, Request, Response, Sent, Status, codes};
+use portcullis_http1::HeadLimits;
+use portcullis_http1::server::{self, Settings};
 use tokio::net::TcpListener;
 
 use crate::event_loop;

@@ -1,28 +1,26 @@
 //! Connections in: accepted, counted, decrypted, handed to the protocol that they speak.
 
+mod connection;
+mod socket;
 mod tls;
 
 use std::cell::Cell;
 use std::fs::File;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use portcullis_core::Connection;
-use portcullis_http1::{DrainTicket, server};
-use tokio::io::{AsyncRead, AsyncWrite};
+use portcullis_core::DrainTicket;
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
+use self::connection::Ends;
+use self::socket::Socket;
 pub(crate) use self::tls::acceptor as tls_acceptor;
-use crate::pipeline::Pipeline;
 use crate::snapshot::{ListenerKey, ListenerRules};
 use crate::telemetry::log;
 use crate::worker::Worker;
@@ -183,16 +181,7 @@ fn admit(worker: &Rc<Worker>, rules: Arc<ListenerRules>, stream: TcpStream, peer
     let (Ok(local), Ok(())) = (stream.local_addr(), stream.set_nodelay(true)) else {
         return;
     };
-    // Two kinds of tasks, so that a connection in clear text doesn't hold the room that a handshake needs.
-    match admitted.rules.tls.clone() {
-        None => {
-            let connection = Rc::new(Connection::new(peer, local, None, false));
-            tokio::task::spawn_local(speak(admitted, stream, connection));
-        }
-        Some(acceptor) => {
-            tokio::task::spawn_local(decrypt(admitted, acceptor, stream, (peer, local)));
-        }
-    }
+    connection::begin(admitted, Socket::Tcp(stream), Ends { peer, local });
 }
 
 /// A connection that was taken in: it counts until it is over.
@@ -219,36 +208,4 @@ impl Drop for Admitted {
         self.worker.connections.set(self.worker.connections.get() - 1);
         self.rules.open.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-/// Does the TLS handshake, then speaks HTTP. `ends` are the peer's address and ours.
-async fn decrypt(admitted: Admitted, acceptor: TlsAcceptor, stream: TcpStream, ends: (SocketAddr, SocketAddr)) {
-    let Some(stream) = handshake(acceptor, stream, admitted.rules.settings.head_timeout).await else {
-        let tallies = &admitted.worker.state.tallies;
-        tallies.handshakes_failed.fetch_add(1, Ordering::Relaxed);
-        return;
-    };
-    let server_name = stream.get_ref().1.server_name().map(Box::from);
-    let connection = Rc::new(Connection::new(ends.0, ends.1, server_name, true));
-    speak(admitted, stream, connection).await;
-}
-
-type Handshake = Pin<Box<dyn Future<Output = Option<Box<TlsStream<TcpStream>>>>>>;
-
-/// The handshake, boxed: its state is large, and gone when the connection is idle.
-fn handshake(acceptor: TlsAcceptor, stream: TcpStream, patience: Duration) -> Handshake {
-    Box::pin(async move {
-        let accepted = tokio::time::timeout(patience, acceptor.accept(stream)).await;
-        accepted.ok()?.ok().map(Box::new)
-    })
-}
-
-/// Speaks HTTP/1.1 on a connection until it ends.
-async fn speak<IO>(admitted: Admitted, io: IO, connection: Rc<Connection>)
-where
-    IO: AsyncRead + AsyncWrite + Unpin + 'static,
-{
-    let ticket = admitted.worker.drain.join();
-    let pipeline = Pipeline { admitted, connection };
-    server::serve(io, &pipeline, &pipeline.admitted.rules.settings, &ticket).await;
 }

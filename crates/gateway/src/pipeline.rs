@@ -8,10 +8,10 @@ use std::time::Instant;
 
 use portcullis_core::codes::Fault;
 use portcullis_core::{
-    Backend, Connection, Ctx, Error, Known, Method, Next, Outcome, Reply, Request, Response, Version, codes,
+    Arrival, Backend, Connection, Ctx, Error, Handler, Known, Method, Next, Outcome, Reply, Request, Response, Sent,
+    Version, Watch, codes,
 };
 use portcullis_http1::hop_by_hop;
-use portcullis_http1::server::{Arrival, Handler, Sent, Watch};
 
 use crate::client_identity;
 use crate::listener::Admitted;

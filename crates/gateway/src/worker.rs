@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use arc_swap::cache::Cache;
-use portcullis_http1::Drain;
+use portcullis_core::Drain;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle as JoinTask;
 

@@ -9,13 +9,13 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
-use portcullis_core::{BodyStream, Error, Frame, Headers, Interim, Result, Status, Version, codes};
+use portcullis_core::{BodyStream, Error, Frame, Headers, Interim, Result, Status, Version, Watch, codes};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
 use crate::chunked::{self, Event};
 use crate::framing::BodyLength;
 use crate::head::HeadLimits;
-use crate::server::Watch;
+
 use crate::watchdog::Watchdog;
 use crate::{buffers, encode};
 

@@ -4,6 +4,7 @@
 //! It is strict wherever two readers could take one message for two different ones, for that is how requests are
 //! smuggled.
 
+pub mod authority;
 pub mod chunked;
 pub mod date;
 pub mod encode;
@@ -16,15 +17,12 @@ pub mod buffers;
 pub mod client;
 pub mod server;
 
-mod authority;
 mod channel;
-mod drain;
 mod head;
 mod outbox;
 mod outgoing;
 mod refusal;
 mod watchdog;
 
-pub use drain::{Drain, DrainTicket};
 pub use head::{HeadLimits, HeadScanner};
 pub use refusal::Refusal;

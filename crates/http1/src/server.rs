@@ -1,16 +1,17 @@
 //! The server's side of a connection: requests in, one after the other, responses out.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use portcullis_core::{Body, Error, Interim, Request, Response, Status, Upgrade, Version, codes};
+use portcullis_core::{
+    Arrival, Body, DrainTicket, Error, Handler, Interim, Request, Sent, Status, Upgrade, Version, codes,
+};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::channel::{RequestBody, Shared, takes_interim};
-use crate::drain::DrainTicket;
 use crate::framing::BodyLength;
 use crate::head::{HeadLimits, HeadScanner};
 use crate::outgoing::Outgoing;
@@ -25,52 +26,6 @@ const LINGER_BYTES: usize = 1024 * 1024;
 
 /// How long a new connection may take to send its first request while all are being ended.
 const FIRST_REQUEST: Duration = Duration::from_secs(1);
-
-/// What answers the requests of a connection.
-pub trait Handler {
-    /// What the handler remembers of a request until its response has been sent.
-    type Exchange;
-
-    /// Answers a request.
-    fn call(&self, request: Request, arrival: Arrival) -> impl Future<Output = (Response, Self::Exchange)>;
-
-    /// Answers what is not a request. The connection ends after the answer.
-    fn refuse(&self, error: Error, started: Instant) -> (Response, Self::Exchange);
-
-    /// Learns how the response went out.
-    fn ended(&self, exchange: Self::Exchange, sent: Sent);
-}
-
-/// What a handler learns beside the request itself.
-pub struct Arrival {
-    /// When its first byte was there.
-    pub started: Instant,
-    /// Where interim responses go, for a client that understands them.
-    pub interim: Option<Rc<dyn Interim>>,
-    /// Tells when nobody waits for the answer any more.
-    pub client: Rc<dyn Watch>,
-}
-
-/// The client of a request that is being answered.
-pub trait Watch {
-    /// Ready when the client has broken the connection off. A client that merely sends no more still waits.
-    fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()>;
-}
-
-/// How a response went out.
-#[derive(Clone, Copy, Debug)]
-pub struct Sent {
-    /// The status.
-    pub status: Status,
-    /// Bytes of content that came with the request.
-    pub bytes_in: u64,
-    /// Bytes of content that went out.
-    pub bytes_out: u64,
-    /// Whether all of it went out.
-    pub complete: bool,
-    /// When its last byte was handed to the system, or the attempt to do so ended.
-    pub at: Instant,
-}
 
 /// What a connection may take: time and size.
 #[derive(Clone, Debug)]

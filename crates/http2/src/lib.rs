@@ -1,0 +1,1 @@
+//! The HTTP/2 wire, both sides (RFC 9113), on the `h2` crate. Nothing here knows policies, routes or configuration.
