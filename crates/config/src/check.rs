@@ -3,8 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 
+use crate::acme::Challenge;
 use crate::file::File;
 use crate::formats::fixed_part;
+use crate::listener::{Listener, Tls};
 use crate::policy::PolicySet;
 use crate::policy::api_key::ApiKey;
 use crate::policy::cors::Cors;
@@ -21,6 +23,11 @@ pub(crate) fn problems(sound: &Sound, sink: Sink<'_>) {
     unique_names("listeners", sound.listeners.iter().copied().zip(listeners), sink);
     let routes = sound.file.routes.iter().map(|route| route.name.as_deref());
     unique_names("routes", sound.routes.iter().copied().zip(routes), sink);
+    for (index, listener) in sound.listeners.iter().zip(&sound.file.listeners) {
+        if let Some(written) = &listener.tls {
+            tls(&format!("listeners[{index}].tls"), written, sink);
+        }
+    }
     for (name, set) in &sound.file.policies {
         policy_set(&format!("policies.{name}"), set, sink);
     }
@@ -42,6 +49,16 @@ pub(crate) fn warnings(file: &File, sink: Sink<'_>) {
     {
         let message = "whoever reaches this machine reaches the operators' listener; bind it to 127.0.0.1";
         sink("admin.bind", message.to_owned());
+    }
+    let asked_by_http = |listener: &Listener| {
+        let acme = listener.tls.as_ref().and_then(|tls| tls.acme.as_ref());
+        acme.is_some_and(|acme| acme.challenge == Challenge::Http)
+    };
+    if file.listeners.iter().all(|listener| listener.tls.is_some())
+        && let Some(index) = file.listeners.iter().position(asked_by_http)
+    {
+        let message = "the authority asks on port 80, and no listener speaks without TLS there; add one";
+        sink(&format!("listeners[{index}].tls.acme.challenge"), message.to_owned());
     }
     let mut services = HashSet::new();
     let mut databases = HashSet::new();
@@ -107,6 +124,29 @@ fn unique_names<'a>(list: &str, names: impl Iterator<Item = (usize, Option<&'a s
             sink(&format!("{list}[{index}].name"), message);
         } else {
             seen.insert(name, index);
+        }
+    }
+}
+
+fn tls(path: &str, tls: &Tls, sink: Sink<'_>) {
+    let Some(acme) = &tls.acme else {
+        if tls.certificates.is_empty() {
+            let message = "there is no certificate: list files under `certificates`, or have them issued by `acme`";
+            sink(path, message.to_owned());
+        }
+        return;
+    };
+    if !acme.accept_terms {
+        let message = "an authority issues certificates only to those who accept its terms; read them, and write `accept_terms: true`";
+        sink(&format!("{path}.acme"), message.to_owned());
+    }
+    let mut seen = HashSet::new();
+    for (index, domain) in acme.domains.iter().enumerate() {
+        if !seen.insert(domain) {
+            sink(
+                &format!("{path}.acme.domains[{index}]"),
+                format!("`{domain}` is in the list already"),
+            );
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Every default, each with its reason.
 
+use std::path::PathBuf;
 use std::time;
 
 use crate::listener::{ListenerLimits, ListenerTimeouts};
@@ -62,6 +63,16 @@ pub fn keep_alive() -> KeepAlive {
         // Most servers close idle connections after 60 s or more; a connection that was closed meanwhile costs a retry.
         idle: Duration::seconds(60),
     }
+}
+
+/// The authority of certificates: Let's Encrypt, which issues to everybody for nothing.
+pub fn acme_directory() -> String {
+    "https://acme-v02.api.letsencrypt.org/directory".to_owned()
+}
+
+/// Where accounts and certificates are kept: `acme` beside the configuration file, so that both are found together.
+pub fn acme_storage() -> PathBuf {
+    PathBuf::from("acme")
 }
 
 /// Connections to a target at a time: 1024, the number of workers at which most application servers stop being useful.

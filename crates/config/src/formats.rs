@@ -37,6 +37,9 @@ pub(crate) fn check(format: &str, text: &str) -> Checked {
         "database-url" => address::database(text),
         "host-pattern" => address::host_pattern(text),
         "host-name" => address::host_name(text),
+        "domain-name" => address::domain_name(text),
+        "https-url" => address::https_url(text),
+        "mail-address" => address::mail(text),
         "origin" => address::origin(text),
         "table" => table(text),
         "path-pattern" => path::pattern(text),
@@ -177,6 +180,39 @@ mod tests {
                 ("a.*.com", Err("host")),
                 ("-a.com", Err("host")),
                 ("a..com", Err("host")),
+            ],
+        );
+        table(
+            "domain-name",
+            &[
+                ("Shop.Example.com", Ok("shop.example.com")),
+                ("localhost", Ok("localhost")),
+                ("*.example.com", Err("list the names")),
+                ("127.0.0.1", Err("domain name")),
+                ("[::1]", Err("domain name")),
+                ("a_b.example.com", Err("domain name")),
+                ("shop.example.com:443", Err("domain name")),
+            ],
+        );
+        table(
+            "https-url",
+            &[
+                ("https://ca.test:14000/dir?x", Ok("https://ca.test:14000/dir?x")),
+                ("https://[::1]:14000", Ok("https://[::1]:14000")),
+                ("http://ca.test/dir", Err("https://")),
+                ("https://me@ca.test/", Err("user")),
+                ("https://ca.test/a b", Err("directory")),
+                ("https://ca.test/#a", Err("directory")),
+            ],
+        );
+        table(
+            "mail-address",
+            &[
+                ("ops+acme@example.com", Ok("ops+acme@example.com")),
+                ("mailto:ops@example.com", Err("mail")),
+                ("ops", Err("mail")),
+                ("@example.com", Err("mail")),
+                ("a?b@example.com", Err("mail")),
             ],
         );
         table(

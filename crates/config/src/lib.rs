@@ -22,6 +22,7 @@ pub mod defaults;
 pub mod secret;
 pub mod units;
 
+pub mod acme;
 pub mod database;
 pub mod file;
 pub mod listener;

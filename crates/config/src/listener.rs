@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::acme::Acme;
 use crate::schema::form;
 use crate::{defaults, units};
 
@@ -43,8 +44,11 @@ pub struct Listener {
 #[serde(deny_unknown_fields)]
 pub struct Tls {
     /// The certificates; the client's server name chooses, the first is for clients that name none or another.
-    #[schemars(length(min = 1))]
+    #[serde(default)]
     pub certificates: Vec<Certificate>,
+    /// A certificate that the gate gets and renews by itself. For a name that is among `certificates`, those go before.
+    #[serde(default)]
+    pub acme: Option<Acme>,
     /// The oldest version to speak.
     #[serde(default)]
     pub min_version: TlsVersion,

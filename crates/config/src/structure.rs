@@ -145,6 +145,12 @@ impl<'a> Walk<'a, '_> {
         {
             return self.problem(node.place, "the list is empty; it needs at least one item");
         }
+        if let Some(most) = schema["maxItems"].as_u64()
+            && (items.len() as u64) > most
+        {
+            let message = format!("the list has {} items; it can have {most}", items.len());
+            return self.problem(node.place, message);
+        }
         let each = items.iter().enumerate().map(|(index, item)| {
             self.below(&format!("[{index}]"), |walk| {
                 walk.value(item, &schema["items"], item.place)

@@ -94,6 +94,44 @@ pub(super) fn host_name(text: &str) -> Checked {
     }
 }
 
+/// A name that a certificate can be issued for by one of the challenges that we know: neither takes `*` (RFC 8555,
+/// section 8), and an address is proven in another way (RFC 8738).
+pub(super) fn domain_name(text: &str) -> Checked {
+    let name = text.to_ascii_lowercase();
+    if name.starts_with("*.") {
+        return Err(format!(
+            "`{text}` is many names; an authority issues such a certificate for an entry in DNS only, so list the names"
+        ));
+    }
+    if is_host(&name) && !name.contains('_') && name.parse::<IpAddr>().is_err() && !name.starts_with('[') {
+        return Ok(name);
+    }
+    Err(format!("`{text}` is no domain name, such as `shop.example.com`"))
+}
+
+/// A URL of a server that is reached by TLS alone.
+pub(super) fn https_url(text: &str) -> Checked {
+    let expected = || format!("`{text}` is no URL of a directory, such as `https://authority.example.com/directory`");
+    let rest = text.strip_prefix("https://").ok_or_else(expected)?;
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    if !path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') {
+        return Err(expected());
+    }
+    authority_of(authority).map_err(|what| format!("`{text}` is no URL of a directory: {what}"))?;
+    Ok(text.to_owned())
+}
+
+/// An address of electronic mail, in the form that a `mailto:` URL takes without escapes (RFC 6068, section 2).
+pub(super) fn mail(text: &str) -> Checked {
+    let fine = |byte: u8| byte.is_ascii_alphanumeric() || b".!#$&'*+-/=^_`{|}~".contains(&byte);
+    match text.split_once('@') {
+        Some((person, host)) if !person.is_empty() && person.bytes().all(fine) && is_host(host) => Ok(text.to_owned()),
+        _ => Err(format!(
+            "`{text}` is no address of electronic mail, such as `ops@example.com`"
+        )),
+    }
+}
+
 /// An origin as browsers send it (RFC 6454, section 6.2), with a wildcard for its subdomains, or `*`.
 pub(super) fn origin(text: &str) -> Checked {
     if text == "*" {
