@@ -267,6 +267,21 @@ impl Headers {
         self.push(known, name, value, is_line);
     }
 
+    /// Adds a received field at the end, for the readers of binary protocols, who have no text to lay spans over. The
+    /// reader that calls this has checked that the name is a token and the value holds no control character but tab.
+    pub fn append_received(&mut self, name: &str, value: &[u8]) {
+        let known = Known::from_name(name.as_bytes());
+        self.underscored |= known.is_none() && name.contains('_');
+        let name_at = self.text.len();
+        self.text.extend_from_slice(name.as_bytes());
+        self.text.extend_from_slice(SEPARATOR);
+        let value_at = self.text.len();
+        self.text.extend_from_slice(value);
+        self.text.extend_from_slice(LINE_END);
+        let name = name_at..name_at + name.len();
+        self.push(known, name, value_at..value_at + value.len(), true);
+    }
+
     /// Whether there is a field for which a bit of `names` is set; see [`Known::bit`].
     pub fn any_of(&self, names: u64) -> bool {
         self.present & names != 0
@@ -436,6 +451,13 @@ mod tests {
         }
         headers.remove_lookalikes();
         assert_eq!(headers.iter().collect::<Vec<_>>(), [("my_own", &b"b"[..])]);
+        headers.append_received("x_request_id", b"c");
+        headers.append_received("x_other", b"d");
+        headers.remove_lookalikes();
+        assert_eq!(
+            headers.iter().map(|(name, _)| name).collect::<Vec<_>>(),
+            ["my_own", "x_other"]
+        );
     }
 
     #[test]

@@ -76,7 +76,8 @@ fn absolute(method: &Method, raw: &[u8], headers: &mut Headers) -> Result<Target
     }
 }
 
-fn same_authority(one: &[u8], other: &[u8], default_port: &[u8]) -> bool {
+/// Whether two authorities name the same host and port, where one of them may leave the scheme's own port out.
+pub fn same_authority(one: &[u8], other: &[u8], default_port: &[u8]) -> bool {
     let parts = |authority| {
         let (host, port) = host_and_port(authority);
         (host, port.filter(|port| !port.is_empty() && *port != default_port))
@@ -95,7 +96,7 @@ fn host_and_port(authority: &[u8]) -> (&[u8], Option<&[u8]>) {
 
 /// Whether this is `host[:port]` (RFC 3986 §3.2.2, §3.2.3) without user information. An empty host is valid in `Host`
 /// (RFC 9112 §3.2).
-fn is_authority(authority: &[u8]) -> bool {
+pub fn is_authority(authority: &[u8]) -> bool {
     let (host, port) = host_and_port(authority);
     let port_is_valid = port.is_none_or(|port| port.len() <= 5 && port.iter().all(u8::is_ascii_digit));
     port_is_valid

@@ -22,8 +22,8 @@ const FREE_EXTENSION_BYTES: u64 = 8 * 1024;
 const TRAILER_FIELDS: usize = 64;
 
 /// Fields that no trailer section may hold: they frame, route or authenticate the message, which has long begun
-/// (RFC 9110 §6.5.1). They are dropped.
-const NOT_TRAILERS: u64 = Known::Authorization.bit()
+/// (RFC 9110 §6.5.1). They are dropped. A set of [`Known::bit`].
+pub const NOT_TRAILERS: u64 = Known::Authorization.bit()
     | Known::CacheControl.bit()
     | Known::Connection.bit()
     | Known::ContentEncoding.bit()

@@ -23,7 +23,7 @@ pub struct HeadLimits {
 pub(crate) const FIELDS_ON_STACK: usize = 256;
 
 /// The longest method that is told apart from garbage.
-pub(crate) const METHOD_BYTES: usize = 32;
+pub const METHOD_BYTES: usize = 32;
 
 /// The two empty lines that may stand before a request line.
 pub(crate) const EMPTY_LINE_BYTES: usize = 4;

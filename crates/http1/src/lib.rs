@@ -16,13 +16,13 @@ pub mod response;
 pub mod buffers;
 pub mod client;
 pub mod server;
+pub mod watchdog;
 
 mod channel;
 mod head;
 mod outbox;
 mod outgoing;
 mod refusal;
-mod watchdog;
 
-pub use head::{HeadLimits, HeadScanner};
+pub use head::{HeadLimits, HeadScanner, METHOD_BYTES};
 pub use refusal::Refusal;

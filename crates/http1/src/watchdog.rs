@@ -1,3 +1,5 @@
+//! Time limits for what waits often and almost never in vain.
+
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -10,18 +12,18 @@ use tokio::time::Sleep;
 /// A keep-alive connection waits twice for every request, and almost never in vain. So the timer is not moved at each
 /// wait: it is left to fire at an earlier time, looks at what is due then, and is moved only if it was early.
 #[derive(Default)]
-pub(crate) struct Watchdog {
+pub struct Watchdog {
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
 impl Watchdog {
     /// A watchdog that has no timer yet.
-    pub(crate) const fn new() -> Watchdog {
+    pub const fn new() -> Watchdog {
         Watchdog { sleep: None }
     }
 
     /// Ready once `due` is past. To be polled whenever the operation is pending.
-    pub(crate) fn poll_overdue(&mut self, cx: &mut Context<'_>, due: Instant) -> Poll<()> {
+    pub fn poll_overdue(&mut self, cx: &mut Context<'_>, due: Instant) -> Poll<()> {
         let due = tokio::time::Instant::from_std(due);
         let sleep = self
             .sleep

@@ -1,1 +1,3 @@
 //! The HTTP/2 wire, both sides (RFC 9113), on the `h2` crate. Nothing here knows policies, routes or configuration.
+
+pub mod message;
