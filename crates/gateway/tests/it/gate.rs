@@ -82,7 +82,9 @@ impl Gate {
 
     /// The line that says "ready" comes after those that say what listens where.
     fn await_ready(&mut self) {
-        let lines = self.log.wait(|lines| lines.iter().any(|line| line.contains("ready")));
+        let lines = self.log.wait("the line that says ready", |lines| {
+            lines.iter().any(|line| line.contains("ready"))
+        });
         for line in &lines {
             let Some(address) = address_in(line) else { continue };
             if line.contains("admin") {
@@ -157,7 +159,15 @@ impl Gate {
 
     /// Waits for a line on standard error.
     pub(crate) fn await_log(&self, part: &str) {
-        self.log.wait(|lines| lines.iter().any(|line| line.contains(part)));
+        self.log
+            .wait(part, |lines| lines.iter().any(|line| line.contains(part)));
+    }
+
+    /// Waits for a warning that names this on standard error.
+    pub(crate) fn await_warning(&self, part: &str) {
+        self.log.wait(part, |lines| {
+            lines.iter().any(|line| line.contains(" WARN ") && line.contains(part))
+        });
     }
 
     /// Waits for its end.
@@ -194,7 +204,7 @@ impl Log {
         self.more.notify_all();
     }
 
-    fn wait(&self, found: impl Fn(&[String]) -> bool) -> Vec<String> {
+    fn wait(&self, what: &str, found: impl Fn(&[String]) -> bool) -> Vec<String> {
         let deadline = Instant::now() + PATIENCE;
         let mut state = self.lines.lock().unwrap();
         loop {
@@ -202,11 +212,11 @@ impl Log {
                 return state.0.clone();
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(
-                !state.1 && !left.is_zero(),
-                "waited in vain; the gate's log:\n{}",
-                state.0.join("\n")
-            );
+            if state.1 || left.is_zero() {
+                // The end of the gate looks at the log too, and a lock that is held in a panic would end every other test.
+                drop(state);
+                panic!("waited in vain: {what}");
+            }
             state = self.more.wait_timeout(state, left).unwrap().0;
         }
     }
