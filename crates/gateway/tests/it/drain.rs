@@ -80,7 +80,8 @@ fn a_reload_during_a_drain_is_refused() {
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     eventually("the request at the upstream", || upstream.open() == 1);
     gate.signal("TERM");
-    gate.await_log("draining");
+    // Not the log: its line is written just before.
+    eventually("readiness to end", || gate.ask_admin("/readyz").status == 503);
     let answer = Client::connect(gate.admin()).ask("POST", "/reload", &[], "");
     assert_eq!(answer.status, 503, "{answer}");
     gate.await_log("reload by POST /reload refused");
