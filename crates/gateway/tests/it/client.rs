@@ -214,7 +214,7 @@ impl Client {
 
     fn fill(&mut self) -> io::Result<()> {
         let mut piece = [0; 16 * 1024];
-        match self.stream.read(&mut piece)? {
+        match uninterrupted(|| self.stream.read(&mut piece))? {
             0 => Err(io::Error::new(
                 ErrorKind::UnexpectedEof,
                 format!("closed after {:?}", String::from_utf8_lossy(&self.input)),
@@ -294,6 +294,17 @@ pub(crate) fn socket(address: SocketAddr) -> TcpStream {
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
     stream.set_nodelay(true).unwrap();
     stream
+}
+
+/// Reads again where the read was interrupted. On a socket with a time limit the kernel doesn't do so by itself, not even
+/// after a mere stop of the process or of the whole machine.
+pub(crate) fn uninterrupted(mut read: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match read() {
+            Err(failure) if failure.kind() == ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
 }
 
 /// A field line, its name in small letters.

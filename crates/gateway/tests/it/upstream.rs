@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 
 use super::gate::{PATIENCE, eventually};
+use super::client::uninterrupted;
 
 /// An upstream whose every byte a test decides.
 pub(crate) struct Upstream {
@@ -223,7 +224,7 @@ impl Peer {
 
     fn fill(&mut self) -> io::Result<()> {
         let mut piece = [0; 16 * 1024];
-        match self.stream.read(&mut piece)? {
+        match uninterrupted(|| self.stream.read(&mut piece))? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
             length => {
                 self.input.extend_from_slice(&piece[..length]);
