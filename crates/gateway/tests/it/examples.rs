@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::json;
+use socket2::{Domain, Socket, Type};
 
 use super::client::Client;
 use super::folder::Folder;
@@ -62,10 +64,25 @@ pub(crate) fn repository() -> PathBuf {
         .unwrap()
 }
 
-/// Addresses at which nobody listened a moment ago.
+/// Addresses for a gate that is told its ports by number, each given once.
 pub(crate) fn free_ports<const COUNT: usize>() -> [SocketAddr; COUNT] {
-    let held: [TcpListener; COUNT] = std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").unwrap());
-    held.map(|listener| listener.local_addr().unwrap())
+    static TRIED: AtomicU32 = AtomicU32::new(0);
+    // Below those that the kernel gives to port 0 and to clients (32768 and up): such a port could be that of another test
+    // before the gate listens, or while it is away to be started again. Other runs of these tests begin elsewhere.
+    let (lowest, count) = (20_000, 12_000);
+    let first = std::process::id().wrapping_mul(64);
+    let next = || loop {
+        let number = first.wrapping_add(TRIED.fetch_add(1, Ordering::Relaxed));
+        let port = u16::try_from(lowest + number % count).unwrap();
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let probe = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        // As the gate does, and without listening: a process that is just being started may hold this socket for a moment.
+        probe.set_reuse_address(true).unwrap();
+        if probe.bind(&address.into()).is_ok() {
+            return address;
+        }
+    };
+    std::array::from_fn(|_| next())
 }
 
 #[test]

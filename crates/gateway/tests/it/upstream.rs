@@ -6,9 +6,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
+use socket2::{Domain, Socket, Type};
 
 use super::gate::{PATIENCE, eventually};
 use super::client::uninterrupted;
+
+/// Sockets whose addresses were given away as those of nobody.
+static NOBODY: Mutex<Vec<Socket>> = Mutex::new(Vec::new());
 
 /// An upstream whose every byte a test decides.
 pub(crate) struct Upstream {
@@ -100,7 +104,12 @@ impl Upstream {
 
     /// An address at which nobody listens.
     pub(crate) fn nobody() -> SocketAddr {
-        TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+        // Held and never listened on: an address that is merely free may be that of another test a moment later.
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        let address = socket.local_addr().unwrap().as_socket().unwrap();
+        NOBODY.lock().unwrap().push(socket);
+        address
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
