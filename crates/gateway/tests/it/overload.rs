@@ -7,6 +7,15 @@ use super::client::Client;
 use super::folder::Folder;
 use super::gate::{Gate, eventually};
 
+/// The gate in a process with so many descriptors.
+fn with_descriptors(limit: u32) -> Command {
+    // Those that whoever runs the tests has left open would count.
+    let line = format!("exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; ulimit -n {limit}; exec \"$0\" run portcullis.yaml");
+    let mut command = Command::new("sh");
+    command.args(["-c", &line, env!("CARGO_BIN_EXE_portcullis")]);
+    command
+}
+
 #[test]
 fn a_full_table_of_descriptors_is_survived() {
     let folder = Folder::new();
@@ -14,13 +23,7 @@ fn a_full_table_of_descriptors_is_survived() {
         "portcullis.yaml",
         "listeners: [127.0.0.1:0]\nroutes:\n  - {path: /**, to: {respond: here}}\n",
     );
-    let mut command = Command::new("sh");
-    command.args([
-        "-c",
-        "ulimit -n 60; exec \"$0\" run portcullis.yaml",
-        env!("CARGO_BIN_EXE_portcullis"),
-    ]);
-    let gate = Gate::spawn(folder, command);
+    let gate = Gate::spawn(folder, with_descriptors(60));
     let mut crowd: Vec<Client> = (0..100).map(|_| gate.connect()).collect();
     let mut served = 0;
     for client in &mut crowd {
@@ -56,12 +59,7 @@ fn too_few_descriptors_to_start_are_told_in_one_line() {
     );
     // From what a process needs to be loaded at all, up to the first limit with which the gate starts.
     for (failures, limit) in (5..60).enumerate() {
-        let mut gate = Command::new("sh")
-            .args([
-                "-c",
-                &format!("ulimit -n {limit}; exec \"$0\" run portcullis.yaml"),
-                env!("CARGO_BIN_EXE_portcullis"),
-            ])
+        let mut gate = with_descriptors(limit)
             .current_dir(folder.path())
             .env("PORTCULLIS_WORKERS", "2")
             .stdin(Stdio::null())
@@ -92,13 +90,7 @@ fn it_is_logged_once_and_not_for_each_connection() {
         "portcullis.yaml",
         "listeners: [127.0.0.1:0]\nroutes:\n  - {path: /**, to: {respond: here}}\n",
     );
-    let mut command = Command::new("sh");
-    command.args([
-        "-c",
-        "ulimit -n 60; exec \"$0\" run portcullis.yaml",
-        env!("CARGO_BIN_EXE_portcullis"),
-    ]);
-    let gate = Gate::spawn(folder, command);
+    let gate = Gate::spawn(folder, with_descriptors(60));
     let crowd: Vec<Client> = (0..150).map(|_| gate.connect()).collect();
     gate.await_log("descriptor");
     drop(crowd);
