@@ -169,13 +169,15 @@ fn upstreams_by_tls_are_verified() {
             std::thread::spawn(move || answer_once(rustls::StreamOwned::new(session, stream)));
         }
     });
+    // A handshake counts as connecting, and on a busy machine it takes longer than the second that is usual.
+    let target = format!("targets: [\"https://{address}\"], timeout: {{connect: 20s}}");
     let gate = Gate::start_in(
         folder,
         &format!(
             "listeners: [127.0.0.1:0]\nservices:\n\
-             \x20 trusted: {{targets: [\"https://{address}\"], tls: {{ca: ca.pem, server_name: upstream.test}}}}\n\
-             \x20 unknown: {{targets: [\"https://{address}\"], tls: {{server_name: upstream.test}}}}\n\
-             \x20 misnamed: {{targets: [\"https://{address}\"], tls: {{ca: ca.pem, server_name: other.test}}}}\n\
+             \x20 trusted: {{{target}, tls: {{ca: ca.pem, server_name: upstream.test}}}}\n\
+             \x20 unknown: {{{target}, tls: {{server_name: upstream.test}}}}\n\
+             \x20 misnamed: {{{target}, tls: {{ca: ca.pem, server_name: other.test}}}}\n\
              routes:\n  - {{path: /trusted, to: {{service: trusted}}}}\n  - {{path: /unknown, to: {{service: unknown}}}}\n\
              \x20 - {{path: /misnamed, to: {{service: misnamed}}}}\n"
         ),
