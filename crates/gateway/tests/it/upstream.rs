@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 use socket2::{Domain, Socket, Type};
 
-use super::gate::{PATIENCE, eventually};
 use super::client::uninterrupted;
+use super::gate::{PATIENCE, eventually};
 
 /// Sockets whose addresses were given away as those of nobody.
 static NOBODY: Mutex<Vec<Socket>> = Mutex::new(Vec::new());
