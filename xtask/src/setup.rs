@@ -25,6 +25,11 @@ const ALWAYS: &[Need] = &[
         packages: "curl",
         reason: "the commands of the README use it",
     },
+    Need {
+        program: "python3",
+        packages: "python3",
+        reason: "commands of the question bank use it",
+    },
 ];
 
 const BROWSER: &[Need] = &[
