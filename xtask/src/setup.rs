@@ -71,24 +71,33 @@ fn install(missing: &[&Need]) -> Result<(), String> {
         );
     }
     let packages: Vec<&str> = missing.iter().map(|need| need.packages).collect();
-    let line = format!("apt-get install -y -qq --no-install-recommends {}", packages.join(" "));
+    let line = format!("install -y -qq --no-install-recommends {}", packages.join(" "));
     if !(process::exists("apt-get") && rustix::process::geteuid().is_root()) {
         let programs: Vec<&str> = missing.iter().map(|need| need.program).collect();
         return Err(format!(
-            "please install {}; on Debian, as root: {line}",
+            "please install {}; on Debian, as root: apt-get {line}",
             programs.join(" and ")
         ));
     }
-    let quietly = |line: &str| {
+    let apt = |line: &str| {
+        // Another one may be at work, as on a machine that was just started, and a download may break off.
+        let line = format!("apt-get -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 {line}");
         process::run_command(
-            line,
-            process::command(line)
+            &line,
+            process::command(&line)
                 .env("DEBIAN_FRONTEND", "noninteractive")
                 .stdout(std::process::Stdio::null()),
         )
     };
-    // The lists of packages may be too old, or not there at all, as in an image of a container.
-    quietly(&line).or_else(|_| quietly("apt-get update -qq").and_then(|()| quietly(&line)))
+    apt(&line).or_else(|_| {
+        // The lists of packages may be too old, or not there at all, as in an image of a container. An update that fails for
+        // one of many sources may still have brought what is needed.
+        let updated = apt("update -qq");
+        apt(&line).map_err(|reason| match updated {
+            Ok(()) => reason,
+            Err(first) => format!("{first}; {reason}"),
+        })
+    })
 }
 
 fn component(name: &str, probe: &str) -> Result<(), String> {
