@@ -108,14 +108,15 @@ fn component(name: &str, probe: &str) -> Result<(), String> {
         .map_err(|reason| format!("{reason}; please install {name} for the Rust in use"))
 }
 
-/// Sees to it that a subcommand of Cargo is there.
+/// Sees to it that a subcommand of Cargo is there. One that is missing is built in the version that is known to build with
+/// our Rust: the newest may want a newer one on any day.
 ///
 /// # Errors
 /// When it is missing and can't be built.
-pub(crate) fn cargo_subcommand(name: &str) -> Result<(), String> {
+pub(crate) fn cargo_subcommand(name: &str, version: &str) -> Result<(), String> {
     if process::exists(&format!("cargo-{name}")) {
         return Ok(());
     }
     println!("`cargo {name}` is missing: building it once");
-    process::run(&format!("cargo install --locked --quiet cargo-{name}"))
+    process::run(&format!("cargo install --locked --quiet cargo-{name}@{version}"))
 }
