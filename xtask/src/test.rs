@@ -134,13 +134,13 @@ fn fuzz() -> Result<(), String> {
         std::fs::read_dir(process::root().join("fuzz/fuzz_targets")).map_err(|failure| failure.to_string())?;
     let mut names: Vec<String> = targets
         .filter_map(|entry| Some(entry.ok()?.path().file_stem()?.to_str()?.to_owned()))
-        // The seed is fixed, so that what fails here is about the change and not about luck: searching is for longer runs.
         .collect();
     names.sort_unstable();
     for name in &names {
         let corpus = format!("fuzz/corpus/{name}");
         std::fs::create_dir_all(process::root().join(&corpus)).map_err(|failure| failure.to_string())?;
         let seconds = FUZZ.as_secs();
+        // The seed is fixed, so that what fails here is about the change and not about luck: searching is for longer runs.
         // Without a sanitizer it runs on the stable compiler, which needs to be told that fuzzing's flags are meant.
         let line = format!(
             "cargo fuzz run --sanitizer none {name} {corpus} fuzz/seeds/{name} -- -seed=1 -max_total_time={seconds} -verbosity=0 -print_final_stats=1"
