@@ -26,6 +26,11 @@ pub struct Listener {
     /// Speak TLS on it.
     #[serde(default)]
     pub tls: Option<Tls>,
+    /// Redirect every request in clear text to HTTPS on this port, usually 443 (308). What lies below
+    /// `/.well-known/acme-challenge/` is answered all the same.
+    #[serde(default)]
+    #[schemars(range(min = 1))]
+    pub redirect_to_https: Option<u16>,
     /// Networks of proxies before us whose `Forwarded` and `X-Forwarded-*` fields and `X-Request-Id` are believed.
     /// From anybody else they are replaced.
     #[serde(default)]
@@ -52,9 +57,20 @@ pub struct Tls {
     /// The oldest version to speak.
     #[serde(default)]
     pub min_version: TlsVersion,
+    /// Refuse clients whose server name no certificate is for, and those that name none, in place of giving them the
+    /// first certificate.
+    #[serde(default)]
+    pub strict_sni: bool,
+    /// Ask clients for certificates.
+    #[serde(default)]
+    pub client_certificates: Option<ClientCertificates>,
+    /// Tell browsers to come by TLS only, with `Strict-Transport-Security` on every answer (RFC 6797).
+    #[serde(default)]
+    pub hsts: Option<Hsts>,
 }
 
-/// A certificate chain and its key, as PEM files. Paths are relative to the configuration file.
+/// A certificate chain and its key, as PEM files. Paths are relative to the configuration file. Files that change are
+/// read again within seconds; what can't be used then leaves the old ones in force.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Certificate {
@@ -64,6 +80,59 @@ pub struct Certificate {
     /// The private key.
     #[schemars(extend("format" = "path"))]
     pub key: PathBuf,
+    /// An OCSP response of the authority, as a DER file, for clients that ask for it (RFC 6066, section 8). One that is
+    /// out of date or of another certificate is left out.
+    #[serde(default)]
+    #[schemars(extend("format" = "path"))]
+    pub ocsp: Option<PathBuf>,
+}
+
+/// Which certificates clients show, and what becomes of them. Short form: the file of authorities.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(transform = form::short("ca"))]
+pub struct ClientCertificates {
+    /// A PEM file of the authorities that clients' certificates must come from.
+    #[schemars(extend("format" = "path"))]
+    pub ca: PathBuf,
+    /// Whether a client may come without one.
+    #[serde(default)]
+    pub mode: ClientCertificateMode,
+    /// A PEM file with a list of revoked certificates of each authority. With it, a certificate whose authority has no
+    /// list there, or one that is out of date, is refused.
+    #[serde(default)]
+    #[schemars(extend("format" = "path"))]
+    pub crl: Option<PathBuf>,
+    /// Hand the certificate on to backends, as `Client-Cert` (RFC 9440). Fields of that name that clients send are
+    /// removed always.
+    #[serde(default)]
+    pub forward: bool,
+}
+
+/// Whether a client may come without a certificate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientCertificateMode {
+    /// No: the handshake fails.
+    #[default]
+    Required,
+    /// Yes; one that it shows must be good.
+    Optional,
+}
+
+/// `Strict-Transport-Security`. Short form: how long it holds.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(transform = form::short("max_age"))]
+pub struct Hsts {
+    /// How long a browser remembers it, such as `365d`. `0s` makes it forget.
+    pub max_age: units::Duration,
+    /// It holds for all names below the host too.
+    #[serde(default)]
+    pub include_subdomains: bool,
+    /// Agree to be listed in browsers themselves, which is hard to undo.
+    #[serde(default)]
+    pub preload: bool,
 }
 
 /// A version of TLS.

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::{Headers, Known, Name, Status};
+use crate::{ClientCertificate, Headers, Known, Name, Status};
 
 /// The facts about one request: who, where, when, which route. No services.
 #[derive(Debug)]
@@ -65,6 +65,8 @@ pub struct Connection {
     pub tls_server_name: Option<Box<str>>,
     /// Whether the connection speaks TLS.
     pub tls: bool,
+    /// The certificate that the client showed, where the listener asks for one. It was verified.
+    pub client_certificate: Option<Box<ClientCertificate>>,
 }
 
 impl Connection {
@@ -77,6 +79,7 @@ impl Connection {
             local,
             tls_server_name,
             tls,
+            client_certificate: None,
         }
     }
 }

@@ -14,6 +14,7 @@ mod body;
 mod request;
 mod response;
 
+mod client_certificate;
 mod ctx;
 
 pub mod codes;
@@ -27,6 +28,7 @@ mod reply;
 
 pub use backend::Backend;
 pub use body::{Body, BodyStream, Frame};
+pub use client_certificate::ClientCertificate;
 pub use ctx::{Connection, Consumer, Ctx, Interim, PathParams, RequestId, RouteName, Scheme, UpstreamFacts};
 pub use drain::{Drain, DrainTicket};
 pub use error::{Error, Result};

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use ipnet::IpNet;
 use portcullis_core::{Ctx, Headers, Known, RequestId, Scheme};
 
@@ -15,21 +17,33 @@ const TOLD_BY_PROXIES: [Known; 6] = [
     Known::XRequestId,
 ];
 
-const TOLD_BY_PROXIES_SET: u64 = {
+const TOLD_BY_PROXIES_SET: u64 = set_of(&TOLD_BY_PROXIES);
+
+/// Fields in which only the gate itself says who the client is: from anybody, trusted proxies too, they are removed,
+/// whether or not the route authenticates and the listener asks for certificates. A backend that sees one can rely on
+/// it (RFC 9440 §4).
+const SAID_BY_US: [Known; 3] = [Known::XConsumer, Known::ClientCert, Known::ClientCertChain];
+
+const SAID_BY_US_SET: u64 = set_of(&SAID_BY_US);
+
+const fn set_of(names: &[Known]) -> u64 {
     let mut set = 0;
     let mut at = 0;
-    while at < TOLD_BY_PROXIES.len() {
-        set |= TOLD_BY_PROXIES[at].bit();
+    while at < names.len() {
+        set |= names[at].bit();
         at += 1;
     }
     set
-};
+}
 
 /// Believes what a trusted peer says of the client, and removes what anybody else does.
 pub(crate) fn establish(cx: &mut Ctx, headers: &mut Headers, trusted: &[IpNet]) {
     headers.remove_lookalikes();
-    // Only the gate itself says who the consumer is, whoever asks and whether or not the route authenticates.
-    headers.remove(Known::XConsumer);
+    if headers.any_of(SAID_BY_US_SET) {
+        for name in SAID_BY_US {
+            headers.remove(name);
+        }
+    }
     if !headers.any_of(TOLD_BY_PROXIES_SET) {
         return;
     }
@@ -49,6 +63,15 @@ pub(crate) fn establish(cx: &mut Ctx, headers: &mut Headers, trusted: &[IpNet]) 
     }
     if let Some(id) = headers.get(Known::XRequestId).and_then(RequestId::new) {
         cx.request_id = id;
+    }
+}
+
+/// Tells the backend which certificate the client showed (RFC 9440 §2.2), if it did.
+pub(crate) fn forward_certificate(cx: &Ctx, headers: &mut Headers) {
+    if let Some(certificate) = &cx.connection.client_certificate {
+        // A byte sequence of RFC 8941 §3.3.5.
+        let value = format!(":{}:", STANDARD.encode(&certificate.der));
+        headers.append(Known::ClientCert, value);
     }
 }
 

@@ -13,14 +13,14 @@ use portcullis_backends::table::schema::Schema;
 use portcullis_backends::{files, redirect, respond, service};
 use portcullis_config::route::{Route as WrittenRoute, To, ToTable};
 use portcullis_config::{Loaded, Problem, Problems, effective, listener as written_listener};
-use portcullis_core::{Backend, Ctx, Error, Reply, Request, RouteName, codes};
+use portcullis_core::{Backend, Ctx, Error, Headers, Known, Reply, Request, RouteName, codes};
 use portcullis_http1::HeadLimits;
 use portcullis_http1::server::Settings;
 use tokio::runtime::Handle;
 
 use self::guards::{Guards, Policies};
 use crate::kept::Kept;
-use crate::listener::tls_acceptor;
+use crate::listener::{ListenerTls, TlsSurroundings};
 use crate::router::{Finding, PathPattern, Router};
 use crate::snapshot::{ListenerKey, ListenerRules, Observers, Route, Snapshot, Told};
 
@@ -44,6 +44,7 @@ pub(crate) fn compile(loaded: &Loaded, kept: &Kept, slow: &Handle, purpose: Purp
         slow,
         purpose,
         problems: Vec::new(),
+        warnings: Vec::new(),
         forwards: HashMap::new(),
     };
     let names = names::of_routes(&loaded.file.routes);
@@ -64,7 +65,8 @@ pub(crate) fn compile(loaded: &Loaded, kept: &Kept, slow: &Handle, purpose: Purp
     let findings = findings
         .into_iter()
         .filter_map(|finding| compiler.warning(&finding, told, &routes));
-    let warnings = loaded.warnings.iter().cloned().chain(findings).collect();
+    let known = loaded.warnings.iter().chain(&compiler.warnings).cloned();
+    let warnings = known.chain(findings).collect();
     let snapshot = Snapshot {
         router,
         route_of_rule,
@@ -90,6 +92,7 @@ struct Compiler<'c> {
     slow: &'c Handle,
     purpose: Purpose,
     problems: Vec<Problem>,
+    warnings: Vec<Problem>,
     /// The ends of routes in services, by service and stripped prefix: routes that agree in both share one.
     forwards: HashMap<(String, Option<String>), Arc<dyn Backend>>,
 }
@@ -120,18 +123,13 @@ impl Compiler<'_> {
     fn listeners(&mut self) -> Vec<Arc<ListenerRules>> {
         let mut listeners: Vec<Arc<ListenerRules>> = Vec::new();
         for (index, listener) in self.loaded.file.listeners.iter().enumerate() {
-            let tls = listener
-                .tls
-                .as_ref()
-                .map(|tls| tls_acceptor(tls, &self.loaded.base))
-                .transpose();
-            let Some(tls) = self.check(&format!("listeners[{index}].tls"), tls) else {
-                continue;
-            };
             let nth = listeners.iter().filter(|other| other.key.bind == listener.bind).count();
             let key = ListenerKey {
                 bind: listener.bind,
                 nth,
+            };
+            let Some(tls) = self.tls(&format!("listeners[{index}].tls"), key, listener) else {
+                continue;
             };
             let name = listener.name.clone().unwrap_or_else(|| listener.bind.to_string());
             listeners.push(Arc::new(ListenerRules {
@@ -142,9 +140,36 @@ impl Compiler<'_> {
                 trusted_proxies: listener.trusted_proxies.clone(),
                 max_connections: listener.limits.connections,
                 tls,
+                forward_certificates: forwards_certificates(listener),
+                redirect_to_https: listener.redirect_to_https,
+                answer: answer_of(listener),
             }));
         }
         listeners
+    }
+
+    /// TLS of a listener, where it speaks that; or a problem.
+    fn tls(
+        &mut self,
+        path: &str,
+        key: ListenerKey,
+        listener: &written_listener::Listener,
+    ) -> Option<Option<ListenerTls>> {
+        let Some(written) = &listener.tls else {
+            return Some(None);
+        };
+        let around = TlsSurroundings {
+            base: &self.loaded.base,
+            key,
+            tickets: self.kept.tickets.clone(),
+            protocols: vec![b"http/1.1".to_vec()],
+            issued: None,
+        };
+        let mut odd = Vec::new();
+        let tls = ListenerTls::load(written, around, &mut |what| odd.push(what));
+        let odd = odd.into_iter().map(|what| self.loaded.problem(path, what));
+        self.warnings.extend(odd);
+        self.check(path, tls).map(Some)
     }
 
     fn pools(&mut self) -> BTreeMap<String, Arc<service::Pool>> {
@@ -309,6 +334,26 @@ fn settings_of(listener: &written_listener::Listener) -> Settings {
         idle_timeout: listener.timeouts.idle.0,
         write_timeout: listener.timeouts.write.0,
     }
+}
+
+fn forwards_certificates(listener: &written_listener::Listener) -> bool {
+    let clients = listener.tls.as_ref().and_then(|tls| tls.client_certificates.as_ref());
+    clients.is_some_and(|clients| clients.forward)
+}
+
+/// Fields of every answer on a listener.
+fn answer_of(listener: &written_listener::Listener) -> Option<Headers> {
+    let hsts = listener.tls.as_ref()?.hsts.as_ref()?;
+    let mut answer = Headers::new();
+    let mut value = format!("max-age={}", hsts.max_age.0.as_secs());
+    if hsts.include_subdomains {
+        value.push_str("; includeSubDomains");
+    }
+    if hsts.preload {
+        value.push_str("; preload");
+    }
+    answer.append(Known::StrictTransportSecurity, value);
+    Some(answer)
 }
 
 /// Stands for a table when a configuration is only looked at.

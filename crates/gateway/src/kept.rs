@@ -12,6 +12,7 @@ use portcullis_policies::access_log::sink::Sinks;
 use portcullis_policies::metrics::registry::Registry as Metrics;
 use portcullis_policies::rate_limit::registry::Registry as RateLimits;
 
+use crate::listener::Tickets;
 use crate::snapshot::ListenerKey;
 
 /// The registries of what lives through reloads.
@@ -27,6 +28,8 @@ pub(crate) struct Kept {
     pub(crate) metrics: Arc<Metrics>,
     /// Open databases.
     pub(crate) databases: Databases,
+    /// The keys of session tickets.
+    pub(crate) tickets: Arc<Tickets>,
     /// How many connections each listener has.
     listeners: Mutex<HashMap<ListenerKey, Weak<AtomicU32>>>,
 }

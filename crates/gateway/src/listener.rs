@@ -20,7 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use self::connection::Ends;
 use self::socket::Socket;
-pub(crate) use self::tls::acceptor as tls_acceptor;
+pub(crate) use self::tls::{ListenerTls, Surroundings as TlsSurroundings, Tickets, watch as watch_certificates};
 use crate::snapshot::{ListenerKey, ListenerRules};
 use crate::telemetry::log;
 use crate::worker::Worker;

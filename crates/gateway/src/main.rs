@@ -10,6 +10,7 @@ mod server;
 mod client_identity;
 mod clock;
 mod event_loop;
+mod https_redirect;
 mod listener;
 mod pipeline;
 mod request_id;

@@ -14,6 +14,7 @@ use portcullis_core::{
 use portcullis_http1::hop_by_hop;
 
 use crate::client_identity;
+use crate::https_redirect;
 use crate::listener::Admitted;
 use crate::request_id;
 use crate::respond::{self, Wants};
@@ -68,10 +69,17 @@ impl Handler for Pipeline {
         let snapshot = self.admitted.worker.snapshot();
         let mut cx = self.context(arrival.started);
         cx.interim = arrival.interim;
-        client_identity::establish(&mut cx, &mut request.headers, &self.admitted.rules.trusted_proxies);
+        let rules = &*self.admitted.rules;
+        client_identity::establish(&mut cx, &mut request.headers, &rules.trusted_proxies);
+        if rules.forward_certificates {
+            client_identity::forward_certificate(&cx, &mut request.headers);
+        }
         hop_by_hop::strip_hop_by_hop(&mut request.headers);
 
-        let found = find_route(&snapshot, &mut cx, &request);
+        let found = match rules.redirect_to_https {
+            Some(port) if https_redirect::is_due(&cx, &request) => Err(Refusal::ClearText(port)),
+            _ => find_route(&snapshot, &mut cx, &request),
+        };
         let observers = snapshot.observers_of(cx.route.as_ref());
         let texts = if observers.want_texts() {
             Texts::of(&request)
@@ -84,6 +92,8 @@ impl Handler for Pipeline {
 
         let next = match &found {
             Ok(route) => Next::new(&route.policies, &*route.backend),
+            // What leads to HTTPS has nothing to guard, and a client that is asked for a key would send it in clear text.
+            Err(refusal @ Refusal::ClearText(_)) => Next::new(&[], refusal),
             Err(refusal) => Next::new(&snapshot.unrouted.policies, refusal),
         };
         let result = unless_gone(next.run(&mut cx, request), &*arrival.client).await;
@@ -91,7 +101,7 @@ impl Handler for Pipeline {
             Ok(response) => (response, None),
             Err(error) => (respond::failure(&cx, &error, wants), Some(error)),
         };
-        respond::complete(&cx, &mut response);
+        respond::complete(&cx, self.admitted.rules.answer.as_ref(), &mut response);
         drop(found);
         (
             response,
@@ -110,7 +120,7 @@ impl Handler for Pipeline {
         let snapshot = self.admitted.worker.snapshot();
         let cx = self.context(started);
         let mut response = respond::failure(&cx, &error, Wants::Problem);
-        respond::complete(&cx, &mut response);
+        respond::complete(&cx, self.admitted.rules.answer.as_ref(), &mut response);
         let exchange = Exchange {
             cx,
             error: Some(error),
@@ -201,13 +211,18 @@ fn find_route<'s>(snapshot: &'s Snapshot, cx: &mut Ctx, request: &Request) -> Re
 enum Refusal {
     NotFound,
     MethodNotAllowed(String),
+    /// The listener leads to HTTPS, on this port.
+    ClearText(u16),
 }
 
 impl Backend for Refusal {
-    fn call<'a>(&'a self, _: &'a mut Ctx, _: Request) -> Reply<'a> {
-        Reply::from(match self {
-            Refusal::NotFound => Error::new(&codes::ROUTE_NOT_FOUND),
-            Refusal::MethodNotAllowed(allow) => Error::new(&codes::METHOD_NOT_ALLOWED).with_header(Known::Allow, allow),
+    fn call<'a>(&'a self, _: &'a mut Ctx, request: Request) -> Reply<'a> {
+        Reply::now(match self {
+            Refusal::NotFound => Err(Error::new(&codes::ROUTE_NOT_FOUND)),
+            Refusal::MethodNotAllowed(allow) => {
+                Err(Error::new(&codes::METHOD_NOT_ALLOWED).with_header(Known::Allow, allow))
+            }
+            Refusal::ClearText(port) => https_redirect::answer(&request, *port),
         })
     }
 }

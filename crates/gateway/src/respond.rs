@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use portcullis_core::codes::{Code, Fault};
-use portcullis_core::{Ctx, Error, Headers, Known, Response};
+use portcullis_core::{Ctx, Error, Headers, Known, Name, Response};
 
 /// The name of this gateway in `Proxy-Status` (RFC 9209).
 const NAME: &str = "portcullis";
@@ -38,9 +38,16 @@ impl Wants {
     }
 }
 
-/// Puts the fields that hold for every answer of this request onto a response.
-pub(crate) fn complete(cx: &Ctx, response: &mut Response) {
+/// Puts the fields that hold for every answer of this request, and of its listener, onto a response.
+pub(crate) fn complete(cx: &Ctx, of_listener: Option<&Headers>, response: &mut Response) {
     cx.put_answer_into(&mut response.headers);
+    if let Some(fields) = of_listener {
+        for (known, name, value) in fields.iter_known() {
+            response
+                .headers
+                .set(known.map_or(Name::Other(name), |known| Name::Cased(known, name)), value);
+        }
+    }
     response.headers.set(Known::XRequestId, cx.request_id.as_bytes());
 }
 
@@ -143,7 +150,7 @@ mod tests {
             SystemTime::now(),
         );
         let mut response = failure(&cx, error, wants);
-        complete(&cx, &mut response);
+        complete(&cx, None, &mut response);
         let Body::Full(body) = std::mem::take(&mut response.body) else {
             panic!("a failure has a whole body")
         };

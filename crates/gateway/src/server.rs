@@ -11,6 +11,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin;
+use crate::listener::watch_certificates;
 use crate::reload::{Asker, Checked, Fixed, Reloader};
 use crate::sockets::Sockets;
 use crate::source::Source;
@@ -110,6 +111,7 @@ fn start(source: Source) -> Result<(Running, Runtime), String> {
         Signals::new().map_err(|error| format!("can't listen to signals: {error}"))?
     };
     announce(&urls, workers, state.snapshot.load().routes.len(), admin_address);
+    slow.spawn(watch_certificates(state.clone()));
     state.ready.store(true, Ordering::Release);
     log::info("ready");
     Ok((

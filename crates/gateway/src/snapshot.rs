@@ -6,11 +6,12 @@ use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use portcullis_core::{Backend, Ctx, Observer, Outcome, Policy, RouteName};
+use portcullis_core::{Backend, Ctx, Headers, Observer, Outcome, Policy, RouteName};
 use portcullis_http1::server::Settings;
 use portcullis_policies::access_log::AccessLog;
 use portcullis_policies::metrics::Metrics;
 
+use crate::listener::ListenerTls;
 use crate::router::Router;
 
 /// Everything that decides on a request.
@@ -128,5 +129,11 @@ pub(crate) struct ListenerRules {
     pub(crate) settings: Settings,
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) max_connections: u32,
-    pub(crate) tls: Option<tokio_rustls::TlsAcceptor>,
+    pub(crate) tls: Option<ListenerTls>,
+    /// Whether backends see the certificates of clients, as `Client-Cert`.
+    pub(crate) forward_certificates: bool,
+    /// The port of HTTPS to which requests in clear text are redirected.
+    pub(crate) redirect_to_https: Option<u16>,
+    /// Fields of every answer on this listener, where it has any.
+    pub(crate) answer: Option<Headers>,
 }

@@ -82,6 +82,8 @@ known_names! {
     Allow = "Allow";
     Authorization = "Authorization";
     CacheControl = "Cache-Control";
+    ClientCert = "Client-Cert";
+    ClientCertChain = "Client-Cert-Chain";
     Connection = "Connection";
     ContentEncoding = "Content-Encoding";
     ContentLength = "Content-Length";
@@ -116,6 +118,7 @@ known_names! {
     RetryAfter = "Retry-After";
     Server = "Server";
     SetCookie = "Set-Cookie";
+    StrictTransportSecurity = "Strict-Transport-Security";
     Te = "TE";
     Traceparent = "traceparent";
     Trailer = "Trailer";

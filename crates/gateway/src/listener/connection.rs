@@ -1,20 +1,17 @@
 //! The way of one connection: what a proxy before us says of it, TLS, and the protocol that it speaks.
 
-use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use portcullis_core::Connection;
 use portcullis_http1::server;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
+use super::tls::{Handshake, Unserved, handshake};
 use super::{Admitted, Socket};
 use crate::pipeline::Pipeline;
+use crate::telemetry::log;
 
 /// The two ends of a connection.
 #[derive(Clone, Copy)]
@@ -26,37 +23,35 @@ pub(super) struct Ends {
 /// Starts to serve a connection that was taken in.
 pub(super) fn begin(admitted: Admitted, socket: Socket, ends: Ends) {
     // Two kinds of tasks, so that a connection in clear text doesn't hold the room that a handshake needs.
-    match admitted.rules.tls.clone() {
+    match &admitted.rules.tls {
         None => {
             let connection = Rc::new(Connection::new(ends.peer, ends.local, None, false));
             tokio::task::spawn_local(speak(admitted, socket, connection));
         }
-        Some(acceptor) => {
-            tokio::task::spawn_local(decrypt(admitted, acceptor, socket, ends));
+        Some(tls) => {
+            let handshake = handshake(tls, socket, admitted.rules.settings.head_timeout);
+            tokio::task::spawn_local(decrypt(admitted, handshake, ends));
         }
     }
 }
 
 /// Does the TLS handshake, then speaks HTTP.
-async fn decrypt(admitted: Admitted, acceptor: TlsAcceptor, socket: Socket, ends: Ends) {
-    let Some(stream) = handshake(acceptor, socket, admitted.rules.settings.head_timeout).await else {
-        let tallies = &admitted.worker.state.tallies;
-        tallies.handshakes_failed.fetch_add(1, Ordering::Relaxed);
-        return;
+async fn decrypt(admitted: Admitted, handshake: Handshake, ends: Ends) {
+    let secured = match handshake.await {
+        Ok(secured) => secured,
+        Err(Unserved::Proved) => return,
+        Err(unserved) => {
+            let tallies = &admitted.worker.state.tallies;
+            tallies.handshakes_failed.fetch_add(1, Ordering::Relaxed);
+            if let Unserved::Refused(error) = unserved {
+                log::refused_client(&admitted.rules.name, ends.peer, &error);
+            }
+            return;
+        }
     };
-    let server_name = stream.get_ref().1.server_name().map(Box::from);
-    let connection = Rc::new(Connection::new(ends.peer, ends.local, server_name, true));
-    speak(admitted, stream, connection).await;
-}
-
-type Handshake = Pin<Box<dyn Future<Output = Option<Box<TlsStream<Socket>>>>>>;
-
-/// The handshake, boxed: its state is large, and gone when the connection is idle.
-fn handshake(acceptor: TlsAcceptor, socket: Socket, patience: Duration) -> Handshake {
-    Box::pin(async move {
-        let accepted = tokio::time::timeout(patience, acceptor.accept(socket)).await;
-        accepted.ok()?.ok().map(Box::new)
-    })
+    let mut connection = Connection::new(ends.peer, ends.local, secured.server_name, true);
+    connection.client_certificate = secured.client;
+    speak(admitted, secured.stream, Rc::new(connection)).await;
 }
 
 /// Speaks HTTP/1.1 on a connection until it ends.

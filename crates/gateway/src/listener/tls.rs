@@ -1,104 +1,241 @@
-//! Certificates of a listener, and which one a client gets.
+//! TLS of a listener: certificates and clients' authorities, from files that may change while it runs.
+//!
+//! `pair.rs` reads a certificate with its key, and `ocsp.rs` what an authority says of it; `certificates.rs` chooses one
+//! for a client. `clients.rs` decides which clients may come and `identity.rs` says who they are. `files.rs` sees when
+//! files change, and `watch.rs` makes the gate look. `tickets.rs` lets clients resume sessions.
 
-use std::collections::HashMap;
+mod certificates;
+mod clients;
+mod files;
+mod handshake;
+mod identity;
+mod ocsp;
+mod pair;
+mod tickets;
+mod watch;
+
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use portcullis_config::listener::{Certificate, Tls, TlsVersion};
-use rustls::ServerConfig;
+use arc_swap::ArcSwap;
+use portcullis_config::listener::{Tls, TlsVersion};
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{ClientHello, ResolvesServerCert};
-use rustls::sign::CertifiedKey;
-use tokio_rustls::TlsAcceptor;
+use rustls::server::NoServerSessionStorage;
+use rustls::{ServerConfig, SupportedProtocolVersion};
 
-/// What speaks TLS on a listener. Paths are relative to `base`.
-///
-/// # Errors
-/// Says in words for people which certificate or key can't be used.
-pub(crate) fn acceptor(config: &Tls, base: &Path) -> Result<TlsAcceptor, String> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let certificates = Certificates::load(&config.certificates, base, &provider)?;
-    let versions: &[_] = match config.min_version {
-        TlsVersion::V1_2 => &[&rustls::version::TLS13, &rustls::version::TLS12],
-        TlsVersion::V1_3 => &[&rustls::version::TLS13],
-    };
-    let mut server = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(versions)
-        .map_err(|error| error.to_string())?
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(certificates));
-    server.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(server)))
+pub(crate) use self::certificates::Issued;
+use self::certificates::{ACME_TLS, Certificates, Challenges};
+use self::clients::{ClientFiles, Clients};
+use self::files::Watched;
+pub(crate) use self::handshake::{Handshake, Unserved, handshake};
+use self::pair::{Pair, PairFiles, since_1970};
+pub(crate) use self::tickets::Tickets;
+pub(crate) use self::watch::watch;
+use crate::snapshot::ListenerKey;
+
+const FROM_1_2: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustls::version::TLS12];
+const FROM_1_3: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13];
+
+/// TLS of a listener.
+pub(crate) struct ListenerTls {
+    in_force: ArcSwap<InForce>,
+    sources: Mutex<Sources>,
 }
 
-/// The certificates of a listener, by the names that they are for.
-#[derive(Debug)]
-struct Certificates {
-    by_name: HashMap<String, Arc<CertifiedKey>>,
-    /// For clients that name no server, or one that no certificate is for.
-    first: Arc<CertifiedKey>,
+/// What holds for handshakes that begin now.
+pub(crate) struct InForce {
+    server: Arc<ServerConfig>,
+    quic: Arc<ServerConfig>,
+    /// For authorities that look whether a host is ours.
+    challenges: Option<Arc<ServerConfig>>,
+    clients: Option<Clients>,
+    /// When the first of the certificates ends, since 1970.
+    expires: Option<Duration>,
 }
 
-impl Certificates {
-    fn load(list: &[Certificate], base: &Path, provider: &CryptoProvider) -> Result<Certificates, String> {
-        let mut by_name = HashMap::new();
-        let mut first = None;
-        for certificate in list {
-            let key = Arc::new(load_one(certificate, base, provider)?);
-            for name in names_of(&key.cert[0]) {
-                by_name.entry(name).or_insert_with(|| key.clone());
-            }
-            first.get_or_insert(key);
+/// What is beside the file about a listener's TLS.
+pub(crate) struct Surroundings<'s> {
+    /// Where relative paths begin.
+    pub(crate) base: &'s Path,
+    pub(crate) key: ListenerKey,
+    pub(crate) tickets: Arc<Tickets>,
+    /// The protocols to agree on over TCP, the preferred one first (RFC 7301).
+    pub(crate) protocols: Vec<Vec<u8>>,
+    /// Certificates that come from no file.
+    pub(crate) issued: Option<Arc<dyn Issued>>,
+}
+
+/// What it is made of, to be made anew when a file changes.
+struct Sources {
+    pairs: Vec<(PairFiles, Watched, Pair)>,
+    clients: Option<(ClientFiles, Watched, Clients)>,
+    issued: Option<Arc<dyn Issued>>,
+    strict: bool,
+    versions: &'static [&'static SupportedProtocolVersion],
+    protocols: Vec<Vec<u8>>,
+    key: ListenerKey,
+    tickets: Arc<Tickets>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ListenerTls {
+    /// Reads the files of a listener, and says what is odd about them.
+    ///
+    /// # Errors
+    /// Says in words for people which file can't be used.
+    pub(crate) fn load(
+        config: &Tls,
+        around: Surroundings<'_>,
+        odd: &mut dyn FnMut(String),
+    ) -> Result<ListenerTls, String> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let now = since_1970();
+        let mut pairs = Vec::with_capacity(config.certificates.len());
+        for written in &config.certificates {
+            let files = PairFiles::new(written, around.base);
+            let watched = Watched::new(files.paths());
+            let pair = files.load(&provider, now, odd)?;
+            pairs.push((files, watched, pair));
         }
-        let first = first.ok_or("a listener with TLS needs at least one certificate")?;
-        Ok(Certificates { by_name, first })
+        let clients = match &config.client_certificates {
+            None => None,
+            Some(written) => {
+                let files = ClientFiles::new(written, around.base);
+                let watched = Watched::new(files.paths());
+                let clients = files.load(&provider)?;
+                Some((files, watched, clients))
+            }
+        };
+        let sources = Sources {
+            pairs,
+            clients,
+            issued: around.issued,
+            strict: config.strict_sni,
+            versions: match config.min_version {
+                TlsVersion::V1_2 => FROM_1_2,
+                TlsVersion::V1_3 => FROM_1_3,
+            },
+            protocols: around.protocols,
+            key: around.key,
+            tickets: around.tickets,
+            provider,
+        };
+        Ok(ListenerTls {
+            in_force: ArcSwap::from_pointee(sources.put_together()?),
+            sources: Mutex::new(sources),
+        })
     }
 
-    /// The certificate for a host: one for exactly that name goes before one for all names of its domain.
-    fn find(&self, host: &str) -> &Arc<CertifiedKey> {
-        let host = host.to_ascii_lowercase();
-        let wildcard = || host.split_once('.').map(|(_, domain)| format!("*.{domain}"));
-        self.by_name
-            .get(&host)
-            .or_else(|| wildcard().and_then(|name| self.by_name.get(&name)))
-            .unwrap_or(&self.first)
+    /// What holds for handshakes that begin now.
+    fn in_force(&self) -> Arc<InForce> {
+        self.in_force.load_full()
+    }
+
+    /// What holds for handshakes over QUIC that begin now: TLS 1.3 and the protocol `h3`, all else as over TCP.
+    #[allow(dead_code, reason = "no listener speaks QUIC yet")]
+    pub(crate) fn quic(&self) -> Arc<ServerConfig> {
+        self.in_force.load().quic.clone()
+    }
+
+    /// When the first of the certificates ends, since 1970.
+    pub(crate) fn expires(&self) -> Option<Duration> {
+        self.in_force.load().expires
+    }
+
+    /// Looks whether files have changed, and puts in force what can be used of them; the rest stays as it was. `told`
+    /// learns of every change, and whether it was taken. Reads files: not for event loops.
+    pub(crate) fn renew(&self, told: &mut dyn FnMut(Result<String, String>)) {
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        if sources.renew(told) {
+            match sources.put_together() {
+                Ok(in_force) => self.in_force.store(Arc::new(in_force)),
+                Err(why) => told(Err(why)),
+            }
+        }
     }
 }
 
-impl ResolvesServerCert for Certificates {
-    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(hello.server_name().map_or(&self.first, |name| self.find(name)).clone())
+impl Sources {
+    /// Reads what has changed, and says whether something has.
+    fn renew(&mut self, told: &mut dyn FnMut(Result<String, String>)) -> bool {
+        let now = since_1970();
+        let mut renewed = false;
+        for (files, watched, pair) in &mut self.pairs {
+            if watched.changed() {
+                let mut odd = Vec::new();
+                match files.load(&self.provider, now, &mut |what| odd.push(what)) {
+                    Ok(new) => {
+                        *pair = new;
+                        renewed = true;
+                        told(Ok(files.shown()));
+                    }
+                    Err(why) => told(Err(why)),
+                }
+                odd.into_iter().for_each(|what| told(Err(what)));
+            } else if let Some(without) = pair.without_old_staple(now) {
+                *pair = without;
+                renewed = true;
+                told(Err(format!("the OCSP response of {} is out of date", files.shown())));
+            }
+        }
+        if let Some((files, watched, clients)) = &mut self.clients
+            && watched.changed()
+        {
+            match files.load(&self.provider) {
+                Ok(new) => {
+                    *clients = new;
+                    renewed = true;
+                    told(Ok(files.shown()));
+                }
+                Err(why) => told(Err(why)),
+            }
+        }
+        renewed
     }
-}
 
-fn load_one(certificate: &Certificate, base: &Path, provider: &CryptoProvider) -> Result<CertifiedKey, String> {
-    let path = base.join(&certificate.cert);
-    let cannot = |error: &dyn std::fmt::Display| format!("can't read the certificate {}: {error}", path.display());
-    let chain = CertificateDer::pem_file_iter(&path)
-        .map_err(|error| cannot(&error))?
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| cannot(&error))?;
-    if chain.is_empty() {
-        return Err(cannot(&"there is no certificate in it"));
+    fn put_together(&self) -> Result<InForce, String> {
+        let pairs = self.pairs.iter().map(|(_, _, pair)| pair);
+        let certificates = Arc::new(Certificates::new(pairs.clone(), self.issued.clone(), self.strict));
+        let clients = self.clients.as_ref().map(|(_, _, clients)| clients.clone());
+        let audience = clients.as_ref().map(|clients| clients.digest).unwrap_or_default();
+        let tickets = self.tickets.of((self.key, audience))?;
+        let make = |versions, protocols: Vec<Vec<u8>>| -> Result<Arc<ServerConfig>, String> {
+            let builder = ServerConfig::builder_with_provider(self.provider.clone())
+                .with_protocol_versions(versions)
+                .map_err(|error| error.to_string())?;
+            let builder = match &clients {
+                None => builder.with_no_client_auth(),
+                Some(clients) => builder.with_client_cert_verifier(clients.verifier.clone()),
+            };
+            let mut server = builder.with_cert_resolver(certificates.clone());
+            server.alpn_protocols = protocols;
+            server.ticketer = tickets.clone();
+            // Tickets let clients resume with no memory of ours: a store of sessions would be each worker's to lock.
+            server.session_storage = Arc::new(NoServerSessionStorage {});
+            // One for the connection that follows, and one for another at the same time, as browsers open them.
+            server.send_tls13_tickets = 2;
+            Ok(Arc::new(server))
+        };
+        Ok(InForce {
+            server: make(self.versions, self.protocols.clone())?,
+            quic: make(FROM_1_3, vec![b"h3".to_vec()])?,
+            challenges: self.challenges()?,
+            expires: pairs.filter_map(|pair| pair.expires).min(),
+            clients,
+        })
     }
-    let key_path = base.join(&certificate.key);
-    let cannot = |error: &dyn std::fmt::Display| format!("can't read the key {}: {error}", key_path.display());
-    let key = PrivateKeyDer::from_pem_file(&key_path).map_err(|error| cannot(&error))?;
-    CertifiedKey::from_der(chain, key, provider).map_err(|error| {
-        format!(
-            "{} and {} are no usable pair: {error}",
-            path.display(),
-            key_path.display()
-        )
-    })
-}
 
-/// The DNS names that a certificate is for, in small letters.
-fn names_of(certificate: &CertificateDer<'_>) -> Vec<String> {
-    match webpki::EndEntityCert::try_from(certificate) {
-        Ok(certificate) => certificate.valid_dns_names().map(str::to_ascii_lowercase).collect(),
-        Err(_) => Vec::new(),
+    /// An authority that looks whether a host is ours shows no certificate of its own, whatever clients must show.
+    fn challenges(&self) -> Result<Option<Arc<ServerConfig>>, String> {
+        let Some(issued) = &self.issued else { return Ok(None) };
+        let mut server = ServerConfig::builder_with_provider(self.provider.clone())
+            .with_protocol_versions(self.versions)
+            .map_err(|error| error.to_string())?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(Challenges(issued.clone())));
+        server.alpn_protocols = vec![ACME_TLS.to_vec()];
+        server.session_storage = Arc::new(NoServerSessionStorage {});
+        Ok(Some(Arc::new(server)))
     }
 }

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::fmt;
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
 use portcullis_core::{Ctx, Error};
@@ -10,6 +11,9 @@ use portcullis_policies::access_log::timestamp;
 
 /// Lines about failed requests that a worker writes in a second; the rest is counted and told with the next line.
 const FAILURES_PER_SECOND: u32 = 10;
+
+/// How often a worker writes a line about clients that it refused.
+const REFUSED_EVERY: Duration = Duration::from_secs(10);
 
 /// Something went as it should.
 pub(crate) fn info(message: impl fmt::Display) {
@@ -23,15 +27,12 @@ pub(crate) fn warn(message: impl fmt::Display) {
 
 /// Tells of a request that failed by an upstream's or the gate's own fault, with the cause that no client sees.
 pub(crate) fn failure(cx: &Ctx, error: &Error) {
-    let Some(suppressed) = admit() else { return };
+    let Some(more) = FAILURES.with(Throttle::admit) else {
+        return;
+    };
     let route = cx.route.as_ref().map_or("-", |route| route.name);
     let target = cx.upstream.target.as_deref().unwrap_or("-");
     let cause = error.cause().map(ToString::to_string).unwrap_or_default();
-    let more = if suppressed > 0 {
-        format!(" ({suppressed} more like it were not written)")
-    } else {
-        String::new()
-    };
     warn(format_args!(
         "request {} failed: {} route={route} target={target} cause={:?}{more}",
         cx.request_id,
@@ -40,25 +41,57 @@ pub(crate) fn failure(cx: &Ctx, error: &Error) {
     ));
 }
 
-/// Whether this thread may write another line now, and how many it could not write before.
-fn admit() -> Option<u32> {
-    thread_local! {
-        static WINDOW: Cell<(Option<Instant>, u32, u32)> = const { Cell::new((None, 0, 0)) };
+/// Tells of a client whose certificate was refused, or that had none. Anybody may knock, so it is told now and then.
+pub(crate) fn refused_client(listener: &str, peer: SocketAddr, error: &rustls::Error) {
+    let about_its_certificate = matches!(
+        error,
+        rustls::Error::NoCertificatesPresented | rustls::Error::InvalidCertificate(_)
+    );
+    if about_its_certificate && let Some(more) = REFUSED.with(Throttle::admit) {
+        warn(format_args!("listener {listener}: refused {peer}: {error}{more}"));
     }
-    WINDOW.with(|window| {
-        let (start, written, suppressed) = window.get();
+}
+
+thread_local! {
+    static FAILURES: Throttle = const { Throttle::new(FAILURES_PER_SECOND, Duration::from_secs(1)) };
+    static REFUSED: Throttle = const { Throttle::new(1, REFUSED_EVERY) };
+}
+
+/// Lets so many lines of a kind through in a span of time.
+struct Throttle {
+    most: u32,
+    span: Duration,
+    /// When the span began, and how many lines were written and suppressed in it.
+    window: Cell<(Option<Instant>, u32, u32)>,
+}
+
+impl Throttle {
+    const fn new(most: u32, span: Duration) -> Throttle {
+        Throttle {
+            most,
+            span,
+            window: Cell::new((None, 0, 0)),
+        }
+    }
+
+    /// Whether another line may be written now; if so, what it has to add about those that were not.
+    fn admit(&self) -> Option<String> {
+        let (start, written, suppressed) = self.window.get();
         let now = Instant::now();
-        if start.is_none_or(|start| now.duration_since(start) >= Duration::from_secs(1)) {
-            window.set((Some(now), 1, 0));
-            return Some(suppressed);
+        if start.is_none_or(|start| now.duration_since(start) >= self.span) {
+            self.window.set((Some(now), 1, 0));
+            return Some(match suppressed {
+                0 => String::new(),
+                count => format!(" ({count} more like it were not written)"),
+            });
         }
-        if written < FAILURES_PER_SECOND {
-            window.set((start, written + 1, suppressed));
-            return Some(0);
+        if written < self.most {
+            self.window.set((start, written + 1, suppressed));
+            return Some(String::new());
         }
-        window.set((start, written, suppressed.saturating_add(1)));
+        self.window.set((start, written, suppressed.saturating_add(1)));
         None
-    })
+    }
 }
 
 fn write(level: &str, message: impl fmt::Display) {

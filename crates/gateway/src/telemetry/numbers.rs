@@ -6,6 +6,7 @@ use portcullis_policies::access_log::sink;
 use portcullis_policies::metrics;
 use portcullis_policies::metrics::family::Family;
 
+use crate::listener::ListenerTls;
 use crate::state::State;
 
 /// One number of the process, and how to read it.
@@ -69,6 +70,13 @@ const CONNECTIONS_OPEN: Family = Family::gauge(
     "Client connections open now.",
 );
 
+const CERTIFICATE_EXPIRY: Family = Family::gauge(
+    "portcullis_certificate_expiry_seconds",
+    &["listener"],
+    "When the first certificate of the listener to expire does so, in seconds since 1970.",
+)
+.in_unit("seconds");
+
 const UPSTREAM_CONNECTIONS_OPEN: Family = Family::gauge(
     "portcullis_upstream_connections_open",
     &["service", "target"],
@@ -91,6 +99,12 @@ pub(crate) fn render(state: &State) -> String {
         let open = listener.open.load(Ordering::Relaxed);
         CONNECTIONS_OPEN.sample(&[&listener.name], open, &mut out);
     }
+    CERTIFICATE_EXPIRY.announce(&mut out);
+    for listener in &state.snapshot.load().listeners {
+        if let Some(expires) = listener.tls.as_ref().and_then(ListenerTls::expires) {
+            CERTIFICATE_EXPIRY.sample(&[&listener.name], expires.as_secs(), &mut out);
+        }
+    }
     UPSTREAM_CONNECTIONS_OPEN.announce(&mut out);
     for (service, target, open) in state.kept.targets.open_connections() {
         UPSTREAM_CONNECTIONS_OPEN.sample(&[&service, &target], open, &mut out);
@@ -104,7 +118,12 @@ pub(crate) fn render(state: &State) -> String {
 /// Every family, in the order of the text.
 pub(crate) fn families() -> impl Iterator<Item = &'static Family> {
     let own = NUMBERS.iter().map(|number| &number.family);
-    let labelled = [&CONNECTIONS_OPEN, &UPSTREAM_CONNECTIONS_OPEN, &BUILD];
+    let labelled = [
+        &CONNECTIONS_OPEN,
+        &CERTIFICATE_EXPIRY,
+        &UPSTREAM_CONNECTIONS_OPEN,
+        &BUILD,
+    ];
     metrics::FAMILIES
         .iter()
         .chain(&sink::FAMILIES)
