@@ -1,9 +1,17 @@
 //! A route that ends in a pool of upstream servers.
 //!
-//! `service.rs` forwards a request; `target.rs` keeps the connections to one server, `forwarded.rs` tells it about the
-//! client, `tls.rs` verifies it.
+//! `service.rs` chooses the way of a request, and another one after a failure; `over_http1.rs` and `over_http2.rs` send it,
+//! `forwarded.rs` tells about the client. `target.rs` makes connections to one server, `pool_http1.rs` and `pool_http2.rs`
+//! keep them, `tls.rs` verifies the server.
 
 mod forwarded;
+mod outgoing;
+mod over_http1;
+mod over_http2;
+mod websocket;
+
+mod pool_http1;
+mod pool_http2;
 mod target;
 mod tls;
 mod transport;
@@ -14,14 +22,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use portcullis_config::service as written;
-use portcullis_core::{Backend, Body, Ctx, Error, Known, Reply, Request, Response, Result, Status, Upgrade, codes};
-use portcullis_http1::client::{Connection, Exchange, Failure, Outbound, Timeouts};
-use portcullis_http1::framing::BodyLength;
-use portcullis_http1::response::ResponseHead;
-use portcullis_http1::{HeadLimits, buffers, encode, hop_by_hop};
+use portcullis_core::{Backend, Ctx, Error, Known, Reply, Request, Response, Result, codes};
+use portcullis_http1::HeadLimits;
+use portcullis_http1::client::Timeouts;
 
+use self::outgoing::{Attempt, Outgoing};
+use self::pool_http2::Found;
 pub use self::target::Targets;
-use self::target::{Target, TargetKey, Turn};
+use self::target::{Opener, Target, TargetKey};
 use self::transport::Transport;
 
 /// How large the head of a response may be. A server of ours is trusted with more than a client is.
@@ -35,6 +43,9 @@ const RESPONSE_LIMITS: HeadLimits = HeadLimits {
 /// minute or less; those that don't should still outlive a coffee break.
 const TUNNEL_IDLE: Duration = Duration::from_secs(3600);
 
+/// How often a request is sent at the most: again where a kept connection had ended, or a server refused to begin.
+const MOST_ATTEMPTS: u32 = 3;
+
 /// A pool of servers that do the same: what all routes to a service share.
 pub struct Pool {
     name: Arc<str>,
@@ -42,9 +53,9 @@ pub struct Pool {
     balance: written::Balance,
     timeout: written::ServiceTimeout,
     max_connections: u32,
-    keep_alive: written::KeepAlive,
+    protocol: written::Protocol,
+    opener: Opener,
     host: written::HostHeader,
-    slow: tokio::runtime::Handle,
     turn: AtomicUsize,
 }
 
@@ -70,6 +81,7 @@ impl Pool {
                 TargetKey {
                     service: name.to_owned(),
                     url: url.clone(),
+                    protocol: config.protocol,
                     tls: tls.clone(),
                 },
                 Target::new,
@@ -89,9 +101,9 @@ impl Pool {
             balance: config.balance,
             timeout: config.timeout.clone(),
             max_connections: config.max_connections,
-            keep_alive: config.keep_alive.clone(),
+            protocol: config.protocol,
+            opener: Opener::new(config.timeout.connect.0, slow, config.keep_alive.clone()),
             host: config.host,
-            slow,
             turn: AtomicUsize::new(0),
         })
     }
@@ -125,6 +137,60 @@ impl Pool {
             _ => first,
         }
     }
+
+    fn timeouts(&self, deadline: Option<Instant>) -> Timeouts {
+        Timeouts {
+            first_byte: self.timeout.first_byte.0,
+            idle: self.timeout.idle.0,
+            tunnel_idle: TUNNEL_IDLE,
+            deadline,
+        }
+    }
+
+    /// A way to a target, before the request's deadline.
+    async fn way_to(&self, target: &Arc<Target>, now: Instant, may_reuse: bool, outgoing: &Outgoing) -> Result<Way> {
+        let turn = target.enter(self.max_connections)?;
+        let finding = self.find_way(target, now, may_reuse, outgoing.protocol.is_some());
+        let connection = match outgoing.deadline {
+            Some(deadline) => tokio::time::timeout_at(deadline.into(), finding)
+                .await
+                .unwrap_or_else(|_| Err(Error::new(&codes::UPSTREAM_TIMEOUT).with_cause("no connection in time")))?,
+            None => finding.await?,
+        };
+        Ok(match connection {
+            Connection::Http1(connection, fresh) => Way::Http1(over_http1::Way {
+                connection,
+                turn,
+                fresh,
+            }),
+            Connection::Http2(connection) => Way::Http2(over_http2::Way { connection, turn }),
+        })
+    }
+
+    /// A connection to a target: a kept one of HTTP/1.1 where there is one and `may_reuse`, for after a failure another
+    /// kept one would be no safer.
+    async fn find_way(&self, target: &Arc<Target>, now: Instant, may_reuse: bool, upgrade: bool) -> Result<Connection> {
+        let speaks_http2 = match self.protocol {
+            written::Protocol::Http1 => false,
+            written::Protocol::Http2 => true,
+            // Every server that switches protocols does so in HTTP/1.1.
+            written::Protocol::Auto => target.is_secure() && !upgrade,
+        };
+        if speaks_http2 && let Found::Http2(connection) = pool_http2::acquire(target, &self.opener, now).await? {
+            return Ok(Connection::Http2(connection));
+        }
+        let kept = may_reuse.then(|| target.http1().borrow_mut().reuse(now)).flatten();
+        match kept {
+            Some(connection) => Ok(Connection::Http1(connection, false)),
+            None => Ok(Connection::Http1(target.open_http1(&self.opener).await?, true)),
+        }
+    }
+}
+
+/// A connection to a target; of HTTP/1.1 with whether it is new.
+enum Connection {
+    Http1(portcullis_http1::client::Connection<Transport>, bool),
+    Http2(portcullis_http2::client::Connection),
 }
 
 /// Two different numbers below `count`, which is at least two, at random.
@@ -161,15 +227,16 @@ impl Service {
         request.headers.remove(Known::Expect);
         cx.upstream.service = Some(pool.name.clone());
 
-        let deadline = pool.timeout.request.map(|limit| Instant::now() + limit.0);
-        let mut outgoing = Outgoing::of(request, lines);
+        let limit = pool.timeout.request.as_ref().map(|limit| limit.0);
+        let mut outgoing = Outgoing::of(request, cx, limit, lines)?;
         let mut failed: Option<Arc<Target>> = None;
         loop {
             let target = pool.choose(failed.as_ref());
             cx.upstream.target = Some(target.label.clone());
             cx.upstream.attempts += 1;
             let first_attempt = cx.upstream.attempts == 1;
-            let way = match self.way_to(target, cx.started, first_attempt).await {
+            outgoing.tell_time_left()?;
+            let way = match pool.way_to(target, cx.started, first_attempt, &outgoing).await {
                 Ok(way) => way,
                 // Nothing was sent: another target may take it.
                 Err(_) if first_attempt && pool.targets.len() > 1 => {
@@ -178,120 +245,19 @@ impl Service {
                 }
                 Err(error) => return Err(error),
             };
-            let replay = if way.fresh { None } else { outgoing.replay() };
-            match self.attempt(cx, target, way, &mut outgoing, deadline).await {
+            if pool.host == written::HostHeader::Target {
+                outgoing.request.headers.set(Known::Host, &target.authority);
+            }
+            let attempt = match way {
+                Way::Http1(way) => over_http1::attempt(pool, cx, target, way, &mut outgoing).await,
+                Way::Http2(way) => over_http2::attempt(pool, cx, target, way, &mut outgoing).await,
+            };
+            match attempt {
                 Ok(response) => return Ok(response),
-                // The server had ended the kept connection before the request reached it (RFC 9112 §9.3.1).
-                Err(Attempt {
-                    failure: Failure::Closed(_),
-                    answered: false,
-                }) if replay.is_some() => {
-                    outgoing.body = replay.unwrap_or_default();
-                }
-                Err(attempt) => return Err(error_of(attempt.failure)),
+                Err(Attempt { again: Some(body), .. }) if cx.upstream.attempts < MOST_ATTEMPTS => outgoing.body = body,
+                Err(attempt) => return Err(attempt.error),
             }
         }
-    }
-
-    /// A connection to a target: a kept one where there is one and `may_reuse`, for after a failure another kept one
-    /// would be no safer.
-    async fn way_to(&self, target: &Arc<Target>, now: Instant, may_reuse: bool) -> Result<Way> {
-        let pool = &*self.pool;
-        let turn = target.enter(pool.max_connections)?;
-        if let Some(connection) = may_reuse.then(|| target.reuse(now)).flatten() {
-            return Ok(Way {
-                connection,
-                turn,
-                fresh: false,
-            });
-        }
-        let connection = target.connect(pool.timeout.connect.0, &pool.slow).await?;
-        Ok(Way {
-            connection,
-            turn,
-            fresh: true,
-        })
-    }
-
-    async fn attempt(
-        &self,
-        cx: &mut Ctx,
-        target: &Arc<Target>,
-        way: Way,
-        outgoing: &mut Outgoing,
-        deadline: Option<Instant>,
-    ) -> std::result::Result<Response, Attempt> {
-        let pool = &*self.pool;
-        let upgrade = outgoing.protocol.is_some();
-        let timeouts = Timeouts {
-            first_byte: pool.timeout.first_byte.0,
-            idle: pool.timeout.idle.0,
-            tunnel_idle: TUNNEL_IDLE,
-            deadline,
-        };
-        if pool.host == written::HostHeader::Target {
-            outgoing.request.headers.set(Known::Host, &target.authority);
-        }
-        let Way { connection, turn, .. } = way;
-        let mut exchange = connection.start(outgoing.take(), timeouts);
-        let interim = cx.interim.clone();
-        let pass_on = |mut head: ResponseHead| {
-            if let Some(interim) = &interim
-                && head.status != Status::CONTINUE
-            {
-                hop_by_hop::strip_hop_by_hop(&mut head.headers);
-                interim.send(head.status, &head.headers);
-            }
-        };
-        let head = match exchange.head(pass_on, &RESPONSE_LIMITS).await {
-            Ok(head) => head,
-            Err(failure) => {
-                return Err(Attempt {
-                    failure,
-                    answered: exchange.has_response(),
-                });
-            }
-        };
-        cx.upstream.first_byte = exchange.sent_at().map(|sent| sent.elapsed());
-        self.answer(target, exchange, head, upgrade, turn)
-    }
-
-    fn answer(
-        &self,
-        target: &Arc<Target>,
-        exchange: Exchange<Transport>,
-        mut head: ResponseHead,
-        upgrade: bool,
-        turn: Turn,
-    ) -> std::result::Result<Response, Attempt> {
-        let switching = head.status == Status::SWITCHING_PROTOCOLS;
-        if switching && !upgrade {
-            let failure = Failure::Unasked("101 to a request that asked for no other protocol");
-            return Err(Attempt {
-                failure,
-                answered: true,
-            });
-        }
-        let protocol = switching
-            .then(|| head.headers.get(Known::Upgrade).map(<[u8]>::to_vec))
-            .flatten();
-        let keeper = target.clone();
-        let keep_alive = self.pool.keep_alive.clone();
-        let body = exchange.into_body(&head, &RESPONSE_LIMITS, move |connection| {
-            drop(turn);
-            if let Some(connection) = connection {
-                keeper.keep(connection, &keep_alive);
-            }
-        });
-        hop_by_hop::strip_hop_by_hop(&mut head.headers);
-        if let Some(protocol) = protocol {
-            head.headers.append(Known::Upgrade, protocol);
-        }
-        Ok(Response {
-            status: head.status,
-            headers: head.headers,
-            body,
-        })
     }
 }
 
@@ -301,98 +267,10 @@ impl Backend for Service {
     }
 }
 
-impl Drop for Outgoing {
-    fn drop(&mut self) {
-        buffers::give_output(std::mem::take(&mut self.lines));
-    }
-}
-
-/// A connection to a target, and the right to use it.
-struct Way {
-    connection: Connection<Transport>,
-    turn: Turn,
-    /// It was made for this request.
-    fresh: bool,
-}
-
-/// How an attempt came to nothing.
-struct Attempt {
-    failure: Failure,
-    /// Whether the server had begun to answer.
-    answered: bool,
-}
-
-/// A request that may have to be sent twice.
-struct Outgoing {
-    request: Request,
-    body: Body,
-    framing: BodyLength,
-    /// The protocol to ask for; the body is then what follows the switch.
-    protocol: Option<Box<str>>,
-    /// What the target is told about the client, as lines of the head.
-    lines: Vec<u8>,
-}
-
-impl Outgoing {
-    fn of(mut request: Request, lines: Vec<u8>) -> Outgoing {
-        if let Some(Upgrade { protocol, stream }) = request.upgrade.take() {
-            return Outgoing {
-                request,
-                body: stream,
-                framing: BodyLength::UntilClose,
-                protocol: Some(protocol),
-                lines,
-            };
-        }
-        let body = std::mem::take(&mut request.body);
-        let framing = match body.remaining() {
-            Some(0) => BodyLength::None,
-            Some(length) => BodyLength::Sized(length),
-            None => BodyLength::Chunked,
-        };
-        Outgoing {
-            request,
-            body,
-            framing,
-            protocol: None,
-            lines,
-        }
-    }
-
-    /// The body to send again, if the request may be sent twice at all.
-    fn replay(&self) -> Option<Body> {
-        match &self.body {
-            _ if !self.request.method.is_idempotent() => None,
-            Body::Empty => Some(Body::Empty),
-            Body::Full(bytes) => Some(Body::Full(bytes.clone())),
-            Body::Stream(_) => None,
-        }
-    }
-
-    fn take(&mut self) -> Outbound {
-        let mut head = buffers::take_output();
-        let Request {
-            method,
-            target,
-            headers,
-            ..
-        } = &self.request;
-        encode::request(
-            &mut head,
-            method,
-            target,
-            headers,
-            &self.lines,
-            self.framing,
-            self.protocol.as_deref(),
-        );
-        Outbound {
-            head,
-            body: std::mem::take(&mut self.body),
-            framing: self.framing,
-            method: method.clone(),
-        }
-    }
+/// The way that a request takes to a target.
+enum Way {
+    Http1(over_http1::Way),
+    Http2(over_http2::Way),
 }
 
 /// Takes a prefix off the path, at a border between segments.
@@ -406,16 +284,6 @@ fn strip_prefix(request: &mut Request, prefix: &str) {
             rest.to_owned()
         };
         request.target.set_path(&rest);
-    }
-}
-
-fn error_of(failure: Failure) -> Error {
-    match failure {
-        Failure::Closed(error) => Error::new(&codes::UPSTREAM_CLOSED).with_cause(error),
-        Failure::Timeout => Error::new(&codes::UPSTREAM_TIMEOUT),
-        Failure::Invalid(refusal) => Error::new(&codes::UPSTREAM_INVALID).with_cause(refusal.detail),
-        Failure::Unasked(what) => Error::new(&codes::UPSTREAM_INVALID).with_cause(what),
-        Failure::Request(error) => error,
     }
 }
 

@@ -22,8 +22,11 @@ pub struct Service {
     /// How long a target may take.
     #[serde(default)]
     pub timeout: ServiceTimeout,
-    /// Connections to each target that are in use at a time, over all workers (503 beyond it). Idle ones are limited by
-    /// `keep_alive`.
+    /// What is spoken with the targets.
+    #[serde(default)]
+    pub protocol: Protocol,
+    /// Requests to each target that are in progress at a time, over all workers (503 beyond it): as many connections in
+    /// HTTP/1.1, and streams in HTTP/2. Idle connections are limited by `keep_alive`.
     #[serde(default = "defaults::max_connections")]
     #[schemars(range(min = 1))]
     pub max_connections: u32,
@@ -47,6 +50,19 @@ pub enum Balance {
     RoundRobin,
     /// The one with fewer requests in progress of two chosen at random.
     LeastRequest,
+}
+
+/// What is spoken with targets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2, as gRPC needs it: `https` targets must offer it (ALPN `h2`), and `http` ones are taken to speak it.
+    Http2,
+    /// What an `https` target chooses of the two, and HTTP/1.1 with `http` ones.
+    Auto,
 }
 
 /// How long a target may take.

@@ -19,6 +19,7 @@ mod ctx;
 
 pub mod codes;
 mod error;
+pub mod grpc;
 
 mod backend;
 mod drain;

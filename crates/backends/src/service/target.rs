@@ -1,23 +1,26 @@
 //! One server of a service: its address, and what is kept for it across reloads.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
-use portcullis_config::service::KeepAlive;
+use portcullis_config::service::{KeepAlive, Protocol};
 use portcullis_core::{Error, codes};
 use portcullis_http1::client::Connection;
+use portcullis_http2::client as http2;
 use rustls::pki_types::ServerName;
 use thread_local::ThreadLocal;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 
-use super::tls::TlsSettings;
+use super::pool_http1::Http1Pool;
+use super::pool_http2::Http2Pool;
+use super::tls::{self, TlsSettings};
 use super::transport::{Stream, Transport};
 
 /// Lookups of a target's name that may be under way at a time.
@@ -31,14 +34,23 @@ pub(super) struct Target {
     /// The URL, for logs.
     pub(super) label: Arc<str>,
     address: Address,
-    tls: Option<(TlsConnector, ServerName<'static>)>,
+    tls: Option<Secure>,
     /// Connections that are open now, idle ones too, over all workers.
     open: AtomicU32,
     /// Requests in progress, over all workers.
     in_progress: AtomicU32,
     /// Keeps name resolution that hangs from taking all threads of the slow runtime.
     lookups: Arc<Semaphore>,
-    idle: ThreadLocal<RefCell<VecDeque<Idle>>>,
+    http1: ThreadLocal<RefCell<Http1Pool>>,
+    http2: ThreadLocal<RefCell<Http2Pool>>,
+}
+
+/// What speaks TLS to a target, by what it offers to speak over it.
+struct Secure {
+    http1: TlsConnector,
+    /// What `protocol` says may be spoken: HTTP/2, or either.
+    http2: TlsConnector,
+    name: ServerName<'static>,
 }
 
 /// What makes a target the same one after a reload: its pool is kept then.
@@ -46,6 +58,7 @@ pub(super) struct Target {
 pub(super) struct TargetKey {
     pub(super) service: String,
     pub(super) url: String,
+    pub(super) protocol: Protocol,
     pub(super) tls: TlsSettings,
 }
 
@@ -55,11 +68,37 @@ enum Address {
     Named(String, u16),
 }
 
-/// A connection that is kept open. It keeps its target alive, so that a target which is gone from the configuration
-/// goes when the last of them has expired.
-struct Idle {
-    connection: Connection<Transport>,
-    until: Instant,
+/// How a new connection is made.
+#[derive(Clone)]
+pub(super) struct Opener(Arc<Settings>);
+
+struct Settings {
+    /// How long it may take, with all handshakes.
+    timeout: Duration,
+    /// Where names are resolved.
+    slow: tokio::runtime::Handle,
+    keep_alive: KeepAlive,
+}
+
+impl Opener {
+    pub(super) fn new(timeout: Duration, slow: tokio::runtime::Handle, keep_alive: KeepAlive) -> Opener {
+        Opener(Arc::new(Settings {
+            timeout,
+            slow,
+            keep_alive,
+        }))
+    }
+
+    pub(super) fn keep_alive(&self) -> &KeepAlive {
+        &self.0.keep_alive
+    }
+}
+
+/// What is offered to speak on a new connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Offer {
+    Http1,
+    Http2,
 }
 
 /// Counts a request to a target until its response is over.
@@ -110,13 +149,11 @@ impl Targets {
         };
         let now = Instant::now();
         for target in targets {
-            if let Some(idle) = target.idle.get() {
-                // Taken out first: dropping a connection may drop the target.
-                let kept = idle.take();
-                let (kept, gone): (VecDeque<_>, VecDeque<_>) = kept.into_iter().partition(|idle| idle.is_good(now));
-                idle.replace(kept);
-                drop(gone);
-            }
+            // Dropped outside of the pools: dropping a connection may drop the target.
+            let gone = target.http1.get().map(|pool| pool.borrow_mut().sweep(now));
+            drop(gone);
+            let gone = target.http2.get().map(|pool| pool.borrow_mut().sweep(now));
+            drop(gone);
         }
     }
 
@@ -164,16 +201,17 @@ impl Target {
             Ok(ip) => Address::Fixed(SocketAddr::new(ip, port)),
             Err(_) => Address::Named(host.to_owned(), port),
         };
-        let connector = if tls { Some(key.tls.connector(bare)?) } else { None };
+        let secure = if tls { Some(Secure::new(&key, bare)?) } else { None };
         Ok(Target {
             authority: authority.to_owned(),
             label: url.as_str().into(),
             address,
-            tls: connector,
+            tls: secure,
             open: AtomicU32::new(0),
             in_progress: AtomicU32::new(0),
             lookups: Arc::new(Semaphore::new(LOOKUPS)),
-            idle: ThreadLocal::new(),
+            http1: ThreadLocal::new(),
+            http2: ThreadLocal::new(),
             key,
         })
     }
@@ -194,47 +232,55 @@ impl Target {
         Ok(turn)
     }
 
-    /// A connection of this thread that was kept open, if there is a good one.
-    pub(super) fn reuse(&self, now: Instant) -> Option<Connection<Transport>> {
-        let mut idle = self.idle.get()?.borrow_mut();
-        // The one used last is the one most likely to be alive, and leaves the others to grow old.
-        while let Some(last) = idle.pop_back() {
-            if last.is_good(now) {
-                return Some(last.connection);
+    /// This thread's connections of HTTP/1.1.
+    pub(super) fn http1(&self) -> &RefCell<Http1Pool> {
+        self.http1.get_or_default()
+    }
+
+    /// This thread's connections of HTTP/2.
+    pub(super) fn http2(&self) -> &RefCell<Http2Pool> {
+        self.http2.get_or_default()
+    }
+
+    /// Whether connections to it speak TLS.
+    pub(super) fn is_secure(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Makes a connection that speaks HTTP/1.1.
+    pub(super) async fn open_http1(self: &Arc<Self>, opener: &Opener) -> Result<Connection<Transport>, Error> {
+        let opening = async { self.transport(opener, Offer::Http1).await.map(Connection::new) };
+        in_time(opener, opening).await
+    }
+
+    /// Makes a connection that speaks HTTP/2; nothing where the target may choose and chose HTTP/1.1: then the connection
+    /// is among the kept ones.
+    pub(super) async fn open_http2(self: &Arc<Self>, opener: &Opener) -> Result<Option<http2::Connection>, Error> {
+        let opening = async {
+            let transport = self.transport(opener, Offer::Http2).await?;
+            if self.is_secure() && transport.protocol() != Some(tls::HTTP2) {
+                if self.key.protocol == Protocol::Auto {
+                    let mut pool = self.http1().borrow_mut();
+                    pool.keep(Connection::new(transport), opener.keep_alive());
+                    return Ok(None);
+                }
+                return Err(Error::new(&codes::UPSTREAM_TLS).with_cause("the target doesn't offer HTTP/2 (ALPN `h2`)"));
             }
-        }
-        None
+            Ok(Some(http2::Connection::open(transport).await?))
+        };
+        in_time(opener, opening).await
     }
 
-    /// Keeps a connection open for the next request of this thread.
-    pub(super) fn keep(&self, connection: Connection<Transport>, limits: &KeepAlive) {
-        let mut idle = self.idle.get_or_default().borrow_mut();
-        if idle.len() < usize::from(limits.connections) {
-            idle.push_back(Idle {
-                connection,
-                until: Instant::now() + limits.idle.0,
-            });
-        }
-    }
-
-    /// Makes a connection.
-    pub(super) async fn connect(
-        self: &Arc<Self>,
-        timeout: Duration,
-        slow: &tokio::runtime::Handle,
-    ) -> Result<Connection<Transport>, Error> {
+    async fn transport(self: &Arc<Self>, opener: &Opener, offer: Offer) -> Result<Transport, Error> {
         self.open.fetch_add(1, Ordering::Relaxed);
         let opened = Opened(self.clone());
-        let stream = tokio::time::timeout(timeout, self.open_stream(slow))
-            .await
-            .unwrap_or_else(|_| Err(Error::new(&codes::UPSTREAM_CONNECT_TIMEOUT)))?;
-        Ok(Connection::new(Transport {
-            stream,
+        Ok(Transport {
+            stream: self.open_stream(&opener.0.slow, offer).await?,
             _opened: opened,
-        }))
+        })
     }
 
-    async fn open_stream(&self, slow: &tokio::runtime::Handle) -> Result<Stream, Error> {
+    async fn open_stream(&self, slow: &tokio::runtime::Handle, offer: Offer) -> Result<Stream, Error> {
         let stream = match &self.address {
             Address::Fixed(address) => TcpStream::connect(address).await.map_err(refused)?,
             Address::Named(host, port) => {
@@ -243,7 +289,7 @@ impl Target {
             }
         };
         stream.set_nodelay(true).map_err(refused)?;
-        self.secure(stream).await
+        self.secure(stream, offer).await
     }
 
     async fn resolve(&self, host: &str, port: u16, slow: &tokio::runtime::Handle) -> Result<Vec<SocketAddr>, Error> {
@@ -264,16 +310,41 @@ impl Target {
         addresses.map_err(|error| Error::new(&codes::UPSTREAM_DNS).with_cause(error))
     }
 
-    async fn secure(&self, stream: TcpStream) -> Result<Stream, Error> {
-        match &self.tls {
-            None => Ok(Stream::Plain(stream)),
-            Some((connector, name)) => {
-                let stream = connector.connect(name.clone(), stream).await;
-                let stream = stream.map_err(|error| Error::new(&codes::UPSTREAM_TLS).with_cause(error))?;
-                Ok(Stream::Tls(Box::new(stream)))
-            }
-        }
+    async fn secure(&self, stream: TcpStream, offer: Offer) -> Result<Stream, Error> {
+        let Some(secure) = &self.tls else {
+            return Ok(Stream::Plain(stream));
+        };
+        let connector = match offer {
+            Offer::Http1 => &secure.http1,
+            Offer::Http2 => &secure.http2,
+        };
+        let stream = connector.connect(secure.name.clone(), stream).await;
+        let stream = stream.map_err(|error| Error::new(&codes::UPSTREAM_TLS).with_cause(error))?;
+        Ok(Stream::Tls(Box::new(stream)))
     }
+}
+
+impl Secure {
+    fn new(key: &TargetKey, host: &str) -> Result<Secure, String> {
+        let (config, name) = key.tls.config(host)?;
+        let http2: &[&[u8]] = match key.protocol {
+            Protocol::Http1 => &[tls::HTTP1],
+            Protocol::Http2 => &[tls::HTTP2],
+            Protocol::Auto => &[tls::HTTP2, tls::HTTP1],
+        };
+        Ok(Secure {
+            http1: tls::connector(&config, &[tls::HTTP1]),
+            http2: tls::connector(&config, http2),
+            name,
+        })
+    }
+}
+
+/// What opening gives, unless it takes too long.
+async fn in_time<T>(opener: &Opener, opening: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    tokio::time::timeout(opener.0.timeout, opening)
+        .await
+        .unwrap_or_else(|_| Err(Error::new(&codes::UPSTREAM_CONNECT_TIMEOUT)))
 }
 
 /// Asks the system for the addresses of a name. It blocks, for as long as the system likes.
@@ -292,12 +363,6 @@ fn refused(error: std::io::Error) -> Error {
         &codes::UPSTREAM_REFUSED
     })
     .with_cause(error)
-}
-
-impl Idle {
-    fn is_good(&self, now: Instant) -> bool {
-        now < self.until && !self.connection.io().is_stale()
-    }
 }
 
 /// Host and port of an authority.

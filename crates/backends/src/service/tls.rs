@@ -15,19 +15,29 @@ pub(super) struct TlsSettings {
     pub(super) server_name: Option<String>,
 }
 
+/// The names of protocols in the handshake (ALPN, RFC 7301).
+pub(super) const HTTP1: &[u8] = b"http/1.1";
+pub(super) const HTTP2: &[u8] = b"h2";
+
+/// What speaks TLS and offers to speak `protocols` over it, the preferred one first.
+pub(super) fn connector(config: &ClientConfig, protocols: &[&[u8]]) -> TlsConnector {
+    let mut config = config.clone();
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+    TlsConnector::from(Arc::new(config))
+}
+
 impl TlsSettings {
-    /// What speaks TLS to `host`, and the name that it asks for.
-    pub(super) fn connector(&self, host: &str) -> Result<(TlsConnector, ServerName<'static>), String> {
+    /// How TLS is spoken to `host`, and the name that it is asked for.
+    pub(super) fn config(&self, host: &str) -> Result<(ClientConfig, ServerName<'static>), String> {
         let name = self.server_name.as_deref().unwrap_or(host);
         let name = ServerName::try_from(name.to_owned()).map_err(|_| format!("`{name}` is not a server name"))?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
+        let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| error.to_string())?
             .with_root_certificates(self.roots()?)
             .with_no_client_auth();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok((TlsConnector::from(Arc::new(config)), name))
+        Ok((config, name))
     }
 
     fn roots(&self) -> Result<RootCertStore, String> {

@@ -20,6 +20,14 @@ pub(super) enum Stream {
 }
 
 impl Transport {
+    /// What the TLS handshake agreed to speak.
+    pub(super) fn protocol(&self) -> Option<&[u8]> {
+        match &self.stream {
+            Stream::Plain(_) => None,
+            Stream::Tls(stream) => stream.get_ref().1.alpn_protocol(),
+        }
+    }
+
     /// Whether an idle connection has ended or received something unasked for: either way it must not be used again.
     /// Costs no system call while nothing has happened.
     pub(super) fn is_stale(&self) -> bool {
