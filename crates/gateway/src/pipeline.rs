@@ -188,8 +188,13 @@ async fn unless_gone(mut reply: Reply<'_>, client: &dyn Watch) -> portcullis_cor
 /// Finds the route that claims a request; where none does, the refusal that the policies of every request guard.
 fn find_route<'s>(snapshot: &'s Snapshot, cx: &mut Ctx, request: &Request) -> Result<&'s Route, Refusal> {
     let target = &request.target;
+    let host = if snapshot.router.reads_host() {
+        request.host()
+    } else {
+        ""
+    };
     let found = snapshot.router.find(
-        request.host(),
+        host,
         &request.method,
         target.path(),
         &request.headers,

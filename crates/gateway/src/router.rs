@@ -126,6 +126,11 @@ impl Router {
         (Router { rules, plain, hosts }, findings)
     }
 
+    /// Whether any rule is for certain hosts only. Otherwise it is all the same what [`Router::find`] is told of it.
+    pub(crate) fn reads_host(&self) -> bool {
+        self.hosts.has_names()
+    }
+
     /// The rule that claims the request. `host` may carry a port, which is ignored; `path` must be in normal form;
     /// `query` is what the request had, still encoded.
     pub(crate) fn find(

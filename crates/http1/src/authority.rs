@@ -102,7 +102,7 @@ pub fn is_authority(authority: &[u8]) -> bool {
     port_is_valid
         && match host {
             [b'[', address @ .., b']'] => is_address(address),
-            _ => host.iter().all(|byte| HOST_BYTES[usize::from(*byte)]) && is_encoded(host),
+            _ => is_name(host),
         }
 }
 
@@ -111,7 +111,15 @@ fn is_address(address: &[u8]) -> bool {
     std::str::from_utf8(address).is_ok_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok())
 }
 
-/// Whether two hexadecimal digits follow each percent sign.
+/// A registered name (RFC 3986 §3.2.2): its bytes, with two hexadecimal digits behind each percent sign.
+fn is_name(host: &[u8]) -> bool {
+    let kinds = host
+        .iter()
+        .fold(0, |kinds, byte| kinds | HOST_BYTES[usize::from(*byte)]);
+    kinds & FOREIGN == 0 && (kinds & PERCENT == 0 || is_encoded(host))
+}
+
+#[cold]
 fn is_encoded(host: &[u8]) -> bool {
     let mut rest = host;
     while let Some(at) = memchr::memchr(b'%', rest) {
@@ -123,20 +131,29 @@ fn is_encoded(host: &[u8]) -> bool {
     true
 }
 
-/// The bytes of a registered name: unreserved, percent sign, sub-delimiters.
-static HOST_BYTES: [bool; 256] = {
-    let mut table = [false; 256];
-    let punctuation = b"-._~%!$&'()*+,;=";
+/// Unreserved and sub-delimiters.
+const PLAIN: u8 = 1;
+/// The percent sign.
+const PERCENT: u8 = 2;
+/// What no name has.
+const FOREIGN: u8 = 4;
+
+static HOST_BYTES: [u8; 256] = {
+    let mut table = [FOREIGN; 256];
+    let punctuation = b"-._~!$&'()*+,;=";
     let mut byte = 0u8;
     while byte < 128 {
-        table[byte as usize] = byte.is_ascii_alphanumeric();
+        if byte.is_ascii_alphanumeric() {
+            table[byte as usize] = PLAIN;
+        }
         byte += 1;
     }
     let mut at = 0;
     while at < punctuation.len() {
-        table[punctuation[at] as usize] = true;
+        table[punctuation[at] as usize] = PLAIN;
         at += 1;
     }
+    table[b'%' as usize] = PERCENT;
     table
 };
 

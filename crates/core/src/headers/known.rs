@@ -138,20 +138,63 @@ known_names! {
 
 const _: () = assert!(NAMES.len() <= 64, "Known::bit has room for 64 names");
 
-/// For each length of a name, the known names of that length.
-const LONGEST: usize = 30;
-static BY_LENGTH: [[Option<Known>; 10]; LONGEST + 1] = by_length();
+/// For each key, the one known name of that key.
+static BY_KEY: [Option<Known>; KEYS] = by_key();
 
-const fn by_length() -> [[Option<Known>; 10]; LONGEST + 1] {
-    let mut table = [[None; 10]; LONGEST + 1];
+const KEYS: usize = 512;
+
+/// A number that tells the known names apart, made of a name's length and of the letters at which they differ most: the
+/// first, the fourth from the end, the last. Names that differ in case only have the same one.
+const fn key(name: &[u8], mix: [usize; 4]) -> usize {
+    let len = name.len();
+    let fourth = if len < 4 { 0 } else { len - 4 };
+    let letters = [
+        name[0] as usize | 0x20,
+        name[fourth] as usize | 0x20,
+        name[len - 1] as usize | 0x20,
+    ];
+    let mixed = (len * mix[0]) ^ (letters[0] * mix[1]) ^ (letters[1] * mix[2]) ^ (letters[2] * mix[3]);
+    (mixed >> 3) % KEYS
+}
+
+/// With these no two known names have the same key: the first that will do, found while compiling.
+const MIX: [usize; 4] = {
+    let mut seed = 1;
+    loop {
+        let mut mix = [0; 4];
+        let mut at = 0;
+        while at < mix.len() {
+            // A linear congruential generator; its high bits are good enough.
+            seed = (seed * 1_103_515_245 + 12_345) % (1 << 31);
+            mix[at] = (seed >> 16) | 1;
+            at += 1;
+        }
+        if tells_apart(mix) {
+            break mix;
+        }
+    }
+};
+
+const fn tells_apart(mix: [usize; 4]) -> bool {
+    let mut taken = [false; KEYS];
+    let mut at = 0;
+    while at < NAMES.len() {
+        let key = key(NAMES[at].1.as_bytes(), mix);
+        if taken[key] {
+            return false;
+        }
+        taken[key] = true;
+        at += 1;
+    }
+    true
+}
+
+const fn by_key() -> [Option<Known>; KEYS] {
+    let mut table = [None; KEYS];
     let mut at = 0;
     while at < NAMES.len() {
         let (known, text) = NAMES[at];
-        let mut slot = 0;
-        while table[text.len()][slot].is_some() {
-            slot += 1;
-        }
-        table[text.len()][slot] = Some(known);
+        table[key(text.as_bytes(), MIX)] = Some(known);
         at += 1;
     }
     table
@@ -160,15 +203,13 @@ const fn by_length() -> [[Option<Known>; 10]; LONGEST + 1] {
 impl Known {
     /// Which known name these bytes are, without regard to case.
     pub fn from_name(name: &[u8]) -> Option<Known> {
-        let candidates = BY_LENGTH.get(name.len())?;
-        let (first, last) = (name.first()? | 0x20, name.last()? | 0x20);
-        candidates.iter().map_while(|known| *known).find(|known| {
-            let text = known.as_str().as_bytes();
-            // Most names differ at their ends, and most that don't come in their usual case.
-            text[0] | 0x20 == first
-                && text[text.len() - 1] | 0x20 == last
-                && (text == name || text.eq_ignore_ascii_case(name))
-        })
+        if name.is_empty() {
+            return None;
+        }
+        let known = BY_KEY[key(name, MIX)]?;
+        let text = known.as_str().as_bytes();
+        // Most names come in their usual case, or in small letters.
+        (text == name || text.eq_ignore_ascii_case(name)).then_some(known)
     }
 
     /// The bit that stands for this name in a set of names.

@@ -35,6 +35,11 @@ impl Hosts {
         &mut self.trees[at]
     }
 
+    /// Whether there is a pattern at all.
+    pub(super) fn has_names(&self) -> bool {
+        !self.exact.is_empty() || !self.below.is_empty()
+    }
+
     /// As [`Hosts::tree_mut`], where there is one.
     pub(super) fn tree(&self, pattern: Option<&HostPattern>) -> Option<&Tree> {
         let at = match pattern {
