@@ -110,6 +110,8 @@ codes! {
         "A precondition failed", "The resource is not in the state that If-Match or If-Unmodified-Since asked for.";
     RANGE_NOT_SATISFIABLE = "range_not_satisfiable", RANGE_NOT_SATISFIABLE, Client, None,
         "The range can't be satisfied", "Content-Range tells how long the resource is.";
+    TOO_EARLY = "too_early", TOO_EARLY, Client, None,
+        "The request came too early", "It arrived in early data, which somebody might have recorded and sent again, and would change something. Browsers repeat it by themselves, without early data (RFC 8470).";
     RATE_LIMITED = "rate_limited", TOO_MANY_REQUESTS, Policy, Some("http_request_denied"),
         "Too many requests", "Wait for as long as Retry-After says.";
     UNAUTHENTICATED = "unauthenticated", UNAUTHORIZED, Policy, Some("http_request_denied"),

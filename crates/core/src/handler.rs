@@ -36,6 +36,11 @@ pub struct Arrival {
 pub trait Watch {
     /// Ready when the client has broken the connection off. A client that merely sends no more still waits.
     fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// Whether the request came in early data, which somebody may have recorded and sent again (RFC 8470).
+    fn in_early_data(&self) -> bool {
+        false
+    }
 }
 
 /// How a response went out.
