@@ -36,6 +36,15 @@ const ABSENT: &[(&str, &[&str])] = &[
             "portcullis",
         ],
     ),
+    (
+        "acme",
+        &[
+            "portcullis-config",
+            "portcullis-policies",
+            "portcullis-backends",
+            "portcullis",
+        ],
+    ),
     ("backends", &["clap", "portcullis-policies", "portcullis"]),
 ];
 

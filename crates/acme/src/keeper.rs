@@ -1,0 +1,358 @@
+//! The task that looks after the certificate of one set of names.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::task::JoinHandle;
+
+use crate::account;
+use crate::advice::{self, Advice};
+use crate::back_off::BackOff;
+use crate::bundle;
+use crate::certificates::{Current, Shared};
+use crate::failure::Failure;
+use crate::order;
+use crate::schedule;
+use crate::settings::{Journal, Settings};
+use crate::storage::{Shelf, Storage};
+use crate::turn::{Queue, Turn};
+use crate::watch::Watch;
+
+/// Signs of life in the time after which a turn counts as lost: one may come late, or fail.
+const SIGNS_OF_LIFE: u32 = 5;
+
+/// How long to wait until an authority is asked again when to renew, after it could not be.
+const ADVICE_AGAIN: Duration = Duration::from_secs(6 * 3600);
+
+/// Looks after the certificate of one set of names.
+pub(crate) struct Keeper {
+    settings: Arc<Settings>,
+    storage: Arc<Storage>,
+    shared: Arc<Shared>,
+    journal: Journal,
+    /// Away while a thread for work that blocks looks.
+    watch: Option<Watch>,
+    queue: Queue,
+    ordering: Option<Task<()>>,
+    advice: Advised,
+    /// What was complained about last: the same is not said every second.
+    complaint: Option<String>,
+}
+
+/// What the authority advises about one certificate.
+#[derive(Default)]
+struct Advised {
+    serial: Vec<u8>,
+    moment: Option<SystemTime>,
+    again: Option<Instant>,
+    asking: Option<Task<Result<Advice, Failure>>>,
+}
+
+/// A task that ends with whoever waits for it.
+struct Task<T>(JoinHandle<T>);
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Keeper {
+    /// Takes over what is known already: `watch` has looked once.
+    pub(crate) fn new(
+        settings: Arc<Settings>,
+        storage: Arc<Storage>,
+        shared: Arc<Shared>,
+        journal: Journal,
+        watch: Watch,
+    ) -> Keeper {
+        Keeper {
+            queue: Queue::new(account::name(&settings)),
+            settings,
+            storage,
+            shared,
+            journal,
+            watch: Some(watch),
+            ordering: None,
+            advice: Advised::default(),
+            complaint: None,
+        }
+    }
+
+    /// Keeps the certificate until the task is aborted.
+    pub(crate) async fn keep(mut self) {
+        loop {
+            match self.look().await {
+                Ok(()) => self.complaint = None,
+                Err(failure) => self.complain(failure.words),
+            }
+            tokio::time::sleep(self.settings.pace.look).await;
+        }
+    }
+
+    /// Sees what has changed, and does what is due.
+    async fn look(&mut self) -> Result<(), Failure> {
+        self.refresh().await?;
+        if self.ordering.as_ref().is_some_and(|task| !task.0.is_finished()) {
+            return Ok(());
+        }
+        self.ordering = None;
+        self.ask_for_advice().await;
+        if !self.is_due(SystemTime::now()) {
+            return Ok(());
+        }
+        let Some(turn) = self.take_turn().await? else {
+            return Ok(());
+        };
+        // Whoever had the turn before may have done what is to be done.
+        self.refresh().await?;
+        if self.is_due(SystemTime::now()) {
+            self.ordering = Some(Task(tokio::spawn(self.attempt(turn).make())));
+        }
+        Ok(())
+    }
+
+    /// Puts in use what the storage has.
+    async fn refresh(&mut self) -> Result<(), Failure> {
+        let mut watch = self.watch.take().unwrap_or_else(|| Watch::new(&self.settings));
+        let now = SystemTime::now();
+        let (watch, looked) = self
+            .storage
+            .aside(move |storage| {
+                let looked = watch.look(storage, now);
+                Ok((watch, looked))
+            })
+            .await?;
+        let published = publish(&self.shared, &watch, now);
+        self.watch = Some(watch);
+        if let Some(odd) = looked? {
+            self.complain(odd);
+        }
+        published.map_err(Failure::refused)
+    }
+
+    fn is_due(&self, now: SystemTime) -> bool {
+        let Some(watch) = &self.watch else { return false };
+        let held = watch.current.as_ref().map(|current| &current.validity);
+        let advised = held
+            .filter(|held| held.serial == self.advice.serial)
+            .and(self.advice.moment);
+        now >= schedule::due(held, self.settings.renew_before, advised)
+            && watch
+                .back_off
+                .as_ref()
+                .is_none_or(|back_off| back_off.left(now).is_zero())
+    }
+
+    async fn take_turn(&mut self) -> Result<Option<Turn>, Failure> {
+        let mut queue = std::mem::replace(&mut self.queue, Queue::new(account::name(&self.settings)));
+        let lost = self.settings.pace.lost;
+        let (queue, taken) = self
+            .storage
+            .aside(move |storage| {
+                let taken = queue.try_take(storage, Instant::now(), lost);
+                Ok((queue, taken))
+            })
+            .await?;
+        self.queue = queue;
+        Ok(taken?)
+    }
+
+    fn attempt(&self, turn: Turn) -> Attempt {
+        let watch = self.watch.as_ref();
+        let current = watch.and_then(|watch| watch.current.clone());
+        // Only an authority that gives advice wants to know what is replaced.
+        let replaces = current
+            .as_ref()
+            .is_some_and(|current| current.validity.serial == self.advice.serial && self.advice.moment.is_some());
+        let named = Watch::new(&self.settings);
+        Attempt {
+            settings: self.settings.clone(),
+            storage: self.storage.clone(),
+            shared: self.shared.clone(),
+            journal: self.journal,
+            turn,
+            current,
+            replaces,
+            before: watch.and_then(|watch| watch.back_off.clone()),
+            certificate_file: named.certificate_file(),
+            back_off_file: named.back_off_file(),
+        }
+    }
+
+    /// Asks the authority, from time to time and beside all else, when it advises to renew.
+    async fn ask_for_advice(&mut self) {
+        let Some(current) = self.watch.as_ref().and_then(|watch| watch.current.clone()) else {
+            return;
+        };
+        if self.advice.serial != current.validity.serial {
+            self.advice = Advised {
+                serial: current.validity.serial.clone(),
+                ..Advised::default()
+            };
+        }
+        let advice = &mut self.advice;
+        match advice.asking.take() {
+            Some(mut asking) if asking.0.is_finished() => {
+                let again = match (&mut asking.0).await {
+                    Ok(Ok(advised)) => {
+                        advice.moment = advised.moment;
+                        advised.again
+                    }
+                    Ok(Err(failure)) => {
+                        (self.journal.info)(&format!("{}: {failure}", self.settings.domains.join(", ")));
+                        ADVICE_AGAIN
+                    }
+                    Err(_) => ADVICE_AGAIN,
+                };
+                advice.again = Some(Instant::now() + again);
+            }
+            Some(asking) => advice.asking = Some(asking),
+            None if advice.again.is_none_or(|again| again <= Instant::now()) => {
+                let (settings, storage) = (self.settings.clone(), self.storage.clone());
+                let ask = async move { advice::ask(&settings, &storage, &current.validity).await };
+                advice.asking = Some(Task(tokio::spawn(ask)));
+            }
+            None => {}
+        }
+    }
+
+    fn complain(&mut self, words: String) {
+        if self.complaint.as_ref() != Some(&words) {
+            (self.journal.warn)(&format!(
+                "certificate for {}: {words}",
+                self.settings.domains.join(", ")
+            ));
+            self.complaint = Some(words);
+        }
+    }
+}
+
+/// Puts in use what was seen: a certificate until it ends, and answers as long as somebody asks.
+///
+/// # Errors
+/// When an answer can't be made.
+pub(crate) fn publish(shared: &Shared, watch: &Watch, now: SystemTime) -> Result<(), String> {
+    let lasting = |current: &&Arc<Current>| current.validity.ends > now;
+    let newest = watch.current.as_ref().filter(lasting);
+    let same = match (&shared.current(), newest) {
+        (Some(used), Some(newest)) => Arc::ptr_eq(used, newest),
+        (None, None) => true,
+        _ => false,
+    };
+    if !same {
+        shared.publish(newest.cloned());
+    }
+    shared.challenges.publish(shared.number, watch.questions())
+}
+
+/// One try to get a certificate.
+struct Attempt {
+    settings: Arc<Settings>,
+    storage: Arc<Storage>,
+    shared: Arc<Shared>,
+    journal: Journal,
+    turn: Turn,
+    current: Option<Arc<Current>>,
+    /// Whether the authority is told that the current one is replaced.
+    replaces: bool,
+    before: Option<BackOff>,
+    certificate_file: String,
+    back_off_file: String,
+}
+
+impl Attempt {
+    /// Makes it, and leaves in the storage what came of it.
+    async fn make(mut self) {
+        let names = self.settings.domains.join(", ");
+        match self.try_to().await {
+            Ok(ends) => {
+                self.shared.tallies.issued.fetch_add(1, Ordering::Relaxed);
+                let days = ends.duration_since(SystemTime::now()).unwrap_or_default().as_secs() / 86_400;
+                (self.journal.info)(&format!(
+                    "there is a new certificate for {names}, valid for {days} days"
+                ));
+            }
+            Err(failure) => {
+                self.shared.tallies.failed.fetch_add(1, Ordering::Relaxed);
+                self.put_off(&names, &failure).await;
+            }
+        }
+    }
+
+    /// Orders, and keeps what comes, as long as the turn is ours and the time is not over.
+    async fn try_to(&mut self) -> Result<SystemTime, Failure> {
+        let limit = self.settings.pace.order;
+        let held = self.current.as_ref().filter(|_| self.replaces);
+        let replaced = held.and_then(|held| advice::identifier(&held.validity));
+        let order = order::obtain(&self.settings, &self.storage, replaced);
+        let bundle = tokio::select! {
+            bundle = tokio::time::timeout(limit, order) => {
+                bundle.unwrap_or_else(|_| Err(Failure::refused(format!("the order took longer than {limit:?}"))))?
+            }
+            failure = stay_alive(&mut self.turn, self.settings.pace.lost / SIGNS_OF_LIFE) => return Err(failure),
+        };
+        let issued = bundle::read(&bundle, &self.settings.domains).map_err(Failure::refused)?;
+        // A certificate that would be renewed at once would be followed by another without end.
+        if schedule::due(Some(&issued.validity), self.settings.renew_before, None) <= SystemTime::now() {
+            return Err(Failure::refused(
+                "the authority issued a certificate that is over already; is the clock right?",
+            ));
+        }
+        let (certificate_file, back_off_file) = (self.certificate_file.clone(), self.back_off_file.clone());
+        self.storage
+            .aside(move |storage| {
+                storage.write(Shelf::Certificates, &certificate_file, &bundle)?;
+                storage.remove(Shelf::Certificates, &back_off_file)
+            })
+            .await?;
+        Ok(issued.validity.ends)
+    }
+
+    /// Writes down when the next try may be, before the turn is given back.
+    async fn put_off(&self, names: &str, failure: &Failure) {
+        let now = SystemTime::now();
+        let back_off = BackOff::after(self.before.as_ref(), failure, now, fastrand::f64());
+        let wait = Duration::from_secs(back_off.wait);
+        let rest = match self.current.as_ref().filter(|current| current.validity.ends > now) {
+            Some(current) => {
+                let left = current.validity.ends.duration_since(now).unwrap_or_default();
+                format!("the one in use is valid for {} days more", left.as_secs() / 86_400)
+            }
+            None => "there is none, so who asks for these names is turned away".to_owned(),
+        };
+        let path = self.storage.path(Shelf::Certificates, &self.back_off_file);
+        (self.journal.warn)(&format!(
+            "no new certificate for {names}: {failure}. The next try is in {wait:?}, or when {} is removed; {rest}",
+            path.display()
+        ));
+        let file = self.back_off_file.clone();
+        let written = match serde_json::to_vec_pretty(&back_off) {
+            Ok(bytes) => {
+                let write = move |storage: &Arc<Storage>| storage.write(Shelf::Certificates, &file, &bytes);
+                self.storage.aside(write).await
+            }
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = written {
+            // What can't be written down is waited for here, with the turn in hand, so that nobody tries earlier.
+            (self.journal.warn)(&format!("certificate for {names}: {}", Failure::from(error)));
+            tokio::time::sleep(wait).await;
+        }
+    }
+}
+
+/// Shows signs of life until the turn is lost.
+async fn stay_alive(turn: &mut Turn, every: Duration) -> Failure {
+    loop {
+        tokio::time::sleep(every).await;
+        match turn.show_life() {
+            Ok(true) => {}
+            Ok(false) => {
+                return Failure::refused("another gate took the turn, since this one was stopped for too long");
+            }
+            Err(error) => return error.into(),
+        }
+    }
+}
