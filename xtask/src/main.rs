@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to people")]
 
 mod bench;
+mod clients;
 mod docs;
 mod gate;
 mod process;
@@ -15,7 +16,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask COMMAND
 
-  test [--fast] [--only STEP]   everything that CI runs, with its set-up; --fast leaves out deny, fuzz and browser
+  test [--fast] [--only STEP]   everything that CI runs, with its set-up; --fast leaves out browser, clients, deny and fuzz
   tidy                          the rules of the source tree
   docs [--check]                write the generated references, or tell which are not current
   bench routes|idle|reload      measure the release binary; prints a table";

@@ -11,6 +11,11 @@ pub(crate) fn root() -> PathBuf {
         .to_owned()
 }
 
+/// Where Cargo puts what it makes.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |folder| root().join(folder))
+}
+
 /// A program with its arguments, separated by spaces, to be run at the root.
 pub(crate) fn command(line: &str) -> Command {
     let mut words = line.split_whitespace();
@@ -74,8 +79,7 @@ pub(crate) fn portcullis(release: bool) -> Result<PathBuf, String> {
     } else {
         "cargo build --quiet -p portcullis"
     })?;
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    Ok(target
+    Ok(target()
         .join(if release { "release" } else { "debug" })
         .join("portcullis"))
 }

@@ -7,78 +7,86 @@ struct Need {
     program: &'static str,
     packages: &'static str,
     reason: &'static str,
+    /// The steps that take it; all of them where none is named.
+    steps: &'static [&'static str],
 }
 
-const ALWAYS: &[Need] = &[
+const NEEDS: &[Need] = &[
     Need {
         program: "cc",
         packages: "build-essential",
         reason: "SQLite and aws-lc are C",
+        steps: &[],
     },
     Need {
         program: "c++",
         packages: "g++",
         reason: "libFuzzer is C++",
+        steps: &[],
     },
     Need {
         program: "curl",
         packages: "curl",
         reason: "the commands of the README use it",
+        steps: &[],
     },
-    Need {
-        program: "python3",
-        packages: "python3",
-        reason: "commands of the question bank use it",
-    },
-];
-
-const BROWSER: &[Need] = &[
     Need {
         program: "chromium",
         packages: "chromium",
-        reason: "the page of the example is tested in it",
+        reason: "the page of the example is tested in it, and it is a client",
+        steps: &["browser", "clients"],
     },
     Need {
         program: "chromedriver",
         packages: "chromium-driver",
         reason: "it drives Chromium",
+        steps: &["browser", "clients"],
+    },
+    Need {
+        program: "python3",
+        packages: "python3",
+        reason: "commands of the question bank use it, and clients of PyPI are tested",
+        steps: &[],
+    },
+    Need {
+        program: "h2load",
+        packages: "nghttp2-client",
+        reason: "it is a client that is tested",
+        steps: &["clients"],
     },
 ];
 
-/// Sees to it that what the tests need is there.
+/// Sees to it that what the tests of these steps need is there.
 ///
 /// # Errors
 /// Says what to install, when it can't be installed from here.
-pub(crate) fn programs(with_browser: bool) -> Result<(), String> {
-    let browser = if with_browser { BROWSER } else { &[] };
-    let missing: Vec<&Need> = ALWAYS
+pub(crate) fn programs(steps: &[&str]) -> Result<(), String> {
+    let taken = |need: &Need| need.steps.is_empty() || need.steps.iter().any(|step| steps.contains(step));
+    let missing: Vec<&Need> = NEEDS
         .iter()
-        .chain(browser)
-        .filter(|need| !process::exists(need.program))
+        .filter(|need| taken(need) && !process::exists(need.program))
         .collect();
     if !missing.is_empty() {
-        install(&missing)?;
+        for need in &missing {
+            println!("`{}` is missing: {}", need.program, need.reason);
+        }
+        let packages: Vec<&str> = missing.iter().map(|need| need.packages).collect();
+        install(&packages.join(" "))?;
     }
     component("rustfmt", "cargo fmt --version")?;
     component("clippy", "cargo clippy --version")
 }
 
-fn install(missing: &[&Need]) -> Result<(), String> {
-    for need in missing {
-        println!(
-            "`{}` is missing ({}): installing {}",
-            need.program, need.reason, need.packages
-        );
-    }
-    let packages: Vec<&str> = missing.iter().map(|need| need.packages).collect();
-    let line = format!("install -y -qq --no-install-recommends {}", packages.join(" "));
+/// Installs packages of Debian, separated by spaces.
+///
+/// # Errors
+/// Says what to do by hand, when it can't be done from here.
+pub(crate) fn install(packages: &str) -> Result<(), String> {
+    let line = format!("install -y -qq --no-install-recommends {packages}");
     if !(process::exists("apt-get") && rustix::process::geteuid().is_root()) {
-        let programs: Vec<&str> = missing.iter().map(|need| need.program).collect();
-        return Err(format!(
-            "please install {}; on Debian, as root: apt-get {line}",
-            programs.join(" and ")
-        ));
+        return Err(format!("please install it; on Debian, as root: apt-get {line}"));
     }
+    println!("installing {packages}");
     let apt = |line: &str| {
         // Another one may be at work, as on a machine that was just started, and a download may break off.
         let line = format!("apt-get -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 {line}");

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{docs, process, setup, tidy};
+use crate::{clients, docs, process, setup, tidy};
 
 /// Which steps to run.
 #[derive(Clone, Copy)]
@@ -41,11 +41,17 @@ const STEPS: &[Step] = &[
     }),
     step("unit", unit),
     step("integration", || {
-        integration(&["--skip", "browser::", "--skip", "examples::", "--skip", "readme::"])
+        let elsewhere = ["browser::", "clients::", "examples::", "floods::", "readme::"];
+        integration(&elsewhere.map(|tests| ["--skip", tests]).concat())
     }),
     step("examples", || integration(&["examples::"])),
     step("readme", || integration(&["readme::"])),
+    step("floods", || integration(&["--test-threads=1", "floods::"])),
     slow("browser", || integration(&["browser::"])),
+    slow("clients", || {
+        clients::prepare()?;
+        integration(&["clients::"])
+    }),
     step("references", docs::check),
     step("rustdoc", rustdoc),
     slow("deny", deny),
@@ -65,7 +71,8 @@ pub(crate) fn run(scope: Scope<'_>) -> Result<(), String> {
         let names: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
         return Err(format!("there is no such step; there are {}", names.join(", ")));
     }
-    setup::programs(steps.iter().any(|step| step.name == "browser"))?;
+    let names: Vec<&str> = steps.iter().map(|step| step.name).collect();
+    setup::programs(&names)?;
     let whole = Instant::now();
     let mut failures = Vec::new();
     for step in &steps {
