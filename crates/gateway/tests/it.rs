@@ -21,7 +21,11 @@ mod it {
     mod connections;
     mod limits;
     mod timeouts;
+    mod certificate_files;
+    mod client_certificates;
+    mod sessions;
     mod tls;
+    mod to_https;
     mod upgrades;
 
     mod answers;

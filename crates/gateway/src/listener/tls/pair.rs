@@ -75,7 +75,7 @@ impl PairFiles {
             .iter()
             .map(|it| x509_cert::Certificate::from_der(it).ok())
             .collect();
-        look_at_chain(&parsed, now, &mut |what| odd(format!("{shown} {what}")));
+        look_at_chain(&parsed, now, &mut |what| odd(format!("{shown}{what}")));
         let mut key = CertifiedKey::from_der(chain, key, provider)
             .map_err(|error| format!("{shown} and {} are no usable pair: {error}", self.key.display()))?;
         let leaf = parsed[0].as_ref().map(|it| it.tbs_certificate());
