@@ -8,6 +8,7 @@ mod status;
 mod version;
 
 pub mod headers;
+pub mod proxy_protocol;
 pub mod target;
 
 mod body;
