@@ -72,10 +72,7 @@ impl Pool {
         known: &Targets,
         slow: tokio::runtime::Handle,
     ) -> std::result::Result<Pool, String> {
-        let tls = tls::TlsSettings {
-            ca: config.tls.ca.as_ref().map(|ca| base.join(ca)),
-            server_name: config.tls.server_name.clone(),
-        };
+        let tls = tls::TlsSettings::new(&config.tls, base)?;
         let target = |url: &String| {
             known.get(
                 TargetKey {

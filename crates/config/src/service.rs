@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::listener::TlsVersion;
 use crate::schema::form;
 use crate::{defaults, units};
 
@@ -117,7 +118,8 @@ pub enum HostHeader {
     Target,
 }
 
-/// How targets with `https` are verified. Verification can't be switched off.
+/// How targets with `https` are verified, and what the gate shows them. Verification can't be switched off. Files are
+/// read anew by a reload.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServiceTls {
@@ -127,4 +129,12 @@ pub struct ServiceTls {
     /// The name that the certificate must have, in place of the target's host.
     #[schemars(extend("format" = "host-name"))]
     pub server_name: Option<String>,
+    /// A PEM file with the certificate that the gate shows to targets that ask for one, and its chain. It needs `key`.
+    #[schemars(extend("format" = "path"))]
+    pub cert: Option<PathBuf>,
+    /// The PEM file of the private key of `cert`.
+    #[schemars(extend("format" = "path"))]
+    pub key: Option<PathBuf>,
+    /// The oldest version to speak.
+    pub min_version: TlsVersion,
 }

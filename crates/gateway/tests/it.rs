@@ -23,6 +23,7 @@ mod it {
     mod timeouts;
     mod certificate_files;
     mod client_certificates;
+    mod secure_upstreams;
     mod sessions;
     mod tls;
     mod to_https;

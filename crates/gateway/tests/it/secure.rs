@@ -78,6 +78,7 @@ pub(crate) struct Authority {
 /// A certificate of a client, with its key.
 pub(crate) struct Issued {
     pub(crate) certificate: CertificateDer<'static>,
+    pem: String,
     key: KeyPair,
     serial: SerialNumber,
 }
@@ -94,6 +95,10 @@ impl Authority {
         Authority { issuer }
     }
 
+    pub(crate) fn certificate(&self) -> &CertificateDer<'static> {
+        self.issuer.der()
+    }
+
     /// Issues a certificate to a client of that name.
     pub(crate) fn issue(&self, name: &str) -> Issued {
         let mut params = CertificateParams::new(vec![format!("{name}.test")]).unwrap();
@@ -103,8 +108,10 @@ impl Authority {
         let serial = SerialNumber::from(u64::from(name.bytes().map(u32::from).sum::<u32>()));
         params.serial_number = Some(serial.clone());
         let key = KeyPair::generate().unwrap();
+        let made = params.signed_by(&key, &self.issuer).unwrap();
         Issued {
-            certificate: params.signed_by(&key, &self.issuer).unwrap().der().clone(),
+            certificate: made.der().clone(),
+            pem: made.pem(),
             key,
             serial,
         }
@@ -127,6 +134,18 @@ impl Authority {
             key_identifier_method: KeyIdMethod::Sha256,
         };
         list.signed_by(&self.issuer).unwrap().pem().unwrap()
+    }
+}
+
+impl Issued {
+    /// The certificate as PEM.
+    pub(crate) fn pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// The key as PEM.
+    pub(crate) fn key_pem(&self) -> String {
+        self.key.serialize_pem()
     }
 }
 
