@@ -24,6 +24,7 @@ pub(crate) fn problems(sound: &Sound, sink: Sink<'_>) {
     let routes = sound.file.routes.iter().map(|route| route.name.as_deref());
     unique_names("routes", sound.routes.iter().copied().zip(routes), sink);
     for (index, listener) in sound.listeners.iter().zip(&sound.file.listeners) {
+        protocols(&format!("listeners[{index}].protocols"), listener, sink);
         if let Some(written) = &listener.tls {
             tls(&format!("listeners[{index}].tls"), written, sink);
         }
@@ -39,6 +40,15 @@ pub(crate) fn problems(sound: &Sound, sink: Sink<'_>) {
             }
         }
         to(&path, route, sink);
+    }
+}
+
+/// Finds protocols that are listed twice.
+fn protocols(path: &str, listener: &Listener, sink: Sink<'_>) {
+    for (at, protocol) in listener.protocols.iter().enumerate() {
+        if listener.protocols[..at].contains(protocol) {
+            sink(&format!("{path}[{at}]"), "is listed already; remove one of the two".to_owned());
+        }
     }
 }
 

@@ -3,13 +3,18 @@
 use std::path::PathBuf;
 use std::time;
 
-use crate::listener::{ListenerLimits, ListenerTimeouts};
+use crate::listener::{ListenerLimits, ListenerProtocol, ListenerTimeouts};
 use crate::service::{KeepAlive, ServiceTimeout};
 use crate::units::{ByteSize, Duration};
 
 /// How long requests in progress may go on after SIGTERM: 30 s, the grace that Kubernetes gives a pod before it kills it.
 pub fn drain() -> Duration {
     Duration::seconds(30)
+}
+
+/// The protocols of a listener: all, for a client takes the best that it can.
+pub fn listener_protocols() -> Vec<ListenerProtocol> {
+    vec![ListenerProtocol::Http1, ListenerProtocol::Http2]
 }
 
 /// The limits of a listener.
@@ -23,6 +28,9 @@ pub fn listener_limits() -> ListenerLimits {
         fields: 100,
         // With a few KiB for each connection, a small machine survives this many idle ones.
         connections: 20_000,
+        // RFC 9113, section 6.5.2 advises no less than 100; what a page or a busy client needs at a time, and no more than
+        // one connection should be able to ask of the backends.
+        streams: 128,
     }
 }
 

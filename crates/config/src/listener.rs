@@ -26,6 +26,11 @@ pub struct Listener {
     /// Speak TLS on it.
     #[serde(default)]
     pub tls: Option<Tls>,
+    /// The protocols to speak, all that there are by default. Clients choose: in the TLS handshake, or in clear text by
+    /// how they begin.
+    #[serde(default = "defaults::listener_protocols")]
+    #[schemars(length(min = 1))]
+    pub protocols: Vec<ListenerProtocol>,
     /// Redirect every request in clear text to HTTPS on this port, usually 443 (308). What lies below
     /// `/.well-known/acme-challenge/` is answered all the same.
     #[serde(default)]
@@ -42,6 +47,16 @@ pub struct Listener {
     /// How long a client may take.
     #[serde(default)]
     pub timeouts: ListenerTimeouts,
+}
+
+/// A protocol that clients speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ListenerProtocol {
+    /// HTTP/1.1 and HTTP/1.0.
+    Http1,
+    /// HTTP/2. In clear text a client must know beforehand that it is spoken.
+    Http2,
 }
 
 /// TLS 1.2 and 1.3 on a listener.
@@ -160,6 +175,9 @@ pub struct ListenerLimits {
     /// Connections at a time; one more is closed at once.
     #[schemars(range(min = 1))]
     pub connections: u32,
+    /// Requests in progress on one connection of HTTP/2; one more is refused in a way that lets the client repeat it.
+    #[schemars(range(min = 1))]
+    pub streams: u32,
 }
 
 impl Default for ListenerLimits {

@@ -20,7 +20,7 @@ use tokio::runtime::Handle;
 
 use self::guards::{Guards, Policies};
 use crate::kept::Kept;
-use crate::listener::{ListenerTls, TlsSurroundings};
+use crate::listener::{ListenerTls, Protocols, TlsSurroundings};
 use crate::router::{Finding, PathPattern, Router};
 use crate::snapshot::{ListenerKey, ListenerRules, Observers, Route, Snapshot, Told};
 
@@ -137,6 +137,8 @@ impl Compiler<'_> {
                 open: self.kept.connections_of(key),
                 name: name.into(),
                 settings: settings_of(listener),
+                protocols: Protocols::of(listener),
+                max_streams: listener.limits.streams,
                 trusted_proxies: listener.trusted_proxies.clone(),
                 max_connections: listener.limits.connections,
                 tls,
@@ -162,7 +164,7 @@ impl Compiler<'_> {
             base: &self.loaded.base,
             key,
             tickets: self.kept.tickets.clone(),
-            protocols: vec![b"http/1.1".to_vec()],
+            protocols: Protocols::of(listener).for_alpn(),
             issued: None,
         };
         let mut odd = Vec::new();

@@ -1,6 +1,8 @@
 //! Connections in: accepted, counted, decrypted, handed to the protocol that they speak.
 
 mod connection;
+mod protocols;
+mod replayed;
 mod socket;
 mod tls;
 
@@ -19,6 +21,7 @@ use portcullis_core::DrainTicket;
 use tokio::net::{TcpListener, TcpStream};
 
 use self::connection::Ends;
+pub(crate) use self::protocols::Protocols;
 use self::socket::Socket;
 pub(crate) use self::tls::{ListenerTls, Surroundings as TlsSurroundings, Tickets, watch as watch_certificates};
 use crate::snapshot::{ListenerKey, ListenerRules};

@@ -11,7 +11,7 @@ use portcullis_http1::server::Settings;
 use portcullis_policies::access_log::AccessLog;
 use portcullis_policies::metrics::Metrics;
 
-use crate::listener::ListenerTls;
+use crate::listener::{ListenerTls, Protocols};
 use crate::router::Router;
 
 /// Everything that decides on a request.
@@ -127,6 +127,9 @@ pub(crate) struct ListenerRules {
     pub(crate) open: Arc<AtomicU32>,
     pub(crate) name: Arc<str>,
     pub(crate) settings: Settings,
+    pub(crate) protocols: Protocols,
+    /// Requests in progress on one connection of HTTP/2.
+    pub(crate) max_streams: u32,
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) max_connections: u32,
     pub(crate) tls: Option<ListenerTls>,

@@ -302,6 +302,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Shared<IO> {
         Rc::new(Shared(RefCell::new(Channel::new(io, limits, body_timeout))))
     }
 
+    /// The byte stream and what was received and not yet used; nothing while somebody else holds the channel.
+    pub(crate) fn into_parts(channel: Rc<Shared<IO>>) -> Option<(IO, BytesMut)> {
+        let channel = Rc::into_inner(channel)?.0.into_inner();
+        Some((channel.io, channel.input.unwrap_or_default()))
+    }
+
     pub(crate) fn borrow(&self) -> Ref<'_, Channel<IO>> {
         self.0.borrow()
     }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use bytes::BytesMut;
 use portcullis_core::{
     Arrival, Body, DrainTicket, Error, Handler, Interim, Request, Sent, Status, Upgrade, Version, codes,
 };
@@ -42,8 +43,19 @@ pub struct Settings {
     pub write_timeout: Duration,
 }
 
-/// Serves a connection to its end.
-pub async fn serve<IO, H>(io: IO, handler: &H, settings: &Settings, drain: &DrainTicket)
+/// The greeting of a client that knows that we speak HTTP/2 (RFC 9113 §3.4).
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// A connection that turned out to be one of HTTP/2, with what was received on it.
+pub struct Http2<IO> {
+    /// The byte stream.
+    pub io: IO,
+    /// All that came on it, from the greeting on.
+    pub received: BytesMut,
+}
+
+/// Serves a connection to its end, or until it turns out that the client speaks HTTP/2: then the connection is given back.
+pub async fn serve<IO, H>(io: IO, handler: &H, settings: &Settings, drain: &DrainTicket) -> Option<Http2<IO>>
 where
     IO: AsyncRead + AsyncWrite + Unpin + 'static,
     H: Handler,
@@ -53,7 +65,8 @@ where
     let mut served = false;
     loop {
         let ended = match next_head(&channel, settings, drain, idle_since, served).await {
-            Incoming::Ended => return,
+            Incoming::Ended => return None,
+            Incoming::Http2 => return Shared::into_parts(channel).map(|(io, received)| Http2 { io, received }),
             // Boxed so that an idle connection doesn't hold the room that a request in progress needs.
             Incoming::Head(head, started) => {
                 Box::pin(exchange(&channel, handler, settings, drain, head, started)).await
@@ -72,11 +85,14 @@ where
         }
     }
     linger(&channel).await;
+    None
 }
 
 enum Incoming {
     Head(Box<RequestHead>, Instant),
     Refused(Error, Instant),
+    /// Not a request, but the greeting of HTTP/2.
+    Http2,
     Ended,
 }
 
@@ -106,6 +122,11 @@ where
                         return Poll::Ready(Incoming::Head(Box::new(head), began));
                     }
                     Ok(None) => {}
+                    // Only the first bytes can be a greeting. It looks like a request of an odd version until it is whole.
+                    Err(_) if !served && channel.input().starts_with(HTTP2_PREFACE) => {
+                        return Poll::Ready(Incoming::Http2);
+                    }
+                    Err(_) if !served && HTTP2_PREFACE.starts_with(channel.input()) => {}
                     Err(refusal) => return Poll::Ready(Incoming::Refused(refusal.into(), began)),
                 }
             }

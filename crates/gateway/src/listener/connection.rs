@@ -4,10 +4,13 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
-use portcullis_core::Connection;
-use portcullis_http1::server;
+use portcullis_core::{Connection, DrainTicket};
+use portcullis_http1::server::{self as http1, Http2};
+use portcullis_http2::server as http2;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::protocols::ALPN_HTTP2;
+use super::replayed::Replayed;
 use super::tls::{Handshake, Unserved, handshake};
 use super::{Admitted, Socket};
 use crate::pipeline::Pipeline;
@@ -26,7 +29,7 @@ pub(super) fn begin(admitted: Admitted, socket: Socket, ends: Ends) {
     match &admitted.rules.tls {
         None => {
             let connection = Rc::new(Connection::new(ends.peer, ends.local, None, false));
-            tokio::task::spawn_local(speak(admitted, socket, connection));
+            tokio::task::spawn_local(speak(admitted, socket, connection, Agreed::Nothing));
         }
         Some(tls) => {
             let handshake = handshake(tls, socket, admitted.rules.settings.head_timeout);
@@ -51,15 +54,47 @@ async fn decrypt(admitted: Admitted, handshake: Handshake, ends: Ends) {
     };
     let mut connection = Connection::new(ends.peer, ends.local, secured.server_name, true);
     connection.client_certificate = secured.client;
-    speak(admitted, secured.stream, Rc::new(connection)).await;
+    let agreed = match secured.stream.get_ref().1.alpn_protocol() {
+        None => Agreed::Nothing,
+        Some(ALPN_HTTP2) => Agreed::Http2,
+        Some(_) => Agreed::Http1,
+    };
+    speak(admitted, secured.stream, Rc::new(connection), agreed).await;
 }
 
-/// Speaks HTTP/1.1 on a connection until it ends.
-async fn speak<IO>(admitted: Admitted, io: IO, connection: Rc<Connection>)
+/// The protocol that was agreed on in a TLS handshake.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Agreed {
+    Nothing,
+    Http1,
+    Http2,
+}
+
+/// Speaks HTTP on a connection until it ends: the version that was agreed on, or that the client begins with.
+async fn speak<IO>(admitted: Admitted, io: IO, connection: Rc<Connection>, agreed: Agreed)
 where
     IO: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let ticket = admitted.worker.drain.join();
-    let pipeline = Pipeline { admitted, connection };
-    server::serve(io, &pipeline, &pipeline.admitted.rules.settings, &ticket).await;
+    let protocols = admitted.rules.protocols;
+    let pipeline = Rc::new(Pipeline { admitted, connection });
+    // HTTP/2 is boxed, so that a connection of HTTP/1.1 doesn't hold the room that it needs.
+    if agreed == Agreed::Http2 || !protocols.http1 {
+        return Box::pin(speak_http2(io, pipeline, &ticket)).await;
+    }
+    let begun = http1::serve(io, &*pipeline, &pipeline.admitted.rules.settings, &ticket).await;
+    if let Some(Http2 { io, received }) = begun
+        && protocols.http2
+        && agreed == Agreed::Nothing
+    {
+        Box::pin(speak_http2(Replayed::new(io, received), pipeline, &ticket)).await;
+    }
+}
+
+async fn speak_http2<IO>(io: IO, pipeline: Rc<Pipeline>, ticket: &DrainTicket)
+where
+    IO: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let rules = pipeline.admitted.rules.clone();
+    http2::serve(io, pipeline, &rules.settings, rules.max_streams, ticket).await;
 }
