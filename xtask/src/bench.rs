@@ -42,6 +42,7 @@ pub(crate) fn run(what: &str) -> Result<(), String> {
     let measure = match what {
         "routes" => routes::run,
         "idle" => idle::run,
+        "idle --tls" => idle::run_over_tls,
         "reload" => reload::run,
         _ => {
             return Err(format!(

@@ -19,7 +19,8 @@ cargo xtask COMMAND
   test [--fast] [--only STEP]   everything that CI runs, with its set-up; --fast leaves out browser, clients, deny and fuzz
   tidy                          the rules of the source tree
   docs [--check]                write the generated references, or tell which are not current
-  bench routes|idle|reload      measure the release binary; prints a table";
+  bench routes|idle|reload      measure the release binary; prints a table
+  bench idle --tls              the same with connections by TLS";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         ["docs"] => docs::write(),
         ["docs", "--check"] => docs::check(),
         ["bench", what] => bench::run(what),
+        ["bench", "idle", "--tls"] => bench::run("idle --tls"),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(())

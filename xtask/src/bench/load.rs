@@ -2,27 +2,46 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 /// A kept connection with what it has read and not used.
 pub(crate) struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     input: Vec<u8>,
+}
+
+enum Stream {
+    Clear(TcpStream),
+    Secure(Box<StreamOwned<ClientConnection, TcpStream>>),
 }
 
 impl Connection {
     pub(crate) fn open(address: SocketAddr) -> io::Result<Connection> {
-        let stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
         Ok(Connection {
-            stream,
+            stream: Stream::Clear(socket(address)?),
+            input: Vec::new(),
+        })
+    }
+
+    pub(crate) fn open_secure(address: SocketAddr, config: &Arc<ClientConfig>) -> io::Result<Connection> {
+        let name = ServerName::try_from("gate.test").expect("it is a name");
+        let session = ClientConnection::new(config.clone(), name).map_err(io::Error::other)?;
+        let stream = StreamOwned::new(session, socket(address)?);
+        Ok(Connection {
+            stream: Stream::Secure(Box::new(stream)),
             input: Vec::new(),
         })
     }
 
     pub(crate) fn send(&mut self, request: &[u8]) -> io::Result<()> {
-        self.stream.write_all(request)
+        match &mut self.stream {
+            Stream::Clear(stream) => stream.write_all(request),
+            Stream::Secure(stream) => stream.write_all(request).and_then(|()| stream.flush()),
+        }
     }
 
     /// Reads one answer, which has to be a 200 with a length.
@@ -33,13 +52,23 @@ impl Connection {
                 return Ok(());
             }
             let mut piece = [0; 4096];
-            let length = self.stream.read(&mut piece)?;
+            let length = match &mut self.stream {
+                Stream::Clear(stream) => stream.read(&mut piece)?,
+                Stream::Secure(stream) => stream.read(&mut piece)?,
+            };
             if length == 0 {
                 return Err(ErrorKind::UnexpectedEof.into());
             }
             self.input.extend_from_slice(&piece[..length]);
         }
     }
+}
+
+fn socket(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    Ok(stream)
 }
 
 /// How long the answer at the start of the input is, once it is all there.
@@ -85,6 +114,20 @@ pub(crate) fn run(connections: &mut [Connection], requests: &[Vec<u8>], count: u
         }
     }
     Ok(())
+}
+
+/// Opens connections by TLS.
+///
+/// # Errors
+/// When one can't be made.
+pub(crate) fn connect_secure(
+    address: SocketAddr,
+    config: &Arc<ClientConfig>,
+    count: usize,
+) -> Result<Vec<Connection>, String> {
+    (0..count)
+        .map(|_| Connection::open_secure(address, config).map_err(|failure| failure.to_string()))
+        .collect()
 }
 
 /// Opens connections.

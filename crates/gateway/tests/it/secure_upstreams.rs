@@ -17,8 +17,11 @@ const NAME: &str = "upstream.test";
 /// A server that speaks TLS, answers one request on each connection, and tells how each handshake was.
 struct SecureUpstream {
     address: SocketAddr,
-    handshakes: Arc<Mutex<Vec<(HandshakeKind, Option<CertificateDer<'static>>)>>>,
+    handshakes: Arc<Mutex<Vec<Seen>>>,
 }
+
+/// How a handshake was, and what the gate showed of itself.
+type Seen = (HandshakeKind, Option<CertificateDer<'static>>);
 
 impl SecureUpstream {
     /// Writes `upstream.pem`, the authority to trust, into the folder.
@@ -68,8 +71,7 @@ impl SecureUpstream {
         SecureUpstream { address, handshakes }
     }
 
-    /// The last handshake: how it was, and what the gate showed of itself.
-    fn last(&self) -> (HandshakeKind, Option<CertificateDer<'static>>) {
+    fn last(&self) -> Seen {
         self.handshakes.lock().unwrap().last().unwrap().clone()
     }
 

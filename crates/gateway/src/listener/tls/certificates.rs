@@ -49,7 +49,8 @@ impl Certificates {
             issued,
             fallback: Vec::new(),
         };
-        for pair in pairs.clone() {
+        let first = pairs.clone().next();
+        for pair in pairs {
             for name in &pair.names {
                 let (names, key) = match name.strip_prefix("*.") {
                     Some(domain) => (&mut certificates.wildcard, domain),
@@ -67,7 +68,7 @@ impl Certificates {
             .chain(certificates.wildcard.values_mut());
         // The sort is stable: of two keys of a kind, the first in the file is taken.
         choices.for_each(|choice| choice.sort_by_key(|key| key.key.algorithm() == SignatureAlgorithm::RSA));
-        if let Some(first) = pairs.clone().next().filter(|_| !refuse_others) {
+        if let Some(first) = first.filter(|_| !refuse_others) {
             let of_the_same_name = first.names.first().and_then(|name| certificates.find(name));
             certificates.fallback = of_the_same_name.cloned().unwrap_or_else(|| vec![first.key.clone()]);
         }
@@ -126,4 +127,52 @@ fn issued_to(
     find: impl Fn(&dyn Issued, &str) -> Option<Arc<CertifiedKey>>,
 ) -> Option<Arc<CertifiedKey>> {
     find(&**issued?, host?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rustls::pki_types::PrivateKeyDer;
+
+    use super::*;
+
+    /// Pairs that differ in their names alone.
+    fn pairs(names: &[&[&str]]) -> Vec<Pair> {
+        let made = rcgen::generate_simple_self_signed(vec!["any.test".to_owned()]).expect("a certificate");
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        let pair = |names: &&[&str]| {
+            let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+            let key = CertifiedKey::from_der(vec![made.cert.der().clone()], key, &provider).expect("a pair");
+            let names = names.iter().map(|name| (*name).to_owned()).collect();
+            Pair::of_names(Arc::new(key), names, Duration::MAX)
+        };
+        names.iter().map(pair).collect()
+    }
+
+    #[test]
+    fn a_name_finds_its_certificate() {
+        let pairs = pairs(&[&["a.test", "*.a.test"], &["x.a.test"], &["*.x.a.test"]]);
+        let certificates = Certificates::new(pairs.iter(), None, false);
+        let check = |host: &str, expected: Option<usize>| {
+            let found = certificates.find(host).map(|choice| &choice[0]);
+            let found = found.map(|key| pairs.iter().position(|pair| Arc::ptr_eq(&pair.key, key)));
+            assert_eq!(found, expected.map(Some), "{host}");
+        };
+        check("a.test", Some(0));
+        check("y.a.test", Some(0));
+        check("x.a.test", Some(1));
+        check("y.x.a.test", Some(2));
+        check("z.y.a.test", None);
+        check("test", None);
+        check("", None);
+    }
+
+    #[test]
+    fn who_asks_for_another_name_gets_the_first_certificate_or_none() {
+        let pairs = pairs(&[&["a.test"], &["b.test"]]);
+        let fallback = |refuse| Certificates::new(pairs.iter(), None, refuse).fallback;
+        assert!(Arc::ptr_eq(&fallback(false)[0], &pairs[0].key));
+        assert!(fallback(true).is_empty());
+    }
 }

@@ -96,6 +96,17 @@ impl PairFiles {
 }
 
 impl Pair {
+    /// One that came from no file.
+    #[cfg(test)]
+    pub(super) fn of_names(key: Arc<CertifiedKey>, names: Vec<String>, expires: Duration) -> Pair {
+        Pair {
+            key,
+            names,
+            expires: Some(expires),
+            staple: None,
+        }
+    }
+
     /// The same without its OCSP response, where that is out of date by now.
     pub(super) fn without_old_staple(&self, now: Duration) -> Option<Pair> {
         if !self.staple.as_ref()?.has_ended(now) {

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
+
 use crate::state::State;
 use crate::telemetry::log;
 
@@ -19,7 +21,7 @@ pub(crate) async fn watch(state: Arc<State>) {
     loop {
         tokio::time::sleep(rest).await;
         let state = state.clone();
-        let took = tokio::task::spawn_blocking(move || look(&state)).await;
+        let took = Handle::current().spawn_blocking(move || look(&state)).await;
         rest = LOOK.max(took.unwrap_or(LOOK) * REST);
     }
 }
