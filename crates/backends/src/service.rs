@@ -5,6 +5,7 @@
 //! keep them, `tls.rs` verifies the server.
 
 mod forwarded;
+mod grpc_answer;
 mod outgoing;
 mod over_http1;
 mod over_http2;
@@ -250,6 +251,7 @@ impl Service {
                 Way::Http2(way) => over_http2::attempt(pool, cx, target, way, &mut outgoing).await,
             };
             match attempt {
+                Ok(response) if outgoing.grpc => return Ok(grpc_answer::watched(cx, response)),
                 Ok(response) => return Ok(response),
                 Err(Attempt { again: Some(body), .. }) if cx.upstream.attempts < MOST_ATTEMPTS => outgoing.body = body,
                 Err(attempt) => return Err(attempt.error),

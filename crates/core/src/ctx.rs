@@ -1,5 +1,6 @@
 //! What is known of one request beside the request itself, and travels with it.
 
+use std::cell::Cell;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -202,6 +203,8 @@ pub struct UpstreamFacts {
     pub attempts: u32,
     /// From the request's first byte sent to the response's head.
     pub first_byte: Option<Duration>,
+    /// For a call of gRPC, how it ended, once that is known: the trailers tell.
+    pub grpc_status: Option<Rc<Cell<Option<u32>>>>,
 }
 
 impl Ctx {

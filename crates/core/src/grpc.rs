@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::codes::{self, Code};
-use crate::{Headers, Known};
+use crate::{Error, Headers, Known};
 
 /// The field with the status of a call; in the trailers, or in the head of a response without content.
 pub const STATUS: &str = "grpc-status";
@@ -157,6 +157,12 @@ pub fn encode_message(text: &str) -> String {
         }
     }
     out
+}
+
+/// Tells of a failure of ours, in the trailers or in the head of a response without content.
+pub fn tell(fields: &mut Headers, error: &Error) {
+    fields.set(STATUS, Status::of(error.code()).number().to_string());
+    fields.set(MESSAGE, encode_message(&error.to_string()));
 }
 
 /// The status that a response's fields or trailers tell, where they do.

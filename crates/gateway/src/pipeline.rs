@@ -1,5 +1,6 @@
 //! The way of one request: who asks, which route claims it, its policies, its backend, its answer.
 
+use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -9,7 +10,7 @@ use std::time::Instant;
 use portcullis_core::codes::Fault;
 use portcullis_core::{
     Arrival, Backend, Connection, Ctx, Error, Handler, Known, Method, Next, Outcome, Reply, Request, Response, Sent,
-    Version, Watch, codes,
+    Version, Watch, codes, grpc,
 };
 use portcullis_http1::hop_by_hop;
 
@@ -99,7 +100,13 @@ impl Handler for Pipeline {
         let result = unless_gone(next.run(&mut cx, request), &*arrival.client).await;
         let (mut response, error) = match result {
             Ok(response) => (response, None),
-            Err(error) => (respond::failure(&cx, &error, wants), Some(error)),
+            Err(error) => {
+                if let Wants::Grpc(_) = wants {
+                    let status = grpc::Status::of(error.code()).number();
+                    cx.upstream.grpc_status = Some(Rc::new(Cell::new(Some(status.into()))));
+                }
+                (respond::failure(&cx, &error, wants), Some(error))
+            }
         };
         respond::complete(&cx, self.admitted.rules.answer.as_ref(), &mut response);
         drop(found);

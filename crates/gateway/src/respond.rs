@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use portcullis_core::codes::{Code, Fault};
-use portcullis_core::{Ctx, Error, Headers, Known, Name, Response};
+use portcullis_core::{Ctx, Error, Headers, Known, Name, Response, Status, grpc};
 
 /// The name of this gateway in `Proxy-Status` (RFC 9209).
 const NAME: &str = "portcullis";
@@ -19,11 +19,17 @@ pub(crate) enum Wants {
     Problem,
     /// A page, for people before a browser.
     Page,
+    /// A status of gRPC among the fields of a response without content ("Trailers-Only").
+    Grpc(grpc::Kind),
 }
 
 impl Wants {
-    /// What the request's `Accept` asks for: a page only where HTML is named, as browsers do when they navigate.
+    /// A call of gRPC wants a status. Otherwise what the request's `Accept` asks for: a page only where HTML is named, as
+    /// browsers do when they navigate.
     pub(crate) fn of(headers: &Headers) -> Wants {
+        if let Some(kind) = grpc::Kind::of(headers) {
+            return Wants::Grpc(kind);
+        }
         let names_html = |value: &[u8]| {
             let members = value.split(|byte| *byte == b',');
             members
@@ -53,7 +59,10 @@ pub(crate) fn complete(cx: &Ctx, of_listener: Option<&Headers>, response: &mut R
 
 /// The response that tells of an error.
 pub(crate) fn failure(cx: &Ctx, error: &Error, wants: Wants) -> Response {
-    let mut response = Response::new(error.status());
+    let mut response = Response::new(match wants {
+        Wants::Grpc(_) => Status::OK,
+        Wants::Problem | Wants::Page => error.status(),
+    });
     response.headers.extend(error.headers());
     response.headers.append(Known::CacheControl, "no-store");
     if let Some(proxy_status) = proxy_status(error.code()) {
@@ -64,6 +73,11 @@ pub(crate) fn failure(cx: &Ctx, error: &Error, wants: Wants) -> Response {
     match wants {
         Wants::Problem => response.with_body("application/problem+json", problem(cx, error)),
         Wants::Page => response.with_body("text/html; charset=utf-8", page(cx, error)),
+        Wants::Grpc(kind) => {
+            response.headers.set(Known::ContentType, kind.content_type());
+            grpc::tell(&mut response.headers, error);
+            response
+        }
     }
 }
 
@@ -151,8 +165,10 @@ mod tests {
         );
         let mut response = failure(&cx, error, wants);
         complete(&cx, None, &mut response);
-        let Body::Full(body) = std::mem::take(&mut response.body) else {
-            panic!("a failure has a whole body")
+        let body = match std::mem::take(&mut response.body) {
+            Body::Full(body) => body,
+            Body::Empty => Default::default(),
+            Body::Stream(_) => panic!("a failure has a whole body"),
         };
         (response, String::from_utf8(body.to_vec()).expect("it is text"))
     }
@@ -199,6 +215,23 @@ mod tests {
             response.headers.get_str(Known::ContentType),
             Some("application/problem+json")
         );
+    }
+
+    #[test]
+    fn a_call_of_grpc_gets_a_status() {
+        let mut headers = Headers::new();
+        headers.append(Known::ContentType, "application/grpc+proto");
+        let error = Error::new(&codes::RATE_LIMITED)
+            .with_detail("50 % over")
+            .with_header(Known::RetryAfter, "3");
+        let (response, body) = told(&error, Wants::of(&headers));
+        let get = |name: &str| response.headers.get_str(name);
+        assert_eq!(response.status, Status::OK);
+        assert_eq!(get("content-type"), Some("application/grpc"));
+        assert_eq!(get("grpc-status"), Some("8"));
+        assert_eq!(get("grpc-message"), Some("Too many requests: 50 %25 over"));
+        assert_eq!(get("retry-after"), Some("3"));
+        assert_eq!(body, "");
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! The fields, under the same names in either form: `time` (RFC 3339, UTC, when the first byte came), `request_id`,
 //! `client`, `method`, `scheme`, `host`, `path`, `query`, `version`, `status`, `bytes_in`, `bytes_out`, `duration_ms`,
 //! `complete` (false when the client went away or the backend broke off), `route`, `consumer`, `service`, `target`,
-//! `attempts`, `upstream_ms` (to the first byte of the response), `error`, `policy`, `cause`, `user_agent`, `referer`.
+//! `attempts`, `upstream_ms` (to the first byte of the response), `grpc_status`, `error`, `policy`, `cause`, `user_agent`, `referer`.
 //! What there is none of is left out of the object, and is `-` in a template. A brace that shall stay is written twice.
 //!
 //! `query` holds the *names* of the query's parameters, and `referer` ends before its query: values there are where

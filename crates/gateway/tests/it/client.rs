@@ -201,6 +201,16 @@ impl Client {
         Ok(self.input.drain(..length).collect())
     }
 
+    /// What comes up to this text, and the text.
+    pub(crate) fn until(&mut self, text: &str) -> String {
+        let end = text.as_bytes();
+        self.fill_until(|input| {
+            let at = input.windows(end.len()).position(|window| window == end)?;
+            Some((at + end.len(), at + end.len()))
+        })
+        .unwrap_or_else(|failure| panic!("no {text:?}: {failure}"))
+    }
+
     /// Everything until the other side ends.
     pub(crate) fn rest(&mut self) -> io::Result<Vec<u8>> {
         loop {

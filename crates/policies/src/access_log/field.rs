@@ -54,6 +54,7 @@ fields! {
     Target = "target",
     Attempts = "attempts",
     UpstreamMs = "upstream_ms",
+    GrpcStatus = "grpc_status",
     Error = "error",
     Policy = "policy",
     Cause = "cause",
@@ -103,6 +104,10 @@ impl Field {
                 .upstream
                 .first_byte
                 .is_some_and(|duration| milliseconds(out, duration)),
+            Field::GrpcStatus => {
+                let status = cx.upstream.grpc_status.as_ref().and_then(|status| status.get());
+                status.is_some_and(|status| number(out, status.into()))
+            }
             Field::Error => text(out, style, outcome.error.map(|error| error.code().name)),
             Field::Policy => text(out, style, outcome.error.and_then(|error| error.policy())),
             Field::Cause => write_cause(outcome, style, out),
