@@ -19,6 +19,7 @@ type Sink<'a> = &'a mut dyn FnMut(&str, String);
 /// Finds what must not be.
 pub(crate) fn problems(sound: &Sound, sink: Sink<'_>) {
     binds(sound, sink);
+    halves_of_tls(sound, sink);
     let listeners = sound.file.listeners.iter().map(|listener| listener.name.as_deref());
     unique_names("listeners", sound.listeners.iter().copied().zip(listeners), sink);
     let routes = sound.file.routes.iter().map(|route| route.name.as_deref());
@@ -122,6 +123,25 @@ fn binds(sound: &Sound, sink: Sink<'_>) {
         } else {
             seen.insert(bind, path);
         }
+    }
+}
+
+/// What has to do with TLS and makes no sense without its other half.
+fn halves_of_tls(sound: &Sound, sink: Sink<'_>) {
+    for (index, listener) in sound.listeners.iter().zip(&sound.file.listeners) {
+        if listener.tls.is_some() && listener.redirect_to_https.is_some() {
+            let message = "this listener speaks TLS: nothing comes in clear text that could be redirected";
+            sink(&format!("listeners[{index}].redirect_to_https"), message.to_owned());
+        }
+    }
+    for (name, service) in &sound.file.services {
+        let (present, missing) = match (&service.tls.cert, &service.tls.key) {
+            (Some(_), None) => ("cert", "key"),
+            (None, Some(_)) => ("key", "cert"),
+            _ => continue,
+        };
+        let message = format!("`{missing}` is missing: a certificate and its key are of use together only");
+        sink(&format!("services.{name}.tls.{present}"), message);
     }
 }
 

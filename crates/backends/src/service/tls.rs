@@ -48,8 +48,7 @@ impl TlsSettings {
         let identity = match (&written.cert, &written.key) {
             (Some(cert), Some(key)) => Some((base.join(cert), base.join(key))),
             (None, None) => None,
-            (Some(_), None) => return Err("`tls.cert` needs `tls.key`".to_owned()),
-            (None, Some(_)) => return Err("`tls.key` needs `tls.cert`".to_owned()),
+            _ => return Err("a certificate and its key are of use together only".to_owned()),
         };
         let mut digest = Sha256::new();
         let files = ca.iter().chain(identity.iter().flat_map(|(cert, key)| [cert, key]));
