@@ -4,9 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 
 use crate::acme::Challenge;
+use crate::defaults;
 use crate::file::File;
 use crate::formats::fixed_part;
-use crate::listener::{Listener, Tls};
+use crate::listener::{Listener, ListenerProtocol, Tls};
 use crate::policy::PolicySet;
 use crate::policy::api_key::ApiKey;
 use crate::policy::cors::Cors;
@@ -48,8 +49,24 @@ pub(crate) fn problems(sound: &Sound, sink: Sink<'_>) {
 fn protocols(path: &str, listener: &Listener, sink: Sink<'_>) {
     for (at, protocol) in listener.protocols.iter().enumerate() {
         if listener.protocols[..at].contains(protocol) {
-            sink(&format!("{path}[{at}]"), "is listed already; remove one of the two".to_owned());
+            sink(
+                &format!("{path}[{at}]"),
+                "is listed already; remove one of the two".to_owned(),
+            );
         }
+    }
+    let by_quic = ListenerProtocol::Http3;
+    if listener.protocols == [by_quic] {
+        let message = "clients learn of http3 from the answers of other protocols; list http1 or http2 beside it";
+        sink(path, message.to_owned());
+    } else if listener.tls.is_none()
+        && listener.protocols.contains(&by_quic)
+        && listener.protocols != defaults::listener_protocols()
+    {
+        sink(
+            path,
+            "http3 needs `tls`, for there is none in clear text; remove it or add `tls`".to_owned(),
+        );
     }
 }
 

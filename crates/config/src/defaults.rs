@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time;
 
-use crate::listener::{ListenerLimits, ListenerProtocol, ListenerTimeouts};
+use crate::listener::{Http3, ListenerLimits, ListenerProtocol, ListenerTimeouts};
 use crate::service::{KeepAlive, ServiceTimeout};
 use crate::units::{ByteSize, Duration};
 
@@ -14,7 +14,20 @@ pub fn drain() -> Duration {
 
 /// The protocols of a listener: all, for a client takes the best that it can.
 pub fn listener_protocols() -> Vec<ListenerProtocol> {
-    vec![ListenerProtocol::Http1, ListenerProtocol::Http2]
+    vec![
+        ListenerProtocol::Http1,
+        ListenerProtocol::Http2,
+        ListenerProtocol::Http3,
+    ]
+}
+
+/// How HTTP/3 is spoken.
+pub fn http3() -> Http3 {
+    Http3 {
+        advertised_port: None,
+        // A session resumes once, so what somebody records is worth nothing to him; and it saves a round trip.
+        early_data: true,
+    }
 }
 
 /// The limits of a listener.

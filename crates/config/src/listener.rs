@@ -31,6 +31,9 @@ pub struct Listener {
     #[serde(default = "defaults::listener_protocols")]
     #[schemars(length(min = 1))]
     pub protocols: Vec<ListenerProtocol>,
+    /// How HTTP/3 is spoken.
+    #[serde(default)]
+    pub http3: Http3,
     /// Redirect every request in clear text to HTTPS on this port, usually 443 (308). What lies below
     /// `/.well-known/acme-challenge/` is answered all the same.
     #[serde(default)]
@@ -57,6 +60,29 @@ pub enum ListenerProtocol {
     Http1,
     /// HTTP/2. In clear text a client must know beforehand that it is spoken.
     Http2,
+    /// HTTP/3, where the listener speaks TLS: by QUIC, on the UDP port of the same number. Clients learn of it from the
+    /// answers of the other protocols.
+    Http3,
+}
+
+/// How HTTP/3 is spoken.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http3 {
+    /// The port that clients are told of in `Alt-Svc`, where it is not the listener's: a router before us may have
+    /// another.
+    #[schemars(range(min = 1))]
+    pub advertised_port: Option<u16>,
+    /// Take requests of clients that come back before the handshake is complete (0-RTT): GET, HEAD and OPTIONS without
+    /// content. Backends see `Early-Data: 1`; other requests are answered with 425. Never where clients show
+    /// certificates.
+    pub early_data: bool,
+}
+
+impl Default for Http3 {
+    fn default() -> Self {
+        defaults::http3()
+    }
 }
 
 /// TLS 1.2 and 1.3 on a listener.
@@ -175,7 +201,7 @@ pub struct ListenerLimits {
     /// Connections at a time; one more is closed at once.
     #[schemars(range(min = 1))]
     pub connections: u32,
-    /// Requests in progress on one connection of HTTP/2; one more is refused in a way that lets the client repeat it.
+    /// Requests in progress on one connection of HTTP/2 or HTTP/3; one more is refused in a way that lets the client repeat it.
     #[schemars(range(min = 1))]
     pub streams: u32,
 }

@@ -8,7 +8,8 @@ use ipnet::IpNet;
 use portcullis_core::{Ctx, Headers, Known, RequestId, Scheme};
 
 /// Fields in which proxies tell of the client. From anybody else they are lies, or mistakes.
-const TOLD_BY_PROXIES: [Known; 6] = [
+const TOLD_BY_PROXIES: [Known; 7] = [
+    Known::EarlyData,
     Known::Forwarded,
     Known::XForwardedFor,
     Known::XForwardedHost,

@@ -20,6 +20,7 @@ use tokio::runtime::Handle;
 
 use self::guards::{Guards, Policies};
 use crate::kept::Kept;
+use crate::listener::quic::Quic;
 use crate::listener::{ListenerTls, Protocols, TlsSurroundings};
 use crate::router::{Finding, PathPattern, Router};
 use crate::snapshot::{ListenerKey, ListenerRules, Observers, Route, Snapshot, Told};
@@ -142,6 +143,7 @@ impl Compiler<'_> {
                 trusted_proxies: listener.trusted_proxies.clone(),
                 max_connections: listener.limits.connections,
                 tls,
+                quic: Protocols::of(listener).http3.then(|| Quic::of(listener)),
                 forward_certificates: forwards_certificates(listener),
                 redirect_to_https: listener.redirect_to_https,
                 answer: answer_of(listener),
@@ -345,17 +347,24 @@ fn forwards_certificates(listener: &written_listener::Listener) -> bool {
 
 /// Fields of every answer on a listener.
 fn answer_of(listener: &written_listener::Listener) -> Option<Headers> {
-    let hsts = listener.tls.as_ref()?.hsts.as_ref()?;
+    let tls = listener.tls.as_ref()?;
     let mut answer = Headers::new();
-    let mut value = format!("max-age={}", hsts.max_age.0.as_secs());
-    if hsts.include_subdomains {
-        value.push_str("; includeSubDomains");
+    if let Some(hsts) = &tls.hsts {
+        let mut value = format!("max-age={}", hsts.max_age.0.as_secs());
+        if hsts.include_subdomains {
+            value.push_str("; includeSubDomains");
+        }
+        if hsts.preload {
+            value.push_str("; preload");
+        }
+        answer.append(Known::StrictTransportSecurity, value);
     }
-    if hsts.preload {
-        value.push_str("; preload");
+    // A port that the system chooses is not known yet, and nothing to remember for a day.
+    let port = listener.http3.advertised_port.unwrap_or(listener.bind.port());
+    if Protocols::of(listener).http3 && port != 0 {
+        answer.append("Alt-Svc", format!("h3=\":{port}\"; ma=86400"));
     }
-    answer.append(Known::StrictTransportSecurity, value);
-    Some(answer)
+    (!answer.is_empty()).then_some(answer)
 }
 
 /// Stands for a table when a configuration is only looked at.

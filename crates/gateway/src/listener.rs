@@ -2,6 +2,7 @@
 
 mod connection;
 mod protocols;
+pub(crate) mod quic;
 mod replayed;
 mod socket;
 mod tls;

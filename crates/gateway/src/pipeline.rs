@@ -72,6 +72,10 @@ impl Handler for Pipeline {
         cx.interim = arrival.interim;
         let rules = &*self.admitted.rules;
         client_identity::establish(&mut cx, &mut request.headers, &rules.trusted_proxies);
+        if arrival.client.in_early_data() {
+            // RFC 8470 §5.1
+            request.headers.set(Known::EarlyData, "1");
+        }
         if rules.forward_certificates {
             client_identity::forward_certificate(&cx, &mut request.headers);
         }

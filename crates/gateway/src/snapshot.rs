@@ -11,6 +11,7 @@ use portcullis_http1::server::Settings;
 use portcullis_policies::access_log::AccessLog;
 use portcullis_policies::metrics::Metrics;
 
+use crate::listener::quic::Quic;
 use crate::listener::{ListenerTls, Protocols};
 use crate::router::Router;
 
@@ -128,11 +129,13 @@ pub(crate) struct ListenerRules {
     pub(crate) name: Arc<str>,
     pub(crate) settings: Settings,
     pub(crate) protocols: Protocols,
-    /// Requests in progress on one connection of HTTP/2.
+    /// Requests in progress on one connection of HTTP/2 or HTTP/3.
     pub(crate) max_streams: u32,
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) max_connections: u32,
     pub(crate) tls: Option<ListenerTls>,
+    /// QUIC beside TLS, where HTTP/3 is spoken.
+    pub(crate) quic: Option<Quic>,
     /// Whether backends see the certificates of clients, as `Client-Cert`.
     pub(crate) forward_certificates: bool,
     /// The port of HTTPS to which requests in clear text are redirected.

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle as JoinTask;
 
 use crate::clock::Clock;
+use crate::listener::quic;
 use crate::snapshot::{ListenerKey, Snapshot};
 use crate::state::State;
 use crate::{event_loop, listener};
@@ -32,6 +33,15 @@ pub(crate) struct Worker {
     current: RefCell<Rc<InForce>>,
     clock: RefCell<Clock>,
     pub(crate) connections: Cell<usize>,
+}
+
+/// Something that a worker must not end before.
+pub(crate) struct Busy(Rc<Worker>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.connections.set(self.0.connections.get() - 1);
+    }
 }
 
 /// A worker's own handle of the configuration that was in force when a request came.
@@ -51,6 +61,10 @@ pub(crate) enum Command {
     Listen(ListenerKey, std::net::TcpListener),
     /// Listen no more for that listener; its connections go on.
     Unlisten(ListenerKey),
+    /// Speak HTTP/3 on this socket for that listener.
+    ListenQuic(ListenerKey, quic::Share),
+    /// Let nobody in by HTTP/3 any more for that listener; those that are there are sent away after their requests.
+    UnlistenQuic(ListenerKey),
     /// Take no more connections, end idle ones, let busy ones finish.
     Drain,
 }
@@ -128,6 +142,7 @@ impl Worker {
             state,
         });
         let mut accepting: HashMap<ListenerKey, Accepting> = HashMap::new();
+        let mut accepting_quic: HashMap<ListenerKey, Accepting> = HashMap::new();
         let mut ending = Vec::new();
         let mut sweep = tokio::time::interval(SWEEP);
         sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -143,12 +158,25 @@ impl Worker {
                         ending.retain(|task: &JoinTask<()>| !task.is_finished());
                         ending.extend(accepting.remove(&key).map(Accepting::end));
                     }
+                    Some(Command::ListenQuic(key, share)) => {
+                        let end = Drain::new();
+                        let accept = quic::accept(worker.clone(), key, share, end.join());
+                        accepting_quic.insert(key, Accepting { end, task: tokio::task::spawn_local(accept) });
+                    }
+                    Some(Command::UnlistenQuic(key)) => {
+                        ending.extend(accepting_quic.remove(&key).map(Accepting::end));
+                    }
                     Some(Command::Drain) | None => break,
                 },
                 _ = sweep.tick() => worker.sweep(),
             }
         }
-        ending.extend(accepting.into_values().map(Accepting::end));
+        ending.extend(
+            accepting
+                .into_values()
+                .chain(accepting_quic.into_values())
+                .map(Accepting::end),
+        );
         for task in ending {
             // A task that panicked has said so.
             let _ = task.await;
@@ -168,6 +196,12 @@ impl Worker {
             *current = Rc::new(InForce(newest.clone()));
         }
         current.clone()
+    }
+
+    /// Keeps the worker from ending, until it is dropped.
+    pub(crate) fn busy(self: &Rc<Worker>) -> Busy {
+        self.connections.set(self.connections.get() + 1);
+        Busy(self.clone())
     }
 
     /// The time of day at a moment.

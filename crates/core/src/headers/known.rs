@@ -91,6 +91,7 @@ known_names! {
     ContentType = "Content-Type";
     Cookie = "Cookie";
     Date = "Date";
+    EarlyData = "Early-Data";
     Etag = "ETag";
     Expect = "Expect";
     Forwarded = "Forwarded";

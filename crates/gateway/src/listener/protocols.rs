@@ -5,6 +5,8 @@ use portcullis_config::listener::{Listener, ListenerProtocol};
 pub(crate) struct Protocols {
     pub(crate) http1: bool,
     pub(crate) http2: bool,
+    /// Only where there is TLS.
+    pub(crate) http3: bool,
 }
 
 /// How a TLS handshake names HTTP/2 (RFC 9113 §3.1).
@@ -17,6 +19,7 @@ impl Protocols {
         Protocols {
             http1: speaks(ListenerProtocol::Http1),
             http2: speaks(ListenerProtocol::Http2),
+            http3: listener.tls.is_some() && speaks(ListenerProtocol::Http3),
         }
     }
 

@@ -20,7 +20,9 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use portcullis_config::listener::{Tls, TlsVersion};
+use portcullis_core::ClientCertificate;
 use rustls::crypto::CryptoProvider;
+use rustls::pki_types::CertificateDer;
 use rustls::server::NoServerSessionStorage;
 use rustls::{ServerConfig, SupportedProtocolVersion};
 
@@ -136,6 +138,21 @@ impl ListenerTls {
     #[allow(dead_code, reason = "no listener speaks QUIC yet")]
     pub(crate) fn quic(&self) -> Arc<ServerConfig> {
         self.in_force.load().quic.clone()
+    }
+
+    /// Who a client over QUIC is, if it showed that. Its certificate is verified again, for it may come from a session
+    /// that was resumed.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub(crate) fn identify(
+        &self,
+        shown: Option<&[CertificateDer<'_>]>,
+    ) -> Result<Option<Box<ClientCertificate>>, rustls::Error> {
+        match &self.in_force.load().clients {
+            None => Ok(None),
+            Some(clients) => Ok(clients.identify(shown, true)?.map(Box::new)),
+        }
     }
 
     /// When the first of the certificates ends, since 1970.
