@@ -9,7 +9,11 @@ use std::time::{Duration, Instant};
 
 /// What a client may ask for in advance. Twice the requests that it may have in progress, each with the frames that go
 /// with it, are well within.
-const MOST_CALM: u32 = 1000;
+const IN_ADVANCE: u32 = 1000;
+
+/// What a client may have earned and not spent. Thousands of small messages may be on their way to it before it answers
+/// the first one with windows and pings.
+const MOST_CALM: u32 = 100_000;
 
 /// What time gives. A client may take back so many requests a second, or ping so often, whatever it is served.
 const CALM_PER_SECOND: u32 = 100;
@@ -54,7 +58,7 @@ impl Guard {
             outgoing: Frames::default(),
             in_block: false,
             blocks: 0,
-            calm: MOST_CALM,
+            calm: IN_ADVANCE,
             counted_at: now,
         }
     }
@@ -113,9 +117,9 @@ impl Guard {
     fn spend_over_time(&mut self, cost: u32, now: Instant) -> Result<(), Flood> {
         let since = now.saturating_duration_since(self.counted_at);
         let rested = since.min(Duration::from_secs(60)).as_millis() * u128::from(CALM_PER_SECOND) / 1000;
+        let rested = u32::try_from(rested).unwrap_or(IN_ADVANCE).min(IN_ADVANCE);
         self.counted_at = now;
-        self.earn(u32::try_from(rested).unwrap_or(MOST_CALM));
-        self.calm = self.calm.checked_sub(cost).ok_or(Flood)?;
+        self.calm = (self.calm + rested).checked_sub(cost).ok_or(Flood)?;
         Ok(())
     }
 }

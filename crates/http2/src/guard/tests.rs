@@ -82,6 +82,18 @@ fn a_client_at_work_is_never_stopped() {
 }
 
 #[test]
+fn a_client_may_answer_late() {
+    let (mut guard, now) = greeted();
+    for _ in 0..20_000 {
+        guard.sent(&frame(DATA, 0, 7));
+    }
+    let windows = frame(WINDOW_UPDATE, 0, 4).repeat(40_000);
+    assert_eq!(guard.received(&windows, || now), Ok(()));
+    let pings = frame(PING, 0, 8).repeat(100_000);
+    assert_eq!(guard.received(&pings, || now), Err(Flood), "but not for ever");
+}
+
+#[test]
 fn time_gives_calm_back() {
     let (mut guard, start) = greeted();
     let pings = frame(PING, 0, 8).repeat(1000);

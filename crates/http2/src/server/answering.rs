@@ -1,9 +1,9 @@
 use std::cell::{Cell, RefCell};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use h2::SendStream;
 use h2::server::SendResponse;
+use h2::{RecvStream, SendStream};
 use portcullis_core::{Headers, Interim, Status, Watch};
 
 use crate::message;
@@ -11,6 +11,10 @@ use crate::message;
 /// The most interim responses to one request. They are under no flow control, so that a backend could fill our memory
 /// with them.
 const MOST_INTERIM: u32 = 64;
+
+/// How much of a request's content is received and dropped after nobody wants it any more, so that a client that sends
+/// it all before it looks at the answer gets that answer.
+const DROPPED_BYTES: usize = 1024 * 1024;
 
 /// A request's stream as the handler's side and the response share it, until the response's head goes out.
 pub(super) struct Answering {
@@ -22,6 +26,8 @@ pub(super) struct Answering {
     expects_continue: Cell<bool>,
     /// Bytes of content that the request brought.
     bytes_in: Cell<u64>,
+    /// The content that nobody wants any more, and what of it was dropped.
+    unwanted: RefCell<Option<(RecvStream, usize)>>,
 }
 
 impl Answering {
@@ -32,6 +38,7 @@ impl Answering {
             is_over: Cell::new(false),
             expects_continue: Cell::new(expects_continue),
             bytes_in: Cell::new(0),
+            unwanted: RefCell::new(None),
         }
     }
 
@@ -54,6 +61,31 @@ impl Answering {
     pub(super) fn count_in(&self, bytes: usize) {
         self.expects_continue.set(false);
         self.bytes_in.set(self.bytes_in.get() + bytes as u64);
+    }
+
+    /// Takes content that nobody wants any more.
+    pub(super) fn leave(&self, content: RecvStream) {
+        if !content.is_end_stream() {
+            *self.unwanted.borrow_mut() = Some((content, 0));
+        }
+    }
+
+    /// Drops what has come of content that nobody wants any more. Ready when no more of it will come, or too much did.
+    pub(super) fn poll_drop_unwanted(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut unwanted = self.unwanted.borrow_mut();
+        if let Some((content, dropped)) = &mut *unwanted {
+            while let Some(Ok(data)) = ready!(content.poll_data(cx)) {
+                *dropped += data.len();
+                if *dropped > DROPPED_BYTES {
+                    break;
+                }
+                // Fails for a stream that has ended, whose window is of no use to anybody.
+                let _ = content.flow_control().release_capacity(data.len());
+            }
+            // What still comes is the crate's to drop: it opens the window no further, and resets the stream at its end.
+            *unwanted = None;
+        }
+        Poll::Ready(())
     }
 
     /// Bytes of content that the request brought.

@@ -40,6 +40,7 @@ pub(super) async fn answer<H: Handler>(
                 is_head: false,
                 tunnel: false,
             };
+            answering.leave(stream);
             (asked, shared.handler.refuse(error, started))
         }
     };
@@ -56,6 +57,9 @@ pub(super) async fn answer<H: Handler>(
             at: Instant::now(),
         },
     );
+    if sending.complete {
+        outgoing::linger(&answering).await;
+    }
 }
 
 async fn call<H: Handler>(

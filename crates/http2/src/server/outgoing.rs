@@ -94,6 +94,21 @@ pub(super) struct Sending {
     pub(super) bytes_out: u64,
 }
 
+/// How long a client may go on to send content that nobody wants, after the response has gone out.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Waits until the client has sent what it was about to send: one that learns of the end of its request before it has
+/// seen the response may forget the response.
+pub(super) async fn linger(answering: &Answering) {
+    let due = Instant::now() + LINGER;
+    let mut watchdog = Watchdog::new();
+    poll_fn(|cx| match answering.poll_drop_unwanted(cx) {
+        Poll::Ready(()) => Poll::Ready(()),
+        Poll::Pending => watchdog.poll_overdue(cx, due),
+    })
+    .await;
+}
+
 /// Sends a response: head, content, trailers.
 pub(super) async fn send(answering: &Answering, plan: Plan, response: Response, patience: Duration) -> Sending {
     let head = message::response_head(plan.status, &response.headers, plan.announced);
@@ -120,7 +135,11 @@ pub(super) async fn send(answering: &Answering, plan: Plan, response: Response, 
         watchdog: Watchdog::new(),
         overdue_at: None,
     };
-    let complete = poll_fn(|cx| outgoing.poll(cx)).await;
+    let complete = poll_fn(|cx| {
+        let _ = answering.poll_drop_unwanted(cx);
+        outgoing.poll(cx)
+    })
+    .await;
     Sending {
         complete,
         bytes_out: outgoing.bytes_out,

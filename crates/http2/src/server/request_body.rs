@@ -13,7 +13,8 @@ use crate::message;
 
 /// The content of a request, or all that a client sends after a request for another protocol.
 pub(super) struct RequestBody {
-    stream: RecvStream,
+    /// There until the body is dropped.
+    stream: Option<RecvStream>,
     answering: Rc<Answering>,
     limits: HeadLimits,
     /// What the client has promised and not sent, where it has promised a length.
@@ -34,7 +35,7 @@ impl RequestBody {
         patience: Option<Duration>,
     ) -> RequestBody {
         RequestBody {
-            stream,
+            stream: Some(stream),
             answering,
             limits,
             left,
@@ -44,10 +45,14 @@ impl RequestBody {
         }
     }
 
+    fn stream(&mut self) -> &mut RecvStream {
+        self.stream.as_mut().expect("the body has not been dropped")
+    }
+
     /// Takes a piece, and lets the client send as much again.
     fn take(&mut self, data: Bytes) -> Result<Frame> {
         // Fails for a stream that has ended, whose window is of no use to anybody.
-        let _ = self.stream.flow_control().release_capacity(data.len());
+        let _ = self.stream().flow_control().release_capacity(data.len());
         self.overdue_at = None;
         self.answering.count_in(data.len());
         if let Some(left) = &mut self.left {
@@ -58,7 +63,7 @@ impl RequestBody {
     }
 
     fn poll_trailers(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame>>> {
-        let trailers = match ready!(self.stream.poll_trailers(cx)) {
+        let trailers = match ready!(self.stream().poll_trailers(cx)) {
             Ok(Some(fields)) => message::received_trailers(&fields, &self.limits),
             Ok(None) => return Poll::Ready(None),
             Err(error) => Err(broken(error)),
@@ -85,7 +90,7 @@ impl RequestBody {
 impl BodyStream for RequestBody {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame>>> {
         loop {
-            match self.stream.poll_data(cx) {
+            match self.stream().poll_data(cx) {
                 // The empty piece that may end a stream.
                 Poll::Ready(Some(Ok(data))) if data.is_empty() => {}
                 Poll::Ready(Some(Ok(data))) => return Poll::Ready(Some(self.take(data))),
@@ -104,10 +109,15 @@ impl BodyStream for RequestBody {
     }
 
     fn remaining(&self) -> Option<u64> {
-        if self.stream.is_end_stream() {
-            Some(0)
-        } else {
-            self.left
+        let ended = self.stream.as_ref().is_some_and(RecvStream::is_end_stream);
+        if ended { Some(0) } else { self.left }
+    }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        if let Some(stream) = self.stream.take() {
+            self.answering.leave(stream);
         }
     }
 }

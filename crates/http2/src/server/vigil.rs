@@ -233,6 +233,6 @@ mod tests {
             idle_since: start + Duration::from_secs(second.min(100)),
             ..facts(start)
         });
-        assert_eq!(steps.last(), Some(&(125, Step::End)), "{steps:?}");
+        assert_eq!(steps.last(), Some(&(110, Step::End)), "{steps:?}");
     }
 }
