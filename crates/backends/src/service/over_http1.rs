@@ -11,6 +11,7 @@ use portcullis_http1::{buffers, encode, hop_by_hop};
 use super::outgoing::{Attempt, Outgoing};
 use super::target::{Target, Turn};
 use super::transport::Transport;
+use super::websocket;
 use super::{Pool, RESPONSE_LIMITS};
 
 /// A connection to a target, and the right to use it.
@@ -34,7 +35,8 @@ pub(super) async fn attempt(
     let copy = may_repeat.then(|| outgoing.copy_of_body()).flatten();
     let Way { connection, turn, .. } = way;
     let timeouts = pool.timeouts(outgoing.deadline);
-    let mut exchange = connection.start(outbound(outgoing), timeouts);
+    let key = websocket::Key::wanted(&outgoing.request.headers, outgoing.protocol.as_deref());
+    let mut exchange = connection.start(outbound(outgoing, key.as_ref()), timeouts);
     let interim = cx.interim.clone();
     let pass_on = |mut head: ResponseHead| {
         if let Some(interim) = &interim
@@ -44,7 +46,7 @@ pub(super) async fn attempt(
             interim.send(head.status, &head.headers);
         }
     };
-    let head = match exchange.head(pass_on, &RESPONSE_LIMITS).await {
+    let mut head = match exchange.head(pass_on, &RESPONSE_LIMITS).await {
         Ok(head) => head,
         Err(failure) => {
             // The server had ended the kept connection before the request reached it (RFC 9112 §9.3.1).
@@ -56,6 +58,13 @@ pub(super) async fn attempt(
         }
     };
     cx.upstream.first_byte = exchange.sent_at().map(|sent| sent.elapsed());
+    if let Some(key) = key
+        && head.status == Status::SWITCHING_PROTOCOLS
+        && !key.take_proof(&mut head.headers)
+    {
+        let failure = Failure::Unasked("101 without a proof that the WebSocket's key was read");
+        return Err(Attempt::last(error_of(failure)));
+    }
     answer(pool, target, exchange, head, upgrade, turn)
 }
 
@@ -94,7 +103,7 @@ fn answer(
     })
 }
 
-fn outbound(outgoing: &mut Outgoing) -> Outbound {
+fn outbound(outgoing: &mut Outgoing, key: Option<&websocket::Key>) -> Outbound {
     let framing = match (&outgoing.protocol, outgoing.body.remaining()) {
         (Some(_), _) => BodyLength::UntilClose,
         (None, Some(0)) => BodyLength::None,
@@ -102,6 +111,9 @@ fn outbound(outgoing: &mut Outgoing) -> Outbound {
         (None, None) => BodyLength::Chunked,
     };
     let request = &outgoing.request;
+    if let Some(key) = key {
+        key.write_line(&mut outgoing.lines);
+    }
     let mut head = buffers::take_output();
     encode::request(
         &mut head,
