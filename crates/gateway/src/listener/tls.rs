@@ -228,6 +228,8 @@ impl Sources {
             let mut server = builder.with_cert_resolver(certificates.clone());
             server.alpn_protocols = protocols;
             server.ticketer = tickets.clone();
+            // Of the good ciphers the one that we like best: a client's order may be of a time when it had no choice.
+            server.ignore_client_order = true;
             // Tickets let clients resume with no memory of ours: a store of sessions would be each worker's to lock.
             server.session_storage = Arc::new(NoServerSessionStorage {});
             // One for the connection that follows, and one for another at the same time, as browsers open them.

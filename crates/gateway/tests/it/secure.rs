@@ -13,8 +13,8 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, HandshakeKind, NamedGroup, RootCertStore, SignatureScheme,
-    StreamOwned, SupportedProtocolVersion,
+    CipherSuite, ClientConfig, ClientConnection, DigitallySignedStruct, HandshakeKind, NamedGroup, RootCertStore,
+    SignatureScheme, StreamOwned, SupportedProtocolVersion,
 };
 
 use super::client::{Client, Connection, socket};
@@ -213,6 +213,7 @@ pub(crate) struct Visit {
     pub(crate) client: Client,
     pub(crate) kind: HandshakeKind,
     pub(crate) group: Option<NamedGroup>,
+    pub(crate) suite: CipherSuite,
     pub(crate) certificate: CertificateDer<'static>,
 }
 
@@ -226,6 +227,7 @@ impl Returning {
         }
         Ok(Visit {
             kind: session.handshake_kind().unwrap(),
+            suite: session.negotiated_cipher_suite().unwrap().suite(),
             group: session.negotiated_key_exchange_group().map(|group| group.name()),
             certificate: session.peer_certificates().unwrap()[0].clone(),
             client: Client::over(Box::new(Secure(StreamOwned::new(session, stream)))),

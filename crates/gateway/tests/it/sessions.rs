@@ -1,6 +1,6 @@
 //! TLS sessions: resumed over workers and reloads, and the keys that they begin with.
 
-use rustls::{HandshakeKind, NamedGroup};
+use rustls::{CipherSuite, HandshakeKind, NamedGroup};
 
 use super::folder::Folder;
 use super::gate::{Gate, eventually};
@@ -51,6 +51,26 @@ fn keys_are_exchanged_in_a_way_that_quantum_computers_dont_break() {
     let visit = visitor.remember().connect(gate.address(), "a.test").unwrap();
     assert_eq!(visit.group, Some(NamedGroup::X25519MLKEM768));
     assert_eq!(visit.kind, HandshakeKind::Full, "no second hello is needed");
+}
+
+#[test]
+fn the_gate_chooses_the_cipher() {
+    let folder = Folder::new();
+    let identity = Identity::make(&folder, "a", &["a.test"]);
+    let gate = Gate::start_in(folder, CONFIGURATION);
+    for (version, suite) in [
+        (&rustls::version::TLS13, CipherSuite::TLS13_AES_256_GCM_SHA384),
+        (
+            &rustls::version::TLS12,
+            CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+        ),
+    ] {
+        let mut visitor = identity.visitor();
+        visitor.versions = vec![version];
+        visitor.provider.cipher_suites.reverse();
+        let visit = visitor.remember().connect(gate.address(), "a.test").unwrap();
+        assert_eq!(visit.suite, suite);
+    }
 }
 
 #[test]

@@ -86,3 +86,116 @@ impl From<io::Error> for Unserved {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+    use rustls::sign::CertifiedKey;
+    use rustls::{ClientConfig, RootCertStore};
+    use tokio::net::UnixStream;
+    use tokio_rustls::TlsConnector;
+
+    use super::super::{Issued, Surroundings, Tickets};
+    use super::*;
+    use crate::snapshot::ListenerKey;
+
+    /// An authority that has issued a certificate for `a.test`, and asks whether `b.test` is ours.
+    #[derive(Debug)]
+    struct Authority {
+        key: Arc<CertifiedKey>,
+        certificate: CertificateDer<'static>,
+    }
+
+    impl Authority {
+        fn new() -> Arc<Authority> {
+            let names = vec!["a.test".to_owned(), "b.test".to_owned()];
+            let made = rcgen::generate_simple_self_signed(names).expect("a certificate");
+            let provider = rustls::crypto::aws_lc_rs::default_provider();
+            let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+            let key = CertifiedKey::from_der(vec![made.cert.der().clone()], key, &provider).expect("a pair");
+            Arc::new(Authority {
+                key: Arc::new(key),
+                certificate: made.cert.der().clone(),
+            })
+        }
+    }
+
+    impl Issued for Authority {
+        fn certificate_for(&self, server_name: &str) -> Option<Arc<CertifiedKey>> {
+            (server_name == "a.test").then(|| self.key.clone())
+        }
+
+        fn challenge_for(&self, server_name: &str) -> Option<Arc<CertifiedKey>> {
+            (server_name == "b.test").then(|| self.key.clone())
+        }
+    }
+
+    /// How a handshake ends for both sides: what was agreed on for the client, if it succeeded.
+    fn shake(name: &'static str, offered: &[&[u8]]) -> (Option<Option<Vec<u8>>>, Result<Secured, Unserved>) {
+        let authority = Authority::new();
+        let mut roots = RootCertStore::empty();
+        roots.add(authority.certificate.clone()).expect("a certificate");
+        let around = Surroundings {
+            base: Path::new("."),
+            key: ListenerKey {
+                bind: crate::snapshot::Bind::Tcp(([127, 0, 0, 1], 443).into()),
+                nth: 0,
+            },
+            tickets: Arc::new(Tickets::default()),
+            protocols: vec![b"http/1.1".to_vec()],
+            issued: Some(authority),
+        };
+        let config = serde_json::from_str(r#"{"certificates": []}"#).expect("a configuration");
+        let tls = ListenerTls::load(&config, around, &mut |odd| panic!("{odd}")).expect("it needs no files");
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = offered.iter().map(|name| name.to_vec()).collect();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(async {
+            let (ours, theirs) = UnixStream::pair().expect("two sockets");
+            let name = ServerName::try_from(name).expect("a name");
+            let connector = TlsConnector::from(Arc::new(config));
+            let patience = Duration::from_secs(20);
+            let (client, served) = tokio::join!(
+                connector.connect(name, theirs),
+                handshake(&tls, Socket::Unix(ours), patience)
+            );
+            let agreed = client
+                .ok()
+                .map(|stream| stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec));
+            (agreed, served)
+        })
+    }
+
+    #[test]
+    fn an_authority_sees_a_host_proved_and_is_served_nothing() {
+        let (agreed, served) = shake("b.test", &[b"acme-tls/1"]);
+        assert_eq!(agreed, Some(Some(b"acme-tls/1".to_vec())));
+        assert!(matches!(served, Err(Unserved::Proved)));
+    }
+
+    #[test]
+    fn nothing_is_proved_of_another_host_or_to_who_offers_more() {
+        let (agreed, served) = shake("a.test", &[b"acme-tls/1"]);
+        assert!(agreed.is_none() && matches!(served, Err(Unserved::Refused(_))));
+        let (agreed, served) = shake("b.test", &[b"acme-tls/1", b"http/1.1"]);
+        assert!(agreed.is_none() && matches!(served, Err(Unserved::Refused(_))));
+    }
+
+    #[test]
+    fn a_certificate_that_was_issued_serves_its_host() {
+        let (agreed, served) = shake("a.test", &[b"http/1.1"]);
+        assert_eq!(agreed, Some(Some(b"http/1.1".to_vec())));
+        let served = served.ok().expect("it is served");
+        assert_eq!(served.server_name.as_deref(), Some("a.test"));
+        let (agreed, _) = shake("a.test", &[]);
+        assert_eq!(agreed, Some(None), "who offers nothing is served too");
+    }
+}
