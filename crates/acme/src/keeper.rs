@@ -10,7 +10,7 @@ use crate::account;
 use crate::advice::{self, Advice};
 use crate::back_off::BackOff;
 use crate::bundle;
-use crate::certificates::{Current, Shared};
+use crate::certificates::{Certificates, Current};
 use crate::failure::Failure;
 use crate::order;
 use crate::schedule;
@@ -29,7 +29,7 @@ const ADVICE_AGAIN: Duration = Duration::from_secs(6 * 3600);
 pub(crate) struct Keeper {
     settings: Arc<Settings>,
     storage: Arc<Storage>,
-    shared: Arc<Shared>,
+    certificates: Arc<Certificates>,
     journal: Journal,
     /// Away while a thread for work that blocks looks.
     watch: Option<Watch>,
@@ -63,7 +63,7 @@ impl Keeper {
     pub(crate) fn new(
         settings: Arc<Settings>,
         storage: Arc<Storage>,
-        shared: Arc<Shared>,
+        certificates: Arc<Certificates>,
         journal: Journal,
         watch: Watch,
     ) -> Keeper {
@@ -71,7 +71,7 @@ impl Keeper {
             queue: Queue::new(account::name(&settings)),
             settings,
             storage,
-            shared,
+            certificates,
             journal,
             watch: Some(watch),
             ordering: None,
@@ -124,7 +124,7 @@ impl Keeper {
                 Ok((watch, looked))
             })
             .await?;
-        let published = publish(&self.shared, &watch, now);
+        let published = publish(&self.certificates, &watch, now);
         self.watch = Some(watch);
         if let Some(odd) = looked? {
             self.complain(odd);
@@ -170,7 +170,7 @@ impl Keeper {
         Attempt {
             settings: self.settings.clone(),
             storage: self.storage.clone(),
-            shared: self.shared.clone(),
+            certificates: self.certificates.clone(),
             journal: self.journal,
             turn,
             current,
@@ -233,25 +233,25 @@ impl Keeper {
 ///
 /// # Errors
 /// When an answer can't be made.
-pub(crate) fn publish(shared: &Shared, watch: &Watch, now: SystemTime) -> Result<(), String> {
+pub(crate) fn publish(certificates: &Certificates, watch: &Watch, now: SystemTime) -> Result<(), String> {
     let lasting = |current: &&Arc<Current>| current.validity.ends > now;
     let newest = watch.current.as_ref().filter(lasting);
-    let same = match (&shared.current(), newest) {
+    let same = match (&certificates.current(), newest) {
         (Some(used), Some(newest)) => Arc::ptr_eq(used, newest),
         (None, None) => true,
         _ => false,
     };
     if !same {
-        shared.publish(newest.cloned());
+        certificates.publish(newest.cloned());
     }
-    shared.challenges.publish(shared.number, watch.questions())
+    certificates.challenges.publish(certificates.number, watch.questions())
 }
 
 /// One try to get a certificate.
 struct Attempt {
     settings: Arc<Settings>,
     storage: Arc<Storage>,
-    shared: Arc<Shared>,
+    certificates: Arc<Certificates>,
     journal: Journal,
     turn: Turn,
     current: Option<Arc<Current>>,
@@ -268,14 +268,14 @@ impl Attempt {
         let names = self.settings.domains.join(", ");
         match self.try_to().await {
             Ok(ends) => {
-                self.shared.tallies.issued.fetch_add(1, Ordering::Relaxed);
+                self.certificates.tallies.issued.fetch_add(1, Ordering::Relaxed);
                 let days = ends.duration_since(SystemTime::now()).unwrap_or_default().as_secs() / 86_400;
                 (self.journal.info)(&format!(
                     "there is a new certificate for {names}, valid for {days} days"
                 ));
             }
             Err(failure) => {
-                self.shared.tallies.failed.fetch_add(1, Ordering::Relaxed);
+                self.certificates.tallies.failed.fetch_add(1, Ordering::Relaxed);
                 self.put_off(&names, &failure).await;
             }
         }

@@ -163,6 +163,7 @@ async fn disbelieved(order: &mut Order, said: Option<String>) -> Failure {
         let problems = state.challenges.iter().filter_map(|challenge| challenge.error.as_ref());
         words.extend(problems.map(|problem| format!("{domain}: the authority says {}", failure::in_words(problem))));
     }
+    words.dedup();
     match (words.is_empty(), said) {
         (false, _) => Failure::refused(words.join("; ")),
         (true, Some(said)) => Failure::refused(format!("can't prove the names: the authority says {said}")),

@@ -6,11 +6,11 @@ use std::time::SystemTime;
 
 use tokio::runtime::Handle;
 
-use crate::certificates::{Certificates, Report, Shared};
+use crate::certificates::{Certificates, Keeping};
 use crate::challenges::Challenges;
 use crate::keeper::{Keeper, publish};
 use crate::settings::{Journal, Settings};
-use crate::storage::Storage;
+use crate::storage::{Shelf, Storage};
 use crate::transport;
 use crate::watch::Watch;
 
@@ -24,7 +24,7 @@ pub struct Acme {
 
 struct Known {
     settings: Arc<Settings>,
-    certificates: Weak<Certificates>,
+    keeping: Weak<Keeping>,
 }
 
 impl Acme {
@@ -36,17 +36,17 @@ impl Acme {
         transport::roots(settings.ca.as_deref()).map(drop)
     }
 
-    /// The certificates of these settings: those that somebody holds, or else what the storage has, looked after from
-    /// now on by a task of `runtime`. It reads files, so it is not for event loops.
+    /// Looks after the certificate of these settings, as somebody does already, or else from now on by a task of
+    /// `runtime`, beginning with what the storage has. It reads files, so it is not for event loops.
     ///
     /// # Errors
     /// Says in words why the storage can't be used.
-    pub fn open(&self, settings: Settings, runtime: &Handle, journal: Journal) -> Result<Arc<Certificates>, String> {
+    pub fn open(&self, settings: Settings, runtime: &Handle, journal: Journal) -> Result<Arc<Keeping>, String> {
         let mut known = self.known();
-        known.retain(|known| known.certificates.strong_count() > 0);
+        known.retain(|known| known.keeping.strong_count() > 0);
         let same = known.iter().find(|known| *known.settings == settings);
-        if let Some(certificates) = same.and_then(|known| known.certificates.upgrade()) {
-            return Ok(certificates);
+        if let Some(keeping) = same.and_then(|known| known.keeping.upgrade()) {
+            return Ok(keeping);
         }
         let cannot =
             |error: &dyn std::fmt::Display| format!("the folder {} can't be used: {error}", settings.storage.display());
@@ -57,33 +57,41 @@ impl Acme {
         if let Some(odd) = odd {
             (journal.warn)(&odd);
         }
+        if let Some(back_off) = &watch.back_off
+            && !back_off.left(now).is_zero()
+        {
+            (journal.info)(&format!(
+                "no order for {} before {:?} have passed, or {} is removed: {}",
+                settings.domains.join(", "),
+                back_off.left(now),
+                storage.path(Shelf::Certificates, &watch.back_off_file()).display(),
+                back_off.why
+            ));
+        }
         let number = self.sets.fetch_add(1, Ordering::Relaxed);
-        let shared = Arc::new(Shared::new(number, settings.domains.clone(), self.challenges.clone()));
-        publish(&shared, &watch, now)?;
+        let certificates = Certificates::new(number, settings.domains.clone(), self.challenges.clone());
+        let certificates = Arc::new(certificates);
+        publish(&certificates, &watch, now)?;
         let settings = Arc::new(settings);
-        let keeper = Keeper::new(settings.clone(), Arc::new(storage), shared.clone(), journal, watch);
+        let keeper = Keeper::new(
+            settings.clone(),
+            Arc::new(storage),
+            certificates.clone(),
+            journal,
+            watch,
+        );
         let task = runtime.spawn(keeper.keep()).abort_handle();
-        let certificates = Arc::new(Certificates::new(shared, task));
+        let keeping = Arc::new(Keeping::new(certificates, task));
         known.push(Known {
             settings,
-            certificates: Arc::downgrade(&certificates),
+            keeping: Arc::downgrade(&keeping),
         });
-        Ok(certificates)
+        Ok(keeping)
     }
 
     /// What to answer a request in clear text for `/.well-known/acme-challenge/TOKEN`, while an authority asks for it.
     pub fn http_challenge(&self, token: &str) -> Option<String> {
         self.challenges.of_http(token)
-    }
-
-    /// How it stands with each certificate.
-    pub fn reports(&self) -> Vec<Report> {
-        let known: Vec<_> = self
-            .known()
-            .iter()
-            .filter_map(|known| known.certificates.upgrade())
-            .collect();
-        known.iter().map(|certificates| certificates.report()).collect()
     }
 
     fn known(&self) -> MutexGuard<'_, Vec<Known>> {

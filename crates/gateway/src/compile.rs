@@ -7,6 +7,7 @@ mod names;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use portcullis_acme::Keeping;
 use portcullis_backends::table::Table;
 use portcullis_backends::table::database::Database;
 use portcullis_backends::table::schema::Schema;
@@ -19,9 +20,10 @@ use portcullis_http1::server::Settings;
 use tokio::runtime::Handle;
 
 use self::guards::{Guards, Policies};
+use crate::acme;
 use crate::kept::Kept;
 use crate::listener::quic::Quic;
-use crate::listener::{ListenerTls, Protocols, TlsSurroundings};
+use crate::listener::{Issued, ListenerTls, Protocols, TlsSurroundings};
 use crate::router::{Finding, PathPattern, Router};
 use crate::snapshot::{ListenerKey, ListenerRules, Observers, Route, Snapshot, Told};
 
@@ -46,6 +48,7 @@ pub(crate) fn compile(loaded: &Loaded, kept: &Kept, slow: &Handle, purpose: Purp
         purpose,
         problems: Vec::new(),
         warnings: Vec::new(),
+        certificates: Vec::new(),
         forwards: HashMap::new(),
     };
     let names = names::of_routes(&loaded.file.routes);
@@ -74,6 +77,7 @@ pub(crate) fn compile(loaded: &Loaded, kept: &Kept, slow: &Handle, purpose: Purp
         routes,
         unrouted: guards.unrouted(),
         listeners,
+        certificates: compiler.certificates,
         drain: loaded.file.drain.0,
         effective: effective(&loaded.file),
     };
@@ -94,6 +98,7 @@ struct Compiler<'c> {
     purpose: Purpose,
     problems: Vec<Problem>,
     warnings: Vec<Problem>,
+    certificates: Vec<Arc<Keeping>>,
     /// The ends of routes in services, by service and stripped prefix: routes that agree in both share one.
     forwards: HashMap<(String, Option<String>), Arc<dyn Backend>>,
 }
@@ -162,18 +167,36 @@ impl Compiler<'_> {
         let Some(written) = &listener.tls else {
             return Some(None);
         };
+        let issued = self.issued(path, written)?;
         let around = TlsSurroundings {
             base: &self.loaded.base,
             key,
             tickets: self.kept.tickets.clone(),
             protocols: Protocols::of(listener).for_alpn(),
-            issued: None,
+            issued,
         };
         let mut odd = Vec::new();
         let tls = ListenerTls::load(written, around, &mut |what| odd.push(what));
         let odd = odd.into_iter().map(|what| self.loaded.problem(path, what));
         self.warnings.extend(odd);
         self.check(path, tls).map(Some)
+    }
+
+    /// The certificates that are issued for a listener, where it asks for such; or a problem.
+    fn issued(&mut self, path: &str, tls: &written_listener::Tls) -> Option<Option<Arc<dyn Issued>>> {
+        let Some(written) = &tls.acme else {
+            return Some(None);
+        };
+        let base = &self.loaded.base;
+        let path = format!("{path}.acme");
+        if self.purpose == Purpose::Check {
+            return self.check(&path, acme::check(written, base)).map(|()| None);
+        }
+        let keeping = acme::open(&self.kept.acme, written, base, self.slow);
+        let keeping = self.check(&path, keeping)?;
+        let issued = keeping.certificates().clone();
+        self.certificates.push(keeping);
+        Some(Some(issued))
     }
 
     fn pools(&mut self) -> BTreeMap<String, Arc<service::Pool>> {

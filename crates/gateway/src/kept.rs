@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use portcullis_acme::Acme;
 use portcullis_backends::service::Targets;
 use portcullis_backends::table::database::Database;
 use portcullis_config::database::Database as DatabaseConfig;
@@ -28,6 +29,8 @@ pub(crate) struct Kept {
     pub(crate) metrics: Arc<Metrics>,
     /// Open databases.
     pub(crate) databases: Databases,
+    /// Certificates that are issued to the gate.
+    pub(crate) acme: Acme,
     /// The keys of session tickets.
     pub(crate) tickets: Arc<Tickets>,
     /// How many connections each listener has.

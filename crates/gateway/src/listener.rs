@@ -24,7 +24,7 @@ use tokio::net::{TcpListener, TcpStream};
 use self::connection::Ends;
 pub(crate) use self::protocols::Protocols;
 use self::socket::Socket;
-pub(crate) use self::tls::{ListenerTls, Surroundings as TlsSurroundings, Tickets, watch as watch_certificates};
+pub(crate) use self::tls::{Issued, ListenerTls, Surroundings as TlsSurroundings, Tickets, watch as watch_certificates};
 use crate::snapshot::{ListenerKey, ListenerRules};
 use crate::telemetry::log;
 use crate::worker::Worker;

@@ -7,6 +7,7 @@
 mod cli;
 mod server;
 
+mod acme;
 mod client_identity;
 mod clock;
 mod event_loop;

@@ -14,6 +14,7 @@ use portcullis_core::{
 };
 use portcullis_http1::hop_by_hop;
 
+use crate::acme;
 use crate::client_identity;
 use crate::https_redirect;
 use crate::listener::Admitted;
@@ -81,8 +82,13 @@ impl Handler for Pipeline {
         }
         hop_by_hop::strip_hop_by_hop(&mut request.headers);
 
-        let found = match rules.redirect_to_https {
-            Some(port) if https_redirect::is_due(&cx, &request) => Err(Refusal::ClearText(port)),
+        let asked = match rules.tls {
+            None => acme::answer(&self.admitted.worker.state.kept.acme, &request),
+            Some(_) => None,
+        };
+        let found = match (asked, rules.redirect_to_https) {
+            (Some(answer), _) => Err(Refusal::Challenge(answer)),
+            (None, Some(port)) if https_redirect::is_due(&cx, &request) => Err(Refusal::ClearText(port)),
             _ => find_route(&snapshot, &mut cx, &request),
         };
         let observers = snapshot.observers_of(cx.route.as_ref());
@@ -98,7 +104,8 @@ impl Handler for Pipeline {
         let next = match &found {
             Ok(route) => Next::new(&route.policies, &*route.backend),
             // What leads to HTTPS has nothing to guard, and a client that is asked for a key would send it in clear text.
-            Err(refusal @ Refusal::ClearText(_)) => Next::new(&[], refusal),
+            // An authority that asks whether a name is ours knows no key either.
+            Err(refusal @ (Refusal::ClearText(_) | Refusal::Challenge(_))) => Next::new(&[], refusal),
             Err(refusal) => Next::new(&snapshot.unrouted.policies, refusal),
         };
         let result = unless_gone(next.run(&mut cx, request), &*arrival.client).await;
@@ -204,13 +211,9 @@ fn find_route<'s>(snapshot: &'s Snapshot, cx: &mut Ctx, request: &Request) -> Re
     } else {
         ""
     };
-    let found = snapshot.router.find(
-        host,
-        &request.method,
-        target.path(),
-        &request.headers,
-        target.query(),
-    );
+    let found = snapshot
+        .router
+        .find(host, &request.method, target.path(), &request.headers, target.query());
     match found {
         Found::Route { index, params } => {
             let route = &snapshot.routes[snapshot.route_of_rule[index as usize] as usize];
@@ -229,6 +232,8 @@ enum Refusal {
     MethodNotAllowed(String),
     /// The listener leads to HTTPS, on this port.
     ClearText(u16),
+    /// None was looked for: it is for an authority, with this answer.
+    Challenge(String),
 }
 
 impl Backend for Refusal {
@@ -238,6 +243,7 @@ impl Backend for Refusal {
             Refusal::MethodNotAllowed(allow) => {
                 Err(Error::new(&codes::METHOD_NOT_ALLOWED).with_header(Known::Allow, allow))
             }
+            Refusal::Challenge(answer) => Ok(acme::response(answer)),
             Refusal::ClearText(port) => https_redirect::answer(&request, *port),
         })
     }

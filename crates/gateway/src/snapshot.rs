@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use portcullis_acme::Keeping;
 use portcullis_core::{Backend, Ctx, Headers, Observer, Outcome, Policy, RouteName};
 use portcullis_http1::server::Settings;
 use portcullis_policies::access_log::AccessLog;
@@ -27,6 +28,8 @@ pub(crate) struct Snapshot {
     pub(crate) unrouted: Unrouted,
     /// The listeners, in the order of the file.
     pub(crate) listeners: Vec<Arc<ListenerRules>>,
+    /// Certificates that are ordered and renewed for as long as this configuration is in force.
+    pub(crate) certificates: Vec<Arc<Keeping>>,
     /// How long requests may go on after SIGTERM.
     pub(crate) drain: Duration,
     /// The file as it was understood, with all defaults and without secrets.
@@ -48,6 +51,7 @@ impl Snapshot {
                 },
             },
             listeners: Vec::new(),
+            certificates: Vec::new(),
             drain: Duration::ZERO,
             effective: serde_json::Value::Null,
         }

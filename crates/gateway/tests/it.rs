@@ -26,6 +26,7 @@ mod it {
     mod secure_upstreams;
     mod sessions;
     mod tls;
+    mod acme;
     mod to_https;
     mod upgrades;
 

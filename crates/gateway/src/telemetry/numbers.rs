@@ -1,7 +1,9 @@
 //! The numbers of the process as OpenMetrics text.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::UNIX_EPOCH;
 
+use portcullis_acme::Report;
 use portcullis_policies::access_log::sink;
 use portcullis_policies::metrics;
 use portcullis_policies::metrics::family::Family;
@@ -77,6 +79,26 @@ const CERTIFICATE_EXPIRY: Family = Family::gauge(
 )
 .in_unit("seconds");
 
+/// Certificates by ACME, by the first of their names.
+const ACME: [Family; 3] = [
+    Family::gauge(
+        "portcullis_acme_certificate_expiry_seconds",
+        &["domain"],
+        "When the certificate expires that is in use, in seconds since 1970; 0 while there is none.",
+    )
+    .in_unit("seconds"),
+    Family::counter(
+        "portcullis_acme_certificates_issued",
+        &["domain"],
+        "Certificates that this gate got.",
+    ),
+    Family::counter(
+        "portcullis_acme_orders_failed",
+        &["domain"],
+        "Orders of this gate that came to nothing.",
+    ),
+];
+
 const UPSTREAM_CONNECTIONS_OPEN: Family = Family::gauge(
     "portcullis_upstream_connections_open",
     &["service", "target"],
@@ -105,6 +127,7 @@ pub(crate) fn render(state: &State) -> String {
             CERTIFICATE_EXPIRY.sample(&[&listener.name], expires.as_secs(), &mut out);
         }
     }
+    acme(state, &mut out);
     UPSTREAM_CONNECTIONS_OPEN.announce(&mut out);
     for (service, target, open) in state.kept.targets.open_connections() {
         UPSTREAM_CONNECTIONS_OPEN.sample(&[&service, &target], open, &mut out);
@@ -113,6 +136,28 @@ pub(crate) fn render(state: &State) -> String {
     BUILD.sample(&[env!("CARGO_PKG_VERSION")], 1, &mut out);
     out.push_str("# EOF\n");
     out
+}
+
+fn acme(state: &State, out: &mut String) {
+    let snapshot = state.snapshot.load();
+    let mut reports: Vec<Report> = snapshot.certificates.iter().map(|keeping| keeping.report()).collect();
+    // A series stands once. Of two sets with the same first name, one is told of.
+    reports.sort_by(|one, other| one.domain.cmp(&other.domain));
+    reports.dedup_by(|one, other| one.domain == other.domain);
+    let read: [fn(&Report) -> u64; 3] = [
+        |report| {
+            let ends = report.ends.and_then(|ends| ends.duration_since(UNIX_EPOCH).ok());
+            ends.map_or(0, |since_1970| since_1970.as_secs())
+        },
+        |report| report.issued,
+        |report| report.failed,
+    ];
+    for (family, read) in ACME.iter().zip(read) {
+        family.announce(out);
+        for report in &reports {
+            family.sample(&[&report.domain], read(report), out);
+        }
+    }
 }
 
 /// Every family, in the order of the text.
@@ -129,4 +174,5 @@ pub(crate) fn families() -> impl Iterator<Item = &'static Family> {
         .chain(&sink::FAMILIES)
         .chain(own)
         .chain(labelled)
+        .chain(&ACME)
 }
