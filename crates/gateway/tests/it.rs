@@ -10,6 +10,7 @@ mod it {
     mod client;
     mod folder;
     mod gate;
+    mod http2_peer;
     mod json;
     mod secure;
     mod upstream;
@@ -32,6 +33,8 @@ mod it {
 
     mod answers;
     mod forwarding;
+    mod grpc;
+    mod http2_upstream;
     mod routing;
     mod upstream_failures;
 
