@@ -1,6 +1,6 @@
 //! Which certificate a client gets, and files that change while the gate runs.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, date_time_ymd};
 use rustls::SignatureScheme;
@@ -142,7 +142,7 @@ fn a_response_is_left_out_when_it_is_out_of_date() {
     let mut params = CertificateParams::new(vec!["a.test".to_owned()]).unwrap();
     params.serial_number = Some(rcgen::SerialNumber::from(0x99_u64));
     let identity = Identity::make_of(&params, &KeyPair::generate().unwrap(), &folder, "a");
-    let soon = SystemTime::now() + std::time::Duration::from_secs(4);
+    let soon = SystemTime::now() + Duration::from_secs(4);
     folder.write("a.der", ocsp_response(0x99, &generalized(soon)));
     let configuration = configuration(&["a"], "").replace("key: a.key", "key: a.key, ocsp: a.der");
     let gate = Gate::start_in(folder, &configuration);
@@ -158,15 +158,18 @@ fn what_is_odd_about_a_chain_is_told_by_a_check() {
     let mut params = CertificateParams::new(vec!["a.test".to_owned()]).unwrap();
     params.not_after = date_time_ymd(2020, 1, 1);
     Identity::make_of(&params, &KeyPair::generate().unwrap(), &folder, "old");
+    params.not_after = date_time_ymd(1970, 1, 1) + since_1970(SystemTime::now()) + Duration::from_secs(3600);
+    Identity::make_of(&params, &KeyPair::generate().unwrap(), &folder, "soon");
     Identity::make(&folder, "a", &["a.test"]);
     folder.write("chain.pem", folder.read("a.pem") + &folder.read("old.pem"));
     folder.write("chain.key", folder.read("a.key"));
-    folder.write("portcullis.yaml", configuration(&["old", "chain"], ""));
+    folder.write("portcullis.yaml", configuration(&["old", "chain", "soon"], ""));
     let output = command(folder.path(), &["check", "portcullis.yaml"]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{said}");
     assert!(said.contains("old.pem expired on 2020-01-01"), "{said}");
     assert!(said.contains("chain.pem: certificate 2 expired"), "{said}");
+    assert!(said.contains("soon.pem expires on"), "{said}");
 }
 
 #[test]
@@ -207,9 +210,14 @@ fn ocsp_response(serial: u8, next_update: &str) -> Vec<u8> {
     tlv(0x30, &[&[0x0a, 1, 0], &tlv(0xa0, &[&typed])])
 }
 
+/// How long 1970 was ago then.
+fn since_1970(time: SystemTime) -> Duration {
+    time.duration_since(SystemTime::UNIX_EPOCH).unwrap()
+}
+
 /// A time as ASN.1 writes it.
 fn generalized(time: SystemTime) -> String {
-    let time = date_time_ymd(1970, 1, 1) + time.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let time = date_time_ymd(1970, 1, 1) + since_1970(time);
     format!(
         "{:04}{:02}{:02}{:02}{:02}{:02}Z",
         time.year(),

@@ -13,6 +13,10 @@ use x509_cert::der::Decode;
 
 use super::ocsp::{self, Staple};
 
+/// The part of its life before its end in which a certificate is said to end: by then whoever renews certificates
+/// should have done so, which is usual when a third is left.
+const LAST_PART: u32 = 10;
+
 /// The files of a certificate.
 #[derive(Debug)]
 pub(super) struct PairFiles {
@@ -168,10 +172,16 @@ fn look_at_chain(chain: &[Option<x509_cert::Certificate>], now: Duration, odd: &
             nth => format!(": certificate {}", nth + 1),
         };
         let validity = tbs.validity();
-        if validity.not_after.to_unix_duration() <= now {
+        let (begin, end) = (
+            validity.not_before.to_unix_duration(),
+            validity.not_after.to_unix_duration(),
+        );
+        if end <= now {
             odd(format!("{which} expired on {}", validity.not_after));
-        } else if validity.not_before.to_unix_duration() > now {
+        } else if begin > now {
             odd(format!("{which} is not valid before {}", validity.not_before));
+        } else if end - now < (end - begin) / LAST_PART {
+            odd(format!("{which} expires on {}", validity.not_after));
         }
         // RFC 8446 §4.4.2: each certificate should certify the one before it. Most clients cope, and some don't.
         if let Some(Some(next)) = chain.get(nth + 1)
