@@ -17,13 +17,14 @@ mod target;
 mod tls;
 mod transport;
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use portcullis_config::service as written;
-use portcullis_core::{Backend, Ctx, Error, Known, Reply, Request, Response, Result, codes};
+use portcullis_core::{Backend, Ctx, Error, Known, Reply, Request, Response, Result, codes, proxy_protocol};
 use portcullis_http1::HeadLimits;
 use portcullis_http1::client::Timeouts;
 
@@ -55,6 +56,7 @@ pub struct Pool {
     timeout: written::ServiceTimeout,
     max_connections: u32,
     protocol: written::Protocol,
+    proxy_protocol: Option<written::ProxyProtocol>,
     opener: Opener,
     host: written::HostHeader,
     turn: AtomicUsize,
@@ -78,8 +80,12 @@ impl Pool {
             known.get(
                 TargetKey {
                     service: name.to_owned(),
-                    url: url.clone(),
+                    url: match url.strip_prefix("unix:") {
+                        Some(path) => format!("unix:{}", base.join(path).display()),
+                        None => url.clone(),
+                    },
                     protocol: config.protocol,
+                    proxy_protocol: config.proxy_protocol,
                     tls: tls.clone(),
                 },
                 Target::new,
@@ -90,6 +96,11 @@ impl Pool {
             .iter()
             .map(target)
             .collect::<std::result::Result<Vec<_>, _>>()?;
+        let mut keep_alive = config.keep_alive.clone();
+        if config.proxy_protocol.is_some() {
+            // A connection that began with the address of one client must not carry the request of another.
+            keep_alive.connections = 0;
+        }
         if targets.is_empty() {
             return Err("a service needs at least one target".to_owned());
         }
@@ -100,7 +111,8 @@ impl Pool {
             timeout: config.timeout.clone(),
             max_connections: config.max_connections,
             protocol: config.protocol,
-            opener: Opener::new(config.timeout.connect.0, slow, config.keep_alive.clone()),
+            proxy_protocol: config.proxy_protocol,
+            opener: Opener::new(config.timeout.connect.0, slow, keep_alive),
             host: config.host,
             turn: AtomicUsize::new(0),
         })
@@ -148,7 +160,7 @@ impl Pool {
     /// A way to a target, before the request's deadline.
     async fn way_to(&self, target: &Arc<Target>, now: Instant, may_reuse: bool, outgoing: &Outgoing) -> Result<Way> {
         let turn = target.enter(self.max_connections)?;
-        let finding = self.find_way(target, now, may_reuse, outgoing.protocol.is_some());
+        let finding = self.find_way(target, now, may_reuse, outgoing);
         let connection = match outgoing.deadline {
             Some(deadline) => tokio::time::timeout_at(deadline.into(), finding)
                 .await
@@ -167,7 +179,14 @@ impl Pool {
 
     /// A connection to a target: a kept one of HTTP/1.1 where there is one and `may_reuse`, for after a failure another
     /// kept one would be no safer.
-    async fn find_way(&self, target: &Arc<Target>, now: Instant, may_reuse: bool, upgrade: bool) -> Result<Connection> {
+    async fn find_way(
+        &self,
+        target: &Arc<Target>,
+        now: Instant,
+        may_reuse: bool,
+        outgoing: &Outgoing,
+    ) -> Result<Connection> {
+        let upgrade = outgoing.protocol.is_some();
         let speaks_http2 = match self.protocol {
             written::Protocol::Http1 => false,
             written::Protocol::Http2 => true,
@@ -178,9 +197,10 @@ impl Pool {
             return Ok(Connection::Http2(connection));
         }
         let kept = may_reuse.then(|| target.http1().borrow_mut().reuse(now)).flatten();
+        let header = outgoing.proxy_header.as_deref();
         match kept {
             Some(connection) => Ok(Connection::Http1(connection, false)),
-            None => Ok(Connection::Http1(target.open_http1(&self.opener).await?, true)),
+            None => Ok(Connection::Http1(target.open_http1(&self.opener, header).await?, true)),
         }
     }
 }
@@ -227,6 +247,7 @@ impl Service {
 
         let limit = pool.timeout.request.as_ref().map(|limit| limit.0);
         let mut outgoing = Outgoing::of(request, cx, limit, lines)?;
+        outgoing.proxy_header = pool.proxy_protocol.map(|version| proxy_header(version, cx));
         let mut failed: Option<Arc<Target>> = None;
         loop {
             let target = pool.choose(failed.as_ref());
@@ -264,6 +285,17 @@ impl Backend for Service {
     fn call<'a>(&'a self, cx: &'a mut Ctx, request: Request) -> Reply<'a> {
         Reply::later(self.forward(cx, request))
     }
+}
+
+/// What a target is told of the client ahead of the first byte. The port of a client behind a proxy is not known.
+fn proxy_header(version: written::ProxyProtocol, cx: &Ctx) -> Vec<u8> {
+    let peer = cx.connection.peer;
+    let port = if peer.ip() == cx.client { peer.port() } else { 0 };
+    let version = match version {
+        written::ProxyProtocol::V1 => proxy_protocol::Version::V1,
+        written::ProxyProtocol::V2 => proxy_protocol::Version::V2,
+    };
+    proxy_protocol::encode(version, SocketAddr::new(cx.client, port), cx.connection.local)
 }
 
 /// The way that a request takes to a target.

@@ -1,9 +1,9 @@
 //! What can only be wrong between values: doubles, contradictions, things that can't be meant.
 
 use std::collections::{HashMap, HashSet};
-use std::net::SocketAddr;
 
 use crate::acme::Challenge;
+use crate::bind::Bind;
 use crate::defaults;
 use crate::file::File;
 use crate::formats::fixed_part;
@@ -12,6 +12,7 @@ use crate::policy::PolicySet;
 use crate::policy::api_key::ApiKey;
 use crate::policy::cors::Cors;
 use crate::route::{PolicyRef, Route, To};
+use crate::service::Protocol;
 use crate::sound::Sound;
 
 /// Takes the path of a value and what is wrong with it.
@@ -27,8 +28,18 @@ pub(crate) fn problems(sound: &Sound, sink: Sink<'_>) {
     unique_names("routes", sound.routes.iter().copied().zip(routes), sink);
     for (index, listener) in sound.listeners.iter().zip(&sound.file.listeners) {
         protocols(&format!("listeners[{index}].protocols"), listener, sink);
+        if listener.mode.is_some() && matches!(listener.bind, Bind::Tcp(_)) {
+            let message = "only a Unix socket has permissions";
+            sink(&format!("listeners[{index}].mode"), message.to_owned());
+        }
         if let Some(written) = &listener.tls {
             tls(&format!("listeners[{index}].tls"), written, sink);
+        }
+    }
+    for (name, service) in &sound.file.services {
+        if service.proxy_protocol.is_some() && service.protocol != Protocol::Http1 {
+            let message = "a connection of HTTP/2 carries the requests of many clients, and can begin with the address of one only";
+            sink(&format!("services.{name}.proxy_protocol"), message.to_owned());
         }
     }
     for (name, set) in &sound.file.policies {
@@ -123,13 +134,14 @@ pub(crate) fn warnings(file: &File, sink: Sink<'_>) {
 }
 
 fn binds(sound: &Sound, sink: Sink<'_>) {
-    let mut seen: HashMap<SocketAddr, String> = HashMap::new();
+    let mut seen: HashMap<Bind, String> = HashMap::new();
     let listeners = sound.listeners.iter().zip(&sound.file.listeners);
-    let listeners = listeners.map(|(index, listener)| (format!("listeners[{index}]"), listener.bind));
-    let admin = sound.file.admin.iter().map(|admin| ("admin".to_owned(), admin.bind));
+    let listeners = listeners.map(|(index, listener)| (format!("listeners[{index}]"), listener.bind.clone()));
+    let admin = sound.file.admin.iter();
+    let admin = admin.map(|admin| ("admin".to_owned(), Bind::Tcp(admin.bind)));
     for (path, bind) in listeners.chain(admin) {
         // Port 0 asks the system for any free one.
-        if bind.port() == 0 {
+        if matches!(bind, Bind::Tcp(address) if address.port() == 0) {
             continue;
         }
         if let Some(first) = seen.get(&bind) {

@@ -31,7 +31,9 @@ pub(crate) fn check(format: &str, text: &str) -> Checked {
         "column" => not_empty(text, "the name of a column"),
         "label" => label(text),
         "path" => not_empty(text, "a path of a file or folder"),
+        "listen-address" => address::listen(text),
         "socket-address" => address::socket(text),
+        "file-mode" => file_mode(text),
         "ip-network" => address::network(text),
         "target-url" => address::target(text),
         "database-url" => address::database(text),
@@ -51,6 +53,7 @@ pub(crate) fn check(format: &str, text: &str) -> Checked {
         "editable-field-name" => http::editable_field_name(text),
         "field-value" => http::field_value(text),
         "sha256" => http::sha256(text),
+        "media-type" => http::media_type(text),
         _ => Ok(text.to_owned()),
     }
 }
@@ -93,6 +96,14 @@ fn not_empty(text: &str, what: &str) -> Checked {
         Err(format!("this must be {what}"))
     } else {
         Ok(text.to_owned())
+    }
+}
+
+/// The permissions of a file, for owner, group and others.
+fn file_mode(text: &str) -> Checked {
+    match u32::from_str_radix(text, 8) {
+        Ok(mode) if mode <= 0o777 && text.bytes().all(|byte| byte.is_ascii_digit()) => Ok(format!("{mode:04o}")),
+        _ => Err(format!("`{text}` is no mode of a file, such as `0660`")),
     }
 }
 
@@ -315,6 +326,17 @@ mod tests {
         );
         let hash = "AB".repeat(32);
         table("sha256", &[(&hash, Ok(&hash.to_lowercase())), ("ab", Err("64"))]);
+        table(
+            "media-type",
+            &[
+                ("text/*", Ok("text/*")),
+                ("Application/JSON", Ok("application/json")),
+                ("*+json", Ok("*+json")),
+                ("json", Err("application/json")),
+                ("*/*", Err("text/*")),
+                ("text/html; charset=utf-8", Err("no type")),
+            ],
+        );
         table("timeout", &[("5s", Ok("5s")), ("0s", Err("no time"))]);
         table(
             "name",

@@ -23,6 +23,7 @@ pub mod secret;
 pub mod units;
 
 pub mod acme;
+pub mod bind;
 pub mod database;
 pub mod file;
 pub mod listener;

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::acme::Acme;
+use crate::bind::Bind;
 use crate::schema::form;
 use crate::{defaults, units};
 
@@ -16,9 +17,14 @@ use crate::{defaults, units};
 #[serde(deny_unknown_fields)]
 #[schemars(transform = form::short("bind"))]
 pub struct Listener {
-    /// Address and port, such as `0.0.0.0:8080` or `[::]:8080`.
-    #[schemars(extend("format" = "socket-address"))]
-    pub bind: SocketAddr,
+    /// Address and port, such as `0.0.0.0:8080` or `[::]:8080`, or `unix:PATH` for a socket of this machine. A client
+    /// over a Unix socket counts as 127.0.0.1.
+    pub bind: Bind,
+    /// Who may connect to a Unix socket: its permissions in octal digits, such as `0660`. By default the owner and the
+    /// group.
+    #[serde(default)]
+    #[schemars(extend("format" = "file-mode"))]
+    pub mode: Option<String>,
     /// Its name in logs and metrics. By default the address.
     #[serde(default)]
     #[schemars(extend("format" = "label"))]
@@ -44,6 +50,12 @@ pub struct Listener {
     #[serde(default)]
     #[schemars(with = "Vec<String>", transform = form::items("ip-network"))]
     pub trusted_proxies: Vec<IpNet>,
+    /// Networks of proxies that begin each connection with a header of the PROXY protocol, version 1 or 2, and say so whose
+    /// it is. From there it must come, or the connection is closed; from anywhere else it is not understood. A client over
+    /// a Unix socket counts as 127.0.0.1.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>", transform = form::items("ip-network"))]
+    pub proxy_protocol: Vec<IpNet>,
     /// How large the head of a request may be, and how many connections there may be.
     #[serde(default)]
     pub limits: ListenerLimits,

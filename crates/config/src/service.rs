@@ -14,7 +14,7 @@ use crate::{defaults, units};
 #[serde(deny_unknown_fields)]
 #[schemars(transform = form::short("targets"))]
 pub struct Service {
-    /// The servers: `http://host:port` or `https://host:port`, without a path.
+    /// The servers: `http://host:port` or `https://host:port`, without a path, or `unix:PATH` for a socket of this machine.
     #[schemars(length(min = 1), transform = form::items("target-url"), transform = form::single)]
     pub targets: Vec<String>,
     /// Which target gets the next request.
@@ -37,9 +37,23 @@ pub struct Service {
     /// The `Host` that targets see.
     #[serde(default)]
     pub host: HostHeader,
+    /// Begin each connection with a header of the PROXY protocol, which tells the target who the client is. A connection
+    /// then serves one request only, for the next one may be another client's. Not together with HTTP/2.
+    #[serde(default)]
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// How targets with `https` are verified.
     #[serde(default)]
     pub tls: ServiceTls,
+}
+
+/// A version of the PROXY protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ProxyProtocol {
+    /// A line of text.
+    V1,
+    /// Binary.
+    V2,
 }
 
 /// How a target is chosen.

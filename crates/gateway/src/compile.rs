@@ -5,6 +5,7 @@ mod matches;
 mod names;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use portcullis_acme::Keeping;
@@ -12,6 +13,7 @@ use portcullis_backends::table::Table;
 use portcullis_backends::table::database::Database;
 use portcullis_backends::table::schema::Schema;
 use portcullis_backends::{files, redirect, respond, service};
+use portcullis_config::bind::Bind as WrittenBind;
 use portcullis_config::route::{Route as WrittenRoute, To, ToTable};
 use portcullis_config::{Loaded, Problem, Problems, effective, listener as written_listener};
 use portcullis_core::{Backend, Ctx, Error, Headers, Known, Reply, Request, RouteName, codes};
@@ -25,7 +27,7 @@ use crate::kept::Kept;
 use crate::listener::quic::Quic;
 use crate::listener::{Issued, ListenerTls, Protocols, TlsSurroundings};
 use crate::router::{Finding, PathPattern, Router};
-use crate::snapshot::{ListenerKey, ListenerRules, Observers, Route, Snapshot, Told};
+use crate::snapshot::{Bind, ListenerKey, ListenerRules, Observers, Route, Snapshot, Told};
 
 /// Whether what is compiled will run, or is only looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,11 +131,12 @@ impl Compiler<'_> {
     fn listeners(&mut self) -> Vec<Arc<ListenerRules>> {
         let mut listeners: Vec<Arc<ListenerRules>> = Vec::new();
         for (index, listener) in self.loaded.file.listeners.iter().enumerate() {
-            let nth = listeners.iter().filter(|other| other.key.bind == listener.bind).count();
-            let key = ListenerKey {
-                bind: listener.bind,
-                nth,
+            let bind = match &listener.bind {
+                WrittenBind::Tcp(address) => Bind::Tcp(*address),
+                WrittenBind::Unix(path) => Bind::Unix(lasting_path(&self.loaded.base.join(path))),
             };
+            let nth = listeners.iter().filter(|other| other.key.bind == bind).count();
+            let key = ListenerKey { bind, nth };
             let Some(tls) = self.tls(&format!("listeners[{index}].tls"), key, listener) else {
                 continue;
             };
@@ -142,10 +145,12 @@ impl Compiler<'_> {
                 key,
                 open: self.kept.connections_of(key),
                 name: name.into(),
+                mode: mode_of(listener),
                 settings: settings_of(listener),
                 protocols: Protocols::of(listener),
                 max_streams: listener.limits.streams,
                 trusted_proxies: listener.trusted_proxies.clone(),
+                proxy_protocol: listener.proxy_protocol.clone(),
                 max_connections: listener.limits.connections,
                 tls,
                 quic: Protocols::of(listener).http3.then(|| Quic::of(listener)),
@@ -337,6 +342,24 @@ fn lasting(name: &str) -> &'static str {
     }
 }
 
+/// As [`lasting`], for a path.
+fn lasting_path(path: &Path) -> &'static Path {
+    match path.to_str() {
+        Some(text) => Path::new(lasting(text)),
+        // A path from a file of text is text; a folder's name may be anything.
+        None => Box::leak(path.to_owned().into_boxed_path()),
+    }
+}
+
+/// The permissions of a listener's Unix socket.
+fn mode_of(listener: &written_listener::Listener) -> u32 {
+    const OWNER_AND_GROUP: u32 = 0o660;
+    let written = listener.mode.as_deref();
+    written
+        .and_then(|mode| u32::from_str_radix(mode, 8).ok())
+        .unwrap_or(OWNER_AND_GROUP)
+}
+
 /// What a route ends in, in a few words.
 fn end_of(to: &To) -> String {
     match to {
@@ -383,7 +406,11 @@ fn answer_of(listener: &written_listener::Listener) -> Option<Headers> {
         answer.append(Known::StrictTransportSecurity, value);
     }
     // A port that the system chooses is not known yet, and nothing to remember for a day.
-    let port = listener.http3.advertised_port.unwrap_or(listener.bind.port());
+    let bound = match &listener.bind {
+        WrittenBind::Tcp(address) => address.port(),
+        WrittenBind::Unix(_) => 0,
+    };
+    let port = listener.http3.advertised_port.unwrap_or(bound);
     if Protocols::of(listener).http3 && port != 0 {
         answer.append("Alt-Svc", format!("h3=\":{port}\"; ma=86400"));
     }

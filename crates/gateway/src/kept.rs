@@ -86,7 +86,7 @@ mod tests {
     fn the_count_of_a_listener_is_found_again_and_let_go_with_its_last_user() {
         let kept = Kept::default();
         let key = |nth| ListenerKey {
-            bind: ([127, 0, 0, 1], 80).into(),
+            bind: crate::snapshot::Bind::Tcp(([127, 0, 0, 1], 80).into()),
             nth,
         };
         let first = kept.connections_of(key(0));

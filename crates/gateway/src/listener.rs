@@ -1,7 +1,9 @@
 //! Connections in: accepted, counted, decrypted, handed to the protocol that they speak.
 
 mod connection;
+mod listening;
 mod protocols;
+mod proxy_protocol;
 pub(crate) mod quic;
 mod replayed;
 mod socket;
@@ -11,7 +13,6 @@ use std::cell::Cell;
 use std::fs::File;
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,12 +20,15 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use portcullis_core::DrainTicket;
-use tokio::net::{TcpListener, TcpStream};
 
 use self::connection::Ends;
+use self::listening::Incoming;
+pub(crate) use self::listening::{Listening, SocketFile, open_tcp, open_unix};
 pub(crate) use self::protocols::Protocols;
 use self::socket::Socket;
-pub(crate) use self::tls::{Issued, ListenerTls, Surroundings as TlsSurroundings, Tickets, watch as watch_certificates};
+pub(crate) use self::tls::{
+    Issued, ListenerTls, Surroundings as TlsSurroundings, Tickets, watch as watch_certificates,
+};
 use crate::snapshot::{ListenerKey, ListenerRules};
 use crate::telemetry::log;
 use crate::worker::Worker;
@@ -32,36 +36,9 @@ use crate::worker::Worker;
 /// How long a worker waits when the system has no descriptor or memory for another connection.
 const SHED_PAUSE: Duration = Duration::from_millis(20);
 
-/// How many bytes of a queue of connections the system keeps for us.
-const BACKLOG: i32 = 4096;
-
-/// A socket that listens on `bind` together with those of the other workers. The `first` one makes sure that no other
-/// process listens there: sockets that share an address would share its connections with whoever had it before.
-///
-/// # Errors
-/// The system's, such as an address that is in use.
-pub(crate) fn bind(bind: SocketAddr, first: bool) -> io::Result<std::net::TcpListener> {
-    if first && bind.port() != 0 {
-        let probe = socket(bind)?;
-        probe.bind(&bind.into())?;
-    }
-    let socket = socket(bind)?;
-    socket.set_reuse_port(true)?;
-    socket.bind(&bind.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
-}
-
-fn socket(bind: SocketAddr) -> io::Result<socket2::Socket> {
-    let socket = socket2::Socket::new(socket2::Domain::for_address(bind), socket2::Type::STREAM, None)?;
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket)
-}
-
 /// Accepts connections until it is told to end, and then those that wait already.
-pub(crate) async fn accept(worker: Rc<Worker>, key: ListenerKey, socket: std::net::TcpListener, end: DrainTicket) {
-    let listener = match TcpListener::from_std(socket) {
+pub(crate) async fn accept(worker: Rc<Worker>, key: ListenerKey, socket: Listening, end: DrainTicket) {
+    let listener = match Incoming::new(socket) {
         Ok(listener) => listener,
         Err(error) => return log::warn(format_args!("can't listen on {}: {error}", key.bind)),
     };
@@ -80,7 +57,7 @@ pub(crate) async fn accept(worker: Rc<Worker>, key: ListenerKey, socket: std::ne
         .await;
         match accepted {
             None => break,
-            Some(Ok((stream, peer))) => door.admit(stream, peer),
+            Some(Ok(connection)) => door.admit(connection),
             Some(Err(error)) if is_exhausted(&error) => {
                 door.worker
                     .state
@@ -93,7 +70,10 @@ pub(crate) async fn accept(worker: Rc<Worker>, key: ListenerKey, socket: std::ne
             Some(Err(_)) => {}
         }
     }
-    door.admit_waiting(listener);
+    // Closing the socket would reset them.
+    for connection in listener.into_waiting() {
+        door.admit(Some(connection));
+    }
 }
 
 /// Lets connections in to one listener.
@@ -126,7 +106,7 @@ impl Reserve {
         }
     }
 
-    async fn shed(&self, listener: &TcpListener, error: &io::Error) {
+    async fn shed(&self, listener: &Incoming, error: &io::Error) {
         if self
             .told
             .get()
@@ -149,31 +129,18 @@ impl Reserve {
 
 impl Door {
     /// Takes a connection in, if the listener's limit allows it.
-    fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
+    fn admit(&mut self, connection: Option<(Socket, Ends)>) {
         let snapshot = self.worker.snapshot();
         if let Some(rules) = snapshot.listeners.iter().find(|rules| rules.key == self.key) {
             self.rules = Some(rules.clone());
         }
         if let Some(rules) = &self.rules {
-            admit(&self.worker, rules.clone(), stream, peer);
-        }
-    }
-
-    /// Takes in what the system has accepted for us: closing the socket would reset it. The event loop may not know of
-    /// all of it yet, so the system is asked.
-    fn admit_waiting(mut self, listener: TcpListener) {
-        let Ok(listener) = listener.into_std() else { return };
-        while let Ok((stream, peer)) = listener.accept() {
-            if stream.set_nonblocking(true).is_ok()
-                && let Ok(stream) = TcpStream::from_std(stream)
-            {
-                self.admit(stream, peer);
-            }
+            admit(&self.worker, rules.clone(), connection);
         }
     }
 }
 
-fn admit(worker: &Rc<Worker>, rules: Arc<ListenerRules>, stream: TcpStream, peer: SocketAddr) {
+fn admit(worker: &Rc<Worker>, rules: Arc<ListenerRules>, connection: Option<(Socket, Ends)>) {
     let tallies = &worker.state.tallies;
     tallies.connections.fetch_add(1, Ordering::Relaxed);
     let admitted = Admitted::new(worker.clone(), rules);
@@ -181,11 +148,9 @@ fn admit(worker: &Rc<Worker>, rules: Arc<ListenerRules>, stream: TcpStream, peer
         tallies.connections_shed.fetch_add(1, Ordering::Relaxed);
         return;
     }
-    // Without a local address the peer is gone already.
-    let (Ok(local), Ok(())) = (stream.local_addr(), stream.set_nodelay(true)) else {
-        return;
-    };
-    connection::begin(admitted, Socket::Tcp(stream), Ends { peer, local });
+    if let Some((socket, ends)) = connection {
+        connection::begin(admitted, socket, ends);
+    }
 }
 
 /// A connection that was taken in: it counts until it is over.

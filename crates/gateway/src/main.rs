@@ -12,6 +12,7 @@ mod client_identity;
 mod clock;
 mod event_loop;
 mod https_redirect;
+mod inherited;
 mod listener;
 mod pipeline;
 mod request_id;
@@ -29,6 +30,7 @@ mod state;
 
 mod admin;
 mod reference;
+mod systemd;
 mod telemetry;
 
 use std::process::ExitCode;

@@ -5,6 +5,7 @@ mod fixed;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use portcullis_config::{Loaded, Problem, Problems};
 use tokio::runtime::Handle;
@@ -145,6 +146,20 @@ impl Reloader {
     /// Stops listening and lets the workers finish. The gate must not be ready any more.
     pub(crate) async fn drain(&self) {
         self.sockets.lock().await.drain();
+    }
+
+    /// Whether the event loop of each worker turns. While a reload is going on nobody is asked.
+    pub(crate) async fn workers_live(&self, patience: Duration) -> bool {
+        let Ok(sockets) = self.sockets.try_lock() else {
+            return true;
+        };
+        let due = tokio::time::Instant::now() + patience;
+        for answer in sockets.ask_workers() {
+            if !matches!(tokio::time::timeout_at(due, answer).await, Ok(Ok(()))) {
+                return false;
+            }
+        }
+        true
     }
 
     /// Whether all workers have ended.

@@ -11,11 +11,13 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin;
+use crate::inherited::Inherited;
 use crate::listener::watch_certificates;
 use crate::reload::{Asker, Checked, Fixed, Reloader};
 use crate::sockets::Sockets;
 use crate::source::Source;
 use crate::state::State;
+use crate::systemd::Manager;
 use crate::telemetry::log;
 use crate::worker;
 
@@ -27,6 +29,9 @@ const LOG_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long a thread for work that blocks waits for more of it.
 const SLOW_KEEP_ALIVE: Duration = Duration::from_secs(2);
+
+/// How often the heart beats where no service manager listens to it.
+const NO_BEAT: Duration = Duration::from_secs(3600);
 
 /// Threads of the runtime for slow work; more are added for work that blocks.
 const SLOW_THREADS: usize = 2;
@@ -46,6 +51,7 @@ pub(crate) fn run(source: Source) -> ExitCode {
 }
 
 struct Running {
+    manager: Manager,
     state: Arc<State>,
     reloader: Arc<Reloader>,
     signals: Signals,
@@ -93,7 +99,7 @@ fn start(source: Source) -> Result<(Running, Runtime), String> {
         let handle = worker::start(number, state.clone());
         handles.push(handle.map_err(|error| format!("can't start a worker: {error}"))?);
     }
-    let sockets = Sockets::new(handles);
+    let sockets = Sockets::new(handles, Inherited::from_environment());
     let reloader = Arc::new(Reloader::new(
         source,
         state.clone(),
@@ -114,8 +120,11 @@ fn start(source: Source) -> Result<(Running, Runtime), String> {
     slow.spawn(watch_certificates(state.clone()));
     state.ready.store(true, Ordering::Release);
     log::info("ready");
+    let manager = Manager::from_environment();
+    manager.ready("serving");
     Ok((
         Running {
+            manager,
             state,
             reloader,
             signals,
@@ -165,18 +174,34 @@ impl Running {
     async fn until_ended(mut self) -> ExitCode {
         let mut bury = tokio::time::interval(BURY);
         bury.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let beat = self.manager.heartbeat();
+        let mut heart = tokio::time::interval(beat.unwrap_or(NO_BEAT));
+        heart.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let signals = &mut self.signals;
             tokio::select! {
                 _ = signals.reload.recv() => {
+                    self.manager.reloading();
                     // Refusals are logged and counted where they are found.
-                    let _ = self.reloader.reload(Asker::Signal).await;
+                    let status = match self.reloader.reload(Asker::Signal).await {
+                        Ok(_) => "serving",
+                        Err(_) => "serving; the last reload was refused",
+                    };
+                    self.manager.ready(status);
+                }
+                _ = heart.tick(), if beat.is_some() => {
+                    // A worker that hangs is to be seen from outside: then the manager hears nothing.
+                    if self.reloader.workers_live(heart.period() / 2).await {
+                        self.manager.alive();
+                    }
                 }
                 _ = signals.reopen.recv() => self.state.kept.sinks.reopen(),
                 _ = signals.terminate.recv() => break,
                 _ = signals.quit.recv() => break,
                 _ = signals.interrupt.recv() => {
                     log::info("interrupted: ending without a drain");
+                    // Sockets in the file system are removed. Nobody is waited for.
+                    self.reloader.drain().await;
                     self.finish();
                     return ExitCode::SUCCESS;
                 }
@@ -195,6 +220,7 @@ impl Running {
     async fn drain(&mut self) {
         let limit = self.state.snapshot.load().drain;
         log::info(format_args!("draining for up to {limit:?}"));
+        self.manager.stopping(limit + LOG_PATIENCE);
         self.state.ready.store(false, Ordering::Release);
         self.reloader.drain().await;
         let due = Instant::now() + limit;

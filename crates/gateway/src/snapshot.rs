@@ -1,6 +1,8 @@
 //! The running configuration: immutable, shared by all workers, swapped whole.
 
+use std::fmt;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
@@ -121,8 +123,25 @@ impl Observers {
 /// which leave the port to the system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ListenerKey {
-    pub(crate) bind: SocketAddr,
+    pub(crate) bind: Bind,
     pub(crate) nth: usize,
+}
+
+/// What a listener is bound to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Bind {
+    Tcp(SocketAddr),
+    /// A path lives as long as the process, so that a key can be copied.
+    Unix(&'static Path),
+}
+
+impl fmt::Display for Bind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Bind::Tcp(address) => write!(f, "{address}"),
+            Bind::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
 }
 
 /// What holds for the connections of a listener.
@@ -131,11 +150,15 @@ pub(crate) struct ListenerRules {
     /// Connections that are open, over all workers and across reloads.
     pub(crate) open: Arc<AtomicU32>,
     pub(crate) name: Arc<str>,
+    /// The permissions of a Unix socket.
+    pub(crate) mode: u32,
     pub(crate) settings: Settings,
     pub(crate) protocols: Protocols,
     /// Requests in progress on one connection of HTTP/2 or HTTP/3.
     pub(crate) max_streams: u32,
     pub(crate) trusted_proxies: Vec<IpNet>,
+    /// Networks whose connections begin with a header of the PROXY protocol.
+    pub(crate) proxy_protocol: Vec<IpNet>,
     pub(crate) max_connections: u32,
     pub(crate) tls: Option<ListenerTls>,
     /// QUIC beside TLS, where HTTP/3 is spoken.

@@ -1,26 +1,34 @@
 //! Which sockets listen, on which workers.
 
 use std::collections::{HashMap, HashSet};
-use std::net::{SocketAddr, TcpListener};
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::listener::{bind, quic};
-use crate::snapshot::{ListenerKey, ListenerRules, Snapshot};
+use tokio::sync::oneshot;
+
+use crate::inherited::Inherited;
+use crate::listener::{Listening, SocketFile, open_tcp, open_unix, quic};
+use crate::snapshot::{Bind, ListenerKey, ListenerRules, Snapshot};
 use crate::telemetry::log;
 use crate::worker::{Command, Handle};
 
 /// The workers and what they listen on.
 pub(crate) struct Sockets {
     workers: Vec<Handle>,
-    /// The address of each listener, with the port that the system chose where the file leaves that to it.
-    bound: HashMap<ListenerKey, SocketAddr>,
+    /// What was opened for us before we began.
+    inherited: Inherited,
+    /// What each listener is bound to.
+    bound: HashMap<ListenerKey, Bound>,
     /// The listeners that also speak HTTP/3, on the UDP port of the same number.
     bound_quic: HashSet<ListenerKey>,
 }
 
 /// What a new configuration changes: sockets that listen already, and listeners that go. Dropping it undoes it.
 pub(crate) struct Change {
-    opened: Vec<(ListenerKey, SocketAddr, Vec<TcpListener>)>,
+    opened: Vec<(ListenerKey, Bound, Vec<Listening>)>,
     closed: Vec<ListenerKey>,
     opened_quic: Vec<(ListenerKey, Vec<quic::Share>)>,
     closed_quic: Vec<ListenerKey>,
@@ -30,9 +38,10 @@ pub(crate) struct Change {
 const ATTEMPTS: usize = 16;
 
 impl Sockets {
-    pub(crate) fn new(workers: Vec<Handle>) -> Sockets {
+    pub(crate) fn new(workers: Vec<Handle>, inherited: Inherited) -> Sockets {
         Sockets {
             workers,
+            inherited,
             bound: HashMap::new(),
             bound_quic: HashSet::new(),
         }
@@ -46,14 +55,20 @@ impl Sockets {
         let (mut opened, mut opened_quic) = (Vec::new(), Vec::new());
         for rules in listeners {
             let speaks_quic = rules.quic.is_some();
-            if let Some(address) = self.bound.get(&rules.key) {
-                if speaks_quic && !self.bound_quic.contains(&rules.key) {
+            if let Some(bound) = self.bound.get(&rules.key) {
+                if speaks_quic
+                    && !self.bound_quic.contains(&rules.key)
+                    && let Bound::Tcp(address) = bound
+                {
                     opened_quic.push((rules.key, self.open_quic(*address)?));
                 }
                 continue;
             }
-            let (address, sockets, shares) = self.open_both(rules.key.bind, speaks_quic)?;
-            opened.push((rules.key, address, sockets));
+            let (bound, sockets, shares) = match rules.key.bind {
+                Bind::Tcp(bind) => self.open_both(bind, speaks_quic)?,
+                Bind::Unix(path) => self.open_unix(path, rules.mode)?,
+            };
+            opened.push((rules.key, bound, sockets));
             opened_quic.extend(shares.map(|shares| (rules.key, shares)));
         }
         let stays = |key: &ListenerKey| listeners.iter().any(|rules| rules.key == *key);
@@ -72,17 +87,39 @@ impl Sockets {
     fn open_both(&self, bind: SocketAddr, speaks_quic: bool) -> Result<Opened, String> {
         let mut attempt = 1;
         loop {
-            let (address, sockets) =
-                open(bind, self.workers.len()).map_err(|error| format!("can't listen on {bind}: {error}"))?;
+            let (address, sockets) = self
+                .open_tcp(bind)
+                .map_err(|error| format!("can't listen on {bind}: {error}"))?;
             if !speaks_quic {
-                return Ok((address, sockets, None));
+                return Ok((Bound::Tcp(address), sockets, None));
             }
             match self.open_quic(address) {
-                Ok(shares) => return Ok((address, sockets, Some(shares))),
+                Ok(shares) => return Ok((Bound::Tcp(address), sockets, Some(shares))),
                 Err(_) if bind.port() == 0 && attempt < ATTEMPTS => attempt += 1,
                 Err(why) => return Err(why),
             }
         }
+    }
+
+    fn open_tcp(&self, bind: SocketAddr) -> io::Result<(SocketAddr, Vec<Listening>)> {
+        match self.inherited.tcp(bind) {
+            Some(socket) => Ok((bind, Listening::Tcp(socket).shared_by(self.workers.len())?)),
+            None => open_tcp(bind, self.workers.len()),
+        }
+    }
+
+    fn open_unix(&self, path: &Path, mode: u32) -> Result<Opened, String> {
+        let cannot = |error| format!("can't listen on {}: {error}", path.display());
+        let (socket, file) = match self.inherited.unix(path) {
+            // Whoever made its file removes it.
+            Some(socket) => (Listening::Unix(socket), None),
+            None => open_unix(path, mode)
+                .map(|(socket, file)| (socket, Some(file)))
+                .map_err(cannot)?,
+        };
+        let sockets = socket.shared_by(self.workers.len()).map_err(cannot)?;
+        let path = path.to_owned();
+        Ok((Bound::Unix(path, file), sockets, None))
     }
 
     fn open_quic(&self, address: SocketAddr) -> Result<Vec<quic::Share>, String> {
@@ -92,11 +129,11 @@ impl Sockets {
 
     /// Hands new sockets to the workers and takes old ones from them. The snapshot with their rules must be in force.
     pub(crate) fn carry_out(&mut self, change: Change) {
-        for (key, address, sockets) in change.opened {
+        for (key, bound, sockets) in change.opened {
             for (worker, socket) in self.workers.iter().zip(sockets) {
                 worker.tell(Command::Listen(key, socket));
             }
-            self.bound.insert(key, address);
+            self.bound.insert(key, bound);
         }
         for (key, shares) in change.opened_quic {
             for (worker, share) in self.workers.iter().zip(shares) {
@@ -114,27 +151,46 @@ impl Sockets {
             for worker in &self.workers {
                 worker.tell(Command::Unlisten(key));
             }
-            if let Some(address) = self.bound.remove(&key) {
-                log::info(format_args!("no longer listening on {address}"));
+            if let Some(bound) = self.bound.remove(&key) {
+                log::info(format_args!("no longer listening on {bound}"));
             }
         }
+        self.inherited.close_rest();
     }
 
     /// Where the listeners of a configuration listen, such as `http://127.0.0.1:8080`.
     pub(crate) fn urls(&self, snapshot: &Snapshot) -> Vec<String> {
         let url = |rules: &Arc<ListenerRules>| {
             let scheme = if rules.tls.is_some() { "https" } else { "http" };
-            let address = self.bound.get(&rules.key)?;
-            Some(format!("{scheme}://{address}"))
+            match self.bound.get(&rules.key)? {
+                Bound::Tcp(address) => Some(format!("{scheme}://{address}")),
+                bound => Some(bound.to_string()),
+            }
         };
         snapshot.listeners.iter().filter_map(url).collect()
     }
 
     /// Takes no more connections; those that are busy may finish.
-    pub(crate) fn drain(&self) {
+    pub(crate) fn drain(&mut self) {
+        for bound in self.bound.values_mut() {
+            if let Bound::Unix(_, file) = bound {
+                // Nobody is to find it any more. Those who wait at it are let in.
+                drop(file.take());
+            }
+        }
         for worker in &self.workers {
             worker.tell(Command::Drain);
         }
+    }
+
+    /// Asks the workers whether their event loops turn. Each answers, or its thread has ended.
+    pub(crate) fn ask_workers(&self) -> Vec<oneshot::Receiver<()>> {
+        let ask = |worker: &Handle| {
+            let (asker, answer) = oneshot::channel();
+            worker.tell(Command::Answer(asker));
+            answer
+        };
+        self.workers.iter().map(ask).collect()
     }
 
     /// Whether all workers have ended.
@@ -143,16 +199,21 @@ impl Sockets {
     }
 }
 
-/// The address of a new listener, its sockets, and those for QUIC.
-type Opened = (SocketAddr, Vec<TcpListener>, Option<Vec<quic::Share>>);
+/// What a new listener is bound to, its sockets, and those for QUIC.
+type Opened = (Bound, Vec<Listening>, Option<Vec<quic::Share>>);
 
-/// One socket for each worker, all on one address; the system spreads connections over them.
-fn open(address: SocketAddr, count: usize) -> std::io::Result<(SocketAddr, Vec<TcpListener>)> {
-    let first = bind(address, true)?;
-    let address = first.local_addr()?;
-    let mut sockets = vec![first];
-    for _ in 1..count {
-        sockets.push(bind(address, false)?);
+/// What a listener is bound to.
+enum Bound {
+    /// An address, with the port that the system chose where the file leaves that to it.
+    Tcp(SocketAddr),
+    Unix(PathBuf, Option<SocketFile>),
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Bound::Tcp(address) => write!(f, "{address}"),
+            Bound::Unix(path, _) => write!(f, "unix:{}", path.display()),
+        }
     }
-    Ok((address, sockets))
 }

@@ -30,6 +30,7 @@ pub(crate) struct Tallies {
     pub(crate) connections: AtomicU64,
     pub(crate) connections_shed: AtomicU64,
     pub(crate) handshakes_failed: AtomicU64,
+    pub(crate) proxy_headers_refused: AtomicU64,
     pub(crate) reloads: AtomicU64,
     pub(crate) reloads_refused: AtomicU64,
 }

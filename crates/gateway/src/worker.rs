@@ -12,11 +12,11 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::ArcSwap;
 use arc_swap::cache::Cache;
 use portcullis_core::Drain;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle as JoinTask;
 
 use crate::clock::Clock;
-use crate::listener::quic;
+use crate::listener::{Listening, quic};
 use crate::snapshot::{ListenerKey, Snapshot};
 use crate::state::State;
 use crate::{event_loop, listener};
@@ -58,13 +58,15 @@ impl Deref for InForce {
 /// What a worker is told.
 pub(crate) enum Command {
     /// Listen on this socket for that listener.
-    Listen(ListenerKey, std::net::TcpListener),
+    Listen(ListenerKey, Listening),
     /// Listen no more for that listener; its connections go on.
     Unlisten(ListenerKey),
     /// Speak HTTP/3 on this socket for that listener.
     ListenQuic(ListenerKey, quic::Share),
     /// Let nobody in by HTTP/3 any more for that listener; those that are there are sent away after their requests.
     UnlistenQuic(ListenerKey),
+    /// Say that the event loop turns.
+    Answer(oneshot::Sender<()>),
     /// Take no more connections, end idle ones, let busy ones finish.
     Drain,
 }
@@ -165,6 +167,10 @@ impl Worker {
                     }
                     Some(Command::UnlistenQuic(key)) => {
                         ending.extend(accepting_quic.remove(&key).map(Accepting::end));
+                    }
+                    Some(Command::Answer(asker)) => {
+                        // Whoever asked may have stopped waiting.
+                        let _ = asker.send(());
                     }
                     Some(Command::Drain) | None => break,
                 },

@@ -15,6 +15,8 @@ pub(super) struct Outgoing {
     pub(super) protocol: Option<Box<str>>,
     /// What the target is told about the client, as lines of a head.
     pub(super) lines: Vec<u8>,
+    /// What a new connection begins with.
+    pub(super) proxy_header: Option<Vec<u8>>,
     /// When all must be over.
     pub(super) deadline: Option<Instant>,
     /// It is a call of gRPC.
@@ -60,6 +62,7 @@ impl Outgoing {
             body,
             protocol,
             lines,
+            proxy_header: None,
             deadline: limit.into_iter().chain(asked).min(),
             grpc,
         })

@@ -4,17 +4,19 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
-use portcullis_config::service::{KeepAlive, Protocol};
+use portcullis_config::service::{KeepAlive, Protocol, ProxyProtocol};
 use portcullis_core::{Error, codes};
 use portcullis_http1::client::Connection;
 use portcullis_http2::client as http2;
 use rustls::pki_types::ServerName;
 use thread_local::ThreadLocal;
-use tokio::net::TcpStream;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 
@@ -59,11 +61,14 @@ pub(super) struct TargetKey {
     pub(super) service: String,
     pub(super) url: String,
     pub(super) protocol: Protocol,
+    pub(super) proxy_protocol: Option<ProxyProtocol>,
     pub(super) tls: TlsSettings,
 }
 
 enum Address {
     Fixed(SocketAddr),
+    /// A socket of this machine.
+    Unix(PathBuf),
     /// Resolved for each new connection, away from the workers.
     Named(String, u16),
 }
@@ -180,9 +185,13 @@ impl fmt::Debug for Targets {
 }
 
 impl Target {
-    /// The target of a URL `http://host:port` or `https://host:port`.
+    /// The target of a URL `http://host:port`, `https://host:port` or `unix:/path`.
     pub(super) fn new(key: TargetKey) -> Result<Target, String> {
         let url = &key.url;
+        if let Some(path) = url.strip_prefix("unix:") {
+            let address = Address::Unix(path.into());
+            return Ok(Target::at(address, "localhost".to_owned(), None, key));
+        }
         let (tls, rest) = match url.split_once("://") {
             Some(("http", rest)) => (false, rest),
             Some(("https", rest)) => (true, rest),
@@ -202,18 +211,22 @@ impl Target {
             Err(_) => Address::Named(host.to_owned(), port),
         };
         let secure = if tls { Some(Secure::new(&key, bare)?) } else { None };
-        Ok(Target {
-            authority: authority.to_owned(),
-            label: url.as_str().into(),
+        Ok(Target::at(address, authority.to_owned(), secure, key))
+    }
+
+    fn at(address: Address, authority: String, tls: Option<Secure>, key: TargetKey) -> Target {
+        Target {
+            authority,
+            label: key.url.as_str().into(),
             address,
-            tls: secure,
+            tls,
             open: AtomicU32::new(0),
             in_progress: AtomicU32::new(0),
             lookups: Arc::new(Semaphore::new(LOOKUPS)),
             http1: ThreadLocal::new(),
             http2: ThreadLocal::new(),
             key,
-        })
+        }
     }
 
     /// Requests in progress, over all workers.
@@ -247,9 +260,16 @@ impl Target {
         self.tls.is_some()
     }
 
-    /// Makes a connection that speaks HTTP/1.1.
-    pub(super) async fn open_http1(self: &Arc<Self>, opener: &Opener) -> Result<Connection<Transport>, Error> {
-        let opening = async { self.transport(opener, Offer::Http1).await.map(Connection::new) };
+    /// Makes a connection that speaks HTTP/1.1. It begins with `header`, ahead of a TLS handshake.
+    pub(super) async fn open_http1(
+        self: &Arc<Self>,
+        opener: &Opener,
+        header: Option<&[u8]>,
+    ) -> Result<Connection<Transport>, Error> {
+        let opening = async {
+            let transport = self.transport(opener, Offer::Http1, header).await?;
+            Ok(Connection::new(transport))
+        };
         in_time(opener, opening).await
     }
 
@@ -257,7 +277,7 @@ impl Target {
     /// is among the kept ones.
     pub(super) async fn open_http2(self: &Arc<Self>, opener: &Opener) -> Result<Option<http2::Connection>, Error> {
         let opening = async {
-            let transport = self.transport(opener, Offer::Http2).await?;
+            let transport = self.transport(opener, Offer::Http2, None).await?;
             if self.is_secure() && transport.protocol() != Some(tls::HTTP2) {
                 if self.key.protocol == Protocol::Auto {
                     let mut pool = self.http1().borrow_mut();
@@ -271,17 +291,29 @@ impl Target {
         in_time(opener, opening).await
     }
 
-    async fn transport(self: &Arc<Self>, opener: &Opener, offer: Offer) -> Result<Transport, Error> {
+    async fn transport(
+        self: &Arc<Self>,
+        opener: &Opener,
+        offer: Offer,
+        header: Option<&[u8]>,
+    ) -> Result<Transport, Error> {
         self.open.fetch_add(1, Ordering::Relaxed);
         let opened = Opened(self.clone());
         Ok(Transport {
-            stream: self.open_stream(&opener.0.slow, offer).await?,
+            stream: self
+                .open_stream(&opener.0.slow, offer, header.unwrap_or_default())
+                .await?,
             _opened: opened,
         })
     }
 
-    async fn open_stream(&self, slow: &tokio::runtime::Handle, offer: Offer) -> Result<Stream, Error> {
-        let stream = match &self.address {
+    async fn open_stream(&self, slow: &tokio::runtime::Handle, offer: Offer, header: &[u8]) -> Result<Stream, Error> {
+        let mut stream = match &self.address {
+            Address::Unix(path) => {
+                let mut stream = UnixStream::connect(path).await.map_err(refused)?;
+                stream.write_all(header).await.map_err(refused)?;
+                return Ok(Stream::Unix(stream));
+            }
             Address::Fixed(address) => TcpStream::connect(address).await.map_err(refused)?,
             Address::Named(host, port) => {
                 let addresses = self.resolve(host, *port, slow).await?;
@@ -289,6 +321,7 @@ impl Target {
             }
         };
         stream.set_nodelay(true).map_err(refused)?;
+        stream.write_all(header).await.map_err(refused)?;
         self.secure(stream, offer).await
     }
 

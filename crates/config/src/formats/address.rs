@@ -27,6 +27,28 @@ pub(super) fn socket(text: &str) -> Checked {
     ))
 }
 
+/// An address to listen on: of the network, or a path of a Unix socket.
+pub(super) fn listen(text: &str) -> Checked {
+    match text.strip_prefix("unix:") {
+        Some(path) => unix(text, path),
+        None => socket(text),
+    }
+}
+
+fn unix(text: &str, path: &str) -> Checked {
+    // The kernel's own limit, sun_path(7), with room for the folder of the configuration.
+    const LONGEST: usize = 107;
+    if path.is_empty() || path.starts_with("//") || path.ends_with('/') {
+        return Err(format!("`{text}` names no socket; write `unix:PATH`"));
+    }
+    if path.len() > LONGEST {
+        return Err(format!(
+            "`{text}` is too long: a path of a socket has at most {LONGEST} bytes"
+        ));
+    }
+    Ok(text.to_owned())
+}
+
 pub(super) fn network(text: &str) -> Checked {
     let network = text
         .parse::<IpNet>()
@@ -38,12 +60,15 @@ pub(super) fn network(text: &str) -> Checked {
 }
 
 pub(super) fn target(text: &str) -> Checked {
+    if let Some(path) = text.strip_prefix("unix:") {
+        return unix(text, path);
+    }
     let Some((scheme, rest)) = text
         .split_once("://")
         .filter(|(scheme, _)| matches!(*scheme, "http" | "https"))
     else {
         return Err(format!(
-            "`{text}` is no target; write `http://host:port` or `https://host:port`"
+            "`{text}` is no target; write `http://host:port`, `https://host:port` or `unix:PATH`"
         ));
     };
     let authority = rest.strip_suffix('/').unwrap_or(rest);

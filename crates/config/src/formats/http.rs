@@ -68,6 +68,23 @@ pub(super) fn field_value(text: &str) -> Checked {
     Ok(text.to_owned())
 }
 
+/// A type, `text/*` for all of a kind, or `*+json` for all with a suffix.
+pub(super) fn media_type(text: &str) -> Checked {
+    let is_name = |name: &str| is_token(name) && !name.contains('*');
+    let fine = match text.strip_prefix("*+") {
+        Some(suffix) => is_name(suffix),
+        None => text
+            .split_once('/')
+            .is_some_and(|(kind, subtype)| is_name(kind) && (subtype == "*" || is_name(subtype))),
+    };
+    if fine {
+        return Ok(text.to_ascii_lowercase());
+    }
+    Err(format!(
+        "`{text}` names no type of content; write `application/json`, `text/*` or `*+json`"
+    ))
+}
+
 pub(super) fn sha256(text: &str) -> Checked {
     if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Ok(text.to_ascii_lowercase());

@@ -10,6 +10,7 @@ use portcullis_http2::server as http2;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::protocols::ALPN_HTTP2;
+use super::proxy_protocol::{self, Unproxied};
 use super::replayed::Replayed;
 use super::tls::{Handshake, Unserved, handshake};
 use super::{Admitted, Socket};
@@ -23,8 +24,32 @@ pub(super) struct Ends {
     pub(super) local: SocketAddr,
 }
 
-/// Starts to serve a connection that was taken in.
+/// Starts to serve a connection that was taken in. One that a listed proxy makes begins with what it says of the client.
 pub(super) fn begin(admitted: Admitted, socket: Socket, ends: Ends) {
+    let proxies = &admitted.rules.proxy_protocol;
+    let peer = ends.peer.ip().to_canonical();
+    if proxies.iter().any(|network| network.contains(&peer)) {
+        tokio::task::spawn_local(be_told(admitted, socket, ends));
+    } else {
+        serve(admitted, socket, ends);
+    }
+}
+
+/// Reads what the proxy says. Without it the connection is not served: whose it is would be a guess.
+async fn be_told(admitted: Admitted, mut socket: Socket, ends: Ends) {
+    match proxy_protocol::read(&mut socket, ends, admitted.rules.settings.head_timeout).await {
+        Ok(told) => serve(admitted, socket, told),
+        Err(unproxied) => {
+            let tallies = &admitted.worker.state.tallies;
+            tallies.proxy_headers_refused.fetch_add(1, Ordering::Relaxed);
+            if let Unproxied::Malformed(why) = unproxied {
+                log::refused_proxy(&admitted.rules.name, ends.peer, why);
+            }
+        }
+    }
+}
+
+fn serve(admitted: Admitted, socket: Socket, ends: Ends) {
     // Two kinds of tasks, so that a connection in clear text doesn't hold the room that a handshake needs.
     match &admitted.rules.tls {
         None => {

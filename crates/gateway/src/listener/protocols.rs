@@ -1,3 +1,4 @@
+use portcullis_config::bind::Bind;
 use portcullis_config::listener::{Listener, ListenerProtocol};
 
 /// The protocols that a listener speaks.
@@ -5,7 +6,7 @@ use portcullis_config::listener::{Listener, ListenerProtocol};
 pub(crate) struct Protocols {
     pub(crate) http1: bool,
     pub(crate) http2: bool,
-    /// Only where there is TLS.
+    /// Only where there are TLS and a network.
     pub(crate) http3: bool,
 }
 
@@ -19,7 +20,7 @@ impl Protocols {
         Protocols {
             http1: speaks(ListenerProtocol::Http1),
             http2: speaks(ListenerProtocol::Http2),
-            http3: listener.tls.is_some() && speaks(ListenerProtocol::Http3),
+            http3: listener.tls.is_some() && matches!(listener.bind, Bind::Tcp(_)) && speaks(ListenerProtocol::Http3),
         }
     }
 

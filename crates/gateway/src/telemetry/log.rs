@@ -52,6 +52,15 @@ pub(crate) fn refused_client(listener: &str, peer: SocketAddr, error: &rustls::E
     }
 }
 
+/// Says that a listed proxy did not say whose connection it passes on, once in a while.
+pub(crate) fn refused_proxy(listener: &str, peer: SocketAddr, why: &str) {
+    if let Some(more) = REFUSED.with(Throttle::admit) {
+        warn(format_args!(
+            "listener {listener}: refused {peer}: no header of the PROXY protocol: {why}{more}"
+        ));
+    }
+}
+
 thread_local! {
     static FAILURES: Throttle = const { Throttle::new(FAILURES_PER_SECOND, Duration::from_secs(1)) };
     static REFUSED: Throttle = const { Throttle::new(1, REFUSED_EVERY) };

@@ -47,6 +47,11 @@ const NUMBERS: &[Number] = &[
         |state| read(&state.tallies.handshakes_failed),
     ),
     counter(
+        "portcullis_proxy_headers_refused",
+        "Connections closed because a listed proxy did not begin them with a header of the PROXY protocol.",
+        |state| read(&state.tallies.proxy_headers_refused),
+    ),
+    counter(
         "portcullis_config_reloads",
         "Reloads that were put in force.",
         |state| read(&state.tallies.reloads),

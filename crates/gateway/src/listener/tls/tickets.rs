@@ -42,7 +42,7 @@ mod tests {
     fn keys_are_shared_within_an_audience_and_by_nobody_else() {
         let tickets = Tickets::default();
         let key = |nth| ListenerKey {
-            bind: ([127, 0, 0, 1], 443).into(),
+            bind: crate::snapshot::Bind::Tcp(([127, 0, 0, 1], 443).into()),
             nth,
         };
         let of = |nth, digest| tickets.of((key(nth), [digest; 32])).expect("random numbers");
