@@ -25,6 +25,8 @@ const TRAILER_FIELDS: usize = 64;
 /// (RFC 9110 §6.5.1). They are dropped. A set of [`Known::bit`].
 pub const NOT_TRAILERS: u64 = Known::Authorization.bit()
     | Known::CacheControl.bit()
+    | Known::ClientCert.bit()
+    | Known::ClientCertChain.bit()
     | Known::Connection.bit()
     | Known::ContentEncoding.bit()
     | Known::ContentLength.bit()

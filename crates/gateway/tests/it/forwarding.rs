@@ -212,7 +212,7 @@ fn a_response_gets_a_date_when_it_has_none() {
 }
 
 #[test]
-fn nobody_but_the_gate_names_a_consumer() {
+fn nobody_but_the_gate_names_a_consumer_or_shows_a_certificate() {
     let upstream = Upstream::ok();
     let gate = Gate::before(upstream.address());
     let fields = [
@@ -220,11 +220,13 @@ fn nobody_but_the_gate_names_a_consumer() {
         ("X_Consumer", "admin"),
         ("x_forwarded_for", "9.9.9.9"),
         ("Content_Length", "3"),
+        ("Client-Cert", ":AAAA:"),
+        ("client_cert", ":AAAA:"),
         ("my_own", "stays"),
     ];
     assert_eq!(gate.connect().ask("GET", "/", &fields, "").status, 200);
     let received = upstream.last();
-    for (name, _) in &fields[..4] {
+    for (name, _) in &fields[..6] {
         assert_eq!(received.field(name), None, "{name} went on");
     }
     assert_eq!(received.field("my_own"), Some("stays"));
@@ -232,7 +234,7 @@ fn nobody_but_the_gate_names_a_consumer() {
     let mut client = gate.connect();
     client.send(
         "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\
-         1\r\nx\r\n0\r\nX-Consumer: admin\r\nX-Request-Id: mine\r\nX-Sum: 7\r\n\r\n",
+         1\r\nx\r\n0\r\nX-Consumer: admin\r\nX-Request-Id: mine\r\nClient-Cert: :AAAA:\r\nX-Sum: 7\r\n\r\n",
     );
     assert_eq!(client.answer().status, 200);
     assert_eq!(upstream.last().trailers, [("x-sum".to_owned(), "7".to_owned())]);
