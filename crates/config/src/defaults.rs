@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time;
 
 use crate::listener::{Http3, ListenerLimits, ListenerProtocol, ListenerTimeouts};
+use crate::policy::compress::{CompressLevel, Encoding};
 use crate::service::{KeepAlive, ServiceTimeout};
 use crate::units::{ByteSize, Duration};
 
@@ -172,6 +173,59 @@ pub fn cors_headers() -> Vec<String> {
 /// How long a browser may remember: 10 min. Chromium caps it at two hours, and a mistake should not outlive a coffee.
 pub fn cors_max_age() -> Duration {
     Duration(time::Duration::from_secs(600))
+}
+
+/// The encodings of responses: the cheapest one first, then the smallest, then the one that everybody knows.
+pub fn compress_encodings() -> Vec<Encoding> {
+    vec![Encoding::Zstd, Encoding::Br, Encoding::Gzip]
+}
+
+/// What is worth compressing: 1 KiB. Less fits into the first packet either way.
+pub fn compress_min_size() -> ByteSize {
+    ByteSize::kib(1)
+}
+
+/// The types that are worth compressing: text of all kinds, and fonts and images that aren't compressed in themselves.
+pub fn compress_types() -> Vec<String> {
+    texts(&[
+        "text/*",
+        "*+json",
+        "*+xml",
+        "*+text",
+        "application/json",
+        "application/x-ndjson",
+        "application/json-seq",
+        "application/xml",
+        "application/javascript",
+        "application/yaml",
+        "application/x-yaml",
+        "application/toml",
+        "application/sql",
+        "application/graphql",
+        "application/wasm",
+        "application/rtf",
+        "application/x-www-form-urlencoded",
+        "application/vnd.ms-fontobject",
+        "font/ttf",
+        "font/otf",
+        "image/bmp",
+        "image/x-icon",
+        "image/vnd.microsoft.icon",
+    ])
+}
+
+/// How hard each encoding tries: as far as the time for each further byte saved is well spent on what is sent once.
+pub fn compress_level() -> CompressLevel {
+    CompressLevel {
+        zstd: 3,
+        br: 4,
+        gzip: 5,
+    }
+}
+
+/// Memory of the compressors of a worker: 256 MiB are 128 streams at a time, more than a core can feed.
+pub fn compress_memory() -> ByteSize {
+    ByteSize::mib(256)
 }
 
 fn texts(list: &[&str]) -> Vec<String> {

@@ -2,7 +2,9 @@
 
 pub mod access_log;
 pub mod api_key;
+pub mod compress;
 pub mod cors;
+pub mod grpc_web;
 pub mod headers;
 pub mod limits;
 pub mod metrics;
@@ -27,6 +29,10 @@ pub struct PolicySet {
     pub cors: Option<cors::Cors>,
     /// Let in those who have a key.
     pub api_key: Option<api_key::ApiKey>,
+    /// Compress what goes to clients that can take it. Of several that apply to a route, the last one counts.
+    pub compress: Option<compress::Compress>,
+    /// Let pages call gRPC servers. Of several that apply to a route, the last one counts.
+    pub grpc_web: Option<grpc_web::GrpcWeb>,
     /// Set, add and remove header fields.
     pub headers: Option<headers::Headers>,
 }

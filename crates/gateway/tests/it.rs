@@ -39,7 +39,9 @@ mod it {
     mod upstream_failures;
 
     mod access_log;
+    mod compress;
     mod files;
+    mod grpc_web;
     mod policies;
     mod table_survival;
     mod tables;

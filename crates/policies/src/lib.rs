@@ -17,6 +17,8 @@ pub mod rate_limit;
 
 pub mod api_key;
 
+pub mod compress;
+pub mod grpc_web;
 pub mod headers;
 
 mod field_name;

@@ -37,6 +37,16 @@ pub const ORDER: &[Place] = &[
         reason: "Before all that acts for a consumer, and before anything could change the credential.",
     },
     Place {
+        kind: Kind::Compress,
+        stage: Stage::Shape,
+        reason: "Outside of all that changes a response, for what is compressed can't be read or changed any more.",
+    },
+    Place {
+        kind: Kind::GrpcWeb,
+        stage: Stage::Shape,
+        reason: "What stands behind it sees plain gRPC; what stands before it sees the gRPC-Web that the client sent.",
+    },
+    Place {
         kind: Kind::Headers,
         stage: Stage::Shape,
         reason: "Last before the backend: it may name the consumer, and what it removes has been judged before.",
@@ -79,6 +89,8 @@ pub enum Kind {
     Limits,
     RateLimit,
     ApiKey,
+    Compress,
+    GrpcWeb,
     Headers,
 }
 
@@ -92,6 +104,8 @@ impl Kind {
             Kind::Limits => "limits",
             Kind::RateLimit => "rate_limit",
             Kind::ApiKey => "api_key",
+            Kind::Compress => "compress",
+            Kind::GrpcWeb => "grpc_web",
             Kind::Headers => "headers",
         }
     }

@@ -1,5 +1,6 @@
 //! What the tests of every policy need: one request through one policy, and a backend that keeps what reached it.
 
+use std::cell::RefCell;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
@@ -76,6 +77,16 @@ pub(crate) fn send_as(policy: &Arc<dyn Policy>, mut cx: Ctx, request: Request, f
     }
 }
 
+/// As [`send`], to a backend that gives this answer. The request that reached it has its content whole.
+pub(crate) fn exchange(policy: &Arc<dyn Policy>, request: Request, response: Response) -> Trial {
+    PLAYED.with_borrow_mut(|played| *played = (Some(response), None));
+    let policies = [Arc::clone(policy)];
+    let mut cx = context();
+    let result = now(Next::new(&policies, &Player).run(&mut cx, request));
+    let (_, seen) = PLAYED.take();
+    Trial { result, seen, cx }
+}
+
 fn kept(method: Method, target: Target, headers: Headers) -> Request {
     let mut request = Request::new(method, target);
     request.headers = headers;
@@ -141,6 +152,28 @@ impl Backend for Keeper {
                 .take();
             response.headers = fields.unwrap_or_default();
             Ok(response)
+        })
+    }
+}
+
+thread_local! {
+    /// The answer of [`Player`], and the request that reached it. A backend is shared by threads, and what it gives and
+    /// takes lives on one.
+    static PLAYED: RefCell<(Option<Response>, Option<Request>)> = const { RefCell::new((None, None)) };
+}
+
+/// A backend that gives the answer that lies ready for it, after it has read the request.
+struct Player;
+
+impl Backend for Player {
+    fn call<'a>(&'a self, _cx: &'a mut Ctx, mut request: Request) -> Reply<'a> {
+        Reply::later(async move {
+            let content = std::mem::take(&mut request.body).read_to_end(u64::MAX).await?;
+            request.body = content.into();
+            PLAYED.with_borrow_mut(|played| {
+                played.1 = Some(request);
+                Ok(played.0.take().expect("the backend is called once"))
+            })
         })
     }
 }

@@ -10,7 +10,7 @@ use portcullis_core::Policy;
 use portcullis_policies::access_log::{self, AccessLog};
 use portcullis_policies::metrics::Metrics;
 use portcullis_policies::order::{Kind, ORDER};
-use portcullis_policies::{api_key, cors, headers, limits, rate_limit};
+use portcullis_policies::{api_key, compress, cors, grpc_web, headers, limits, rate_limit};
 
 use super::{Compiler, Purpose};
 use crate::snapshot::{Observers, Unrouted};
@@ -38,6 +38,8 @@ type Lists = HashMap<Vec<String>, Policies>;
 #[derive(Clone, Default)]
 struct Set {
     layers: Vec<(usize, Arc<dyn Policy>)>,
+    /// Policies of which the last one counts; `None` for one that is turned off.
+    alone: Vec<(usize, Option<Arc<dyn Policy>>)>,
     access_log: Option<Option<Arc<AccessLog>>>,
     metrics_off: Option<bool>,
 }
@@ -128,6 +130,8 @@ fn compile_set(compiler: &mut Compiler<'_>, place: &str, name: &str, set: &Polic
         rate_limit,
         cors,
         api_key,
+        compress,
+        grpc_web,
         headers,
     } = set;
     let mut layers: Vec<(usize, Arc<dyn Policy>)> = Vec::new();
@@ -155,8 +159,19 @@ fn compile_set(compiler: &mut Compiler<'_>, place: &str, name: &str, set: &Polic
         let policy = compiler.check(&at(Kind::Headers), headers::Headers::new(config));
         layer(Kind::Headers, policy.map(|it| Arc::new(it) as _));
     }
+    let mut alone: Vec<(usize, Option<Arc<dyn Policy>>)> = Vec::new();
+    if let Some(config) = compress {
+        let policy = compiler.check(&at(Kind::Compress), compress::Compress::new(config));
+        let policy = policy.filter(|_| config.enabled).map(|it| Arc::new(it) as _);
+        alone.push((Kind::Compress.place(), policy));
+    }
+    if let Some(config) = grpc_web {
+        let policy = config.enabled.then(|| Arc::new(grpc_web::GrpcWeb) as _);
+        alone.push((Kind::GrpcWeb.place(), policy));
+    }
     Set {
         layers,
+        alone,
         access_log: access_log
             .as_ref()
             .map(|config| compile_log(compiler, &at(Kind::AccessLog), config)),
@@ -176,13 +191,26 @@ fn compile_log(compiler: &mut Compiler<'_>, place: &str, config: &written_log::A
     compiler.check(place, log).map(Arc::new)
 }
 
-/// The layers of all sets, outermost first. Several of one kind keep the order in which they were named.
+/// The layers of all sets, outermost first. Several of one kind keep the order in which they were named, but for
+/// those of which only the last one counts.
 fn in_order(sets: &[&Set]) -> Policies {
-    let mut layers: Vec<_> = sets.iter().flat_map(|set| &set.layers).collect();
+    let alone: BTreeMap<usize, &Option<Arc<dyn Policy>>> = sets
+        .iter()
+        .flat_map(|set| &set.alone)
+        .map(|(place, policy)| (*place, policy))
+        .collect();
+    let alone = alone
+        .into_iter()
+        .filter_map(|(place, policy)| Some((place, policy.as_ref()?)));
+    let layers = sets
+        .iter()
+        .flat_map(|set| &set.layers)
+        .map(|(place, policy)| (*place, policy));
+    let mut layers: Vec<_> = layers.chain(alone).collect();
     layers.sort_by_key(|(place, _)| *place);
     Policies {
         names: layers.iter().map(|(place, _)| ORDER[*place].kind.name()).collect(),
-        layers: layers.into_iter().map(|(_, policy)| policy.clone()).collect(),
+        layers: layers.into_iter().map(|(_, policy)| Arc::clone(policy)).collect(),
     }
 }
 
