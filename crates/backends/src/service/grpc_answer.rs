@@ -7,9 +7,10 @@ use std::task::{Context, Poll};
 use portcullis_core::{Body, BodyStream, Ctx, Error, Frame, Headers, Response, Result, grpc};
 
 /// Watches over an answer: the log learns how the call ended, and a client learns of an answer that broke off by a status,
-/// which says more than a reset stream.
+/// which says more than a reset stream. gRPC-Web that is passed on as it is has its trailers in the content, which nobody
+/// reads here.
 pub(super) fn watched(cx: &mut Ctx, mut response: Response) -> Response {
-    if grpc::Kind::of(&response.headers).is_none() {
+    if grpc::Kind::of(&response.headers) != Some(grpc::Kind::Grpc) {
         return response;
     }
     let status = Rc::new(Cell::new(grpc::told_status(&response.headers)));

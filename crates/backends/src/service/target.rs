@@ -286,6 +286,7 @@ impl Target {
                 }
                 return Err(Error::new(&codes::UPSTREAM_TLS).with_cause("the target doesn't offer HTTP/2 (ALPN `h2`)"));
             }
+            transport.watch_over().map_err(refused)?;
             Ok(Some(http2::Connection::open(transport).await?))
         };
         in_time(opener, opening).await

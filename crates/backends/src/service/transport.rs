@@ -1,8 +1,9 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
-use rustix::net::RecvFlags;
+use rustix::net::{RecvFlags, sockopt};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
@@ -28,6 +29,22 @@ impl Transport {
             Stream::Plain(_) | Stream::Unix(_) => None,
             Stream::Tls(stream) => stream.get_ref().1.alpn_protocol(),
         }
+    }
+
+    /// Lets the kernel find out that the other end is gone without a word. For connections that may be silent for long while
+    /// they are in use, and on which the protocol itself may not ask often.
+    pub(super) fn watch_over(&self) -> io::Result<()> {
+        let stream = match &self.stream {
+            Stream::Plain(stream) => stream,
+            Stream::Tls(stream) => stream.get_ref().0,
+            // The kernel knows of both ends.
+            Stream::Unix(_) => return Ok(()),
+        };
+        // Three probes after a minute of silence, when proxies and firewalls on the way still know the connection.
+        sockopt::set_socket_keepalive(stream, true)?;
+        sockopt::set_tcp_keepidle(stream, Duration::from_secs(60))?;
+        sockopt::set_tcp_keepintvl(stream, Duration::from_secs(10))?;
+        Ok(sockopt::set_tcp_keepcnt(stream, 3)?)
     }
 
     /// Whether an idle connection has ended or received something unasked for: either way it must not be used again.

@@ -10,9 +10,13 @@ use bytes::Bytes;
 use h2::server::{Builder, Connection, SendResponse};
 use h2::{RecvStream, SendStream};
 use http::{HeaderMap, Request, Response};
-use tokio::io::{AsyncRead, AsyncWrite};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::task::LocalSet;
+use tokio_rustls::TlsAcceptor;
 
+use super::folder::Folder;
 use super::gate::eventually;
 
 /// A server for a test. It goes with the process.
@@ -77,9 +81,42 @@ impl Http2Upstream {
         })
     }
 
+    /// A server that speaks TLS and chooses among these protocols; its certificate, for `upstream.test`, becomes
+    /// `upstream.pem` in the folder. To who chooses HTTP/1.1 it says `http1`.
+    pub(crate) fn secure(folder: &Folder, protocols: &[&str]) -> Http2Upstream {
+        let made = rcgen::generate_simple_self_signed(vec!["upstream.test".to_owned()]).unwrap();
+        folder.write("upstream.pem", made.cert.pem());
+        let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .unwrap();
+        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        let script = |mut connection: Connection<Box<dyn Stream>, Bytes>, _, seen| async move {
+            while let Some(Ok((request, answer))) = connection.accept().await {
+                Call::of(request, answer, &seen).whole("http2");
+            }
+        };
+        Http2Upstream::start(Builder::new(), Some(TlsAcceptor::from(Arc::new(config))), script)
+    }
+
     /// A server that plays a script on each connection.
     pub(crate) fn playing<F>(
         settings: Builder,
+        script: impl Fn(Connection<Box<dyn Stream>, Bytes>, usize, Arc<Seen>) -> F + Send + Sync + 'static,
+    ) -> Http2Upstream
+    where
+        F: Future<Output = ()> + 'static,
+    {
+        Http2Upstream::start(settings, None, script)
+    }
+
+    fn start<F>(
+        settings: Builder,
+        tls: Option<TlsAcceptor>,
         script: impl Fn(Connection<Box<dyn Stream>, Bytes>, usize, Arc<Seen>) -> F + Send + Sync + 'static,
     ) -> Http2Upstream
     where
@@ -99,7 +136,8 @@ impl Http2Upstream {
             LocalSet::new().block_on(&runtime, async move {
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
                 while let Ok((stream, _)) = listener.accept().await {
-                    tokio::task::spawn_local(serve(stream, settings.clone(), script.clone(), known.clone()));
+                    let serving = serve(stream, tls.clone(), settings.clone(), script.clone(), known.clone());
+                    tokio::task::spawn_local(serving);
                 }
             });
         });
@@ -147,15 +185,43 @@ impl Http2Upstream {
     }
 }
 
-async fn serve(stream: tokio::net::TcpStream, settings: Builder, script: Arc<Script>, seen: Arc<Seen>) {
+async fn serve(
+    stream: tokio::net::TcpStream,
+    tls: Option<TlsAcceptor>,
+    settings: Builder,
+    script: Arc<Script>,
+    seen: Arc<Seen>,
+) {
     let number = seen.accepted.fetch_add(1, Ordering::SeqCst);
     seen.open.fetch_add(1, Ordering::SeqCst);
     stream.set_nodelay(true).unwrap();
-    let stream: Box<dyn Stream> = Box::new(stream);
-    if let Ok(connection) = settings.handshake(stream).await {
+    if let Some(stream) = secured(stream, tls).await
+        && let Ok(connection) = settings.handshake(stream).await
+    {
         script(connection, number, seen.clone()).await;
     }
     seen.open.fetch_sub(1, Ordering::SeqCst);
+}
+
+/// The stream to speak HTTP/2 on; none where TLS failed, or HTTP/1.1 was chosen, which has been spoken then.
+async fn secured(stream: tokio::net::TcpStream, tls: Option<TlsAcceptor>) -> Option<Box<dyn Stream>> {
+    let Some(tls) = tls else {
+        return Some(Box::new(stream));
+    };
+    let mut stream = tls.accept(stream).await.ok()?;
+    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+        return Some(Box::new(stream));
+    }
+    let mut input = Vec::new();
+    while stream.read_buf(&mut input).await.ok()? > 0 {
+        if input.ends_with(b"\r\n\r\n") {
+            input.clear();
+            let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhttp1";
+            stream.write_all(answer).await.ok()?;
+            stream.flush().await.ok()?;
+        }
+    }
+    None
 }
 
 impl Call {

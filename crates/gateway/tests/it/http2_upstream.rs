@@ -20,12 +20,16 @@ use super::upstream::{Peer, Upstream};
 
 /// A gate with one worker before a service that speaks HTTP/2, with `more` said of the service.
 pub(crate) fn gate_before(upstream: SocketAddr, more: &str) -> Gate {
-    let folder = Folder::new();
+    let service = format!("{{targets: [\"http://{upstream}\"], protocol: http2{more}}}");
+    gate_in(Folder::new(), &service)
+}
+
+/// A gate with one worker before a service.
+fn gate_in(folder: Folder, service: &str) -> Gate {
     folder.write(
         "portcullis.yaml",
         format!(
-            "listeners:\n  - bind: 127.0.0.1:0\nadmin: {{bind: \"127.0.0.1:0\"}}\nservices:\n  \
-             up: {{targets: [\"http://{upstream}\"], protocol: http2{more}}}\n\
+            "listeners:\n  - bind: 127.0.0.1:0\nadmin: {{bind: \"127.0.0.1:0\"}}\nservices:\n  up: {service}\n\
              policies: {{watch: {{access_log: {{file: access.log}}}}}}\n\
              routes:\n  - {{path: /**, to: {{service: up}}, policies: [watch]}}\n"
         ),
@@ -39,6 +43,17 @@ pub(crate) fn gate_before(upstream: SocketAddr, more: &str) -> Gate {
         "portcullis.yaml",
     ]);
     Gate::spawn(folder, command)
+}
+
+/// A gate before a service that is reached by TLS and may choose among `offered`.
+fn gate_before_secure(protocol: &str, offered: &[&str]) -> (Gate, Http2Upstream) {
+    let folder = Folder::new();
+    let upstream = Http2Upstream::secure(&folder, offered);
+    let service = format!(
+        "{{targets: [\"https://{}\"], protocol: {protocol}, tls: {{ca: upstream.pem, server_name: upstream.test}}}}",
+        upstream.address()
+    );
+    (gate_in(folder, &service), upstream)
 }
 
 async fn say_ok(mut call: Call) {
@@ -610,4 +625,37 @@ fn websocket_is_an_extended_connect() {
     client.until("ping");
     client.end();
     assert_eq!(client.rest().unwrap(), b"");
+}
+
+#[test]
+fn http2_is_agreed_by_tls() {
+    let (gate, upstream) = gate_before_secure("http2", &["http/1.1", "h2"]);
+    assert_eq!(gate.get("/").text(), "http2");
+    assert_eq!(gate.get("/").text(), "http2");
+    assert_eq!(upstream.accepted(), 1);
+    assert_eq!(upstream.last().uri().scheme_str(), Some("https"));
+}
+
+#[test]
+fn a_server_without_http2_is_no_service_that_must_speak_it() {
+    let (gate, _upstream) = gate_before_secure("http2", &[]);
+    gate.get("/").assert_problem(502, "upstream_tls");
+}
+
+#[test]
+fn a_server_may_choose() {
+    let (gate, upstream) = gate_before_secure("auto", &["h2", "http/1.1"]);
+    assert_eq!(gate.get("/").text(), "http2");
+    assert_eq!(gate.get("/").text(), "http2");
+    assert_eq!(upstream.accepted(), 1);
+    // WebSocket is asked for in HTTP/1.1, on a connection of its own.
+    let fields = [("Connection", "upgrade"), ("Upgrade", "websocket")];
+    assert_eq!(gate.connect().ask("GET", "/", &fields, "").text(), "http1");
+
+    let (gate, upstream) = gate_before_secure("auto", &["http/1.1"]);
+    let mut client = gate.connect();
+    for _ in 0..3 {
+        assert_eq!(client.get("/").text(), "http1");
+    }
+    assert_eq!(upstream.accepted(), 1);
 }
