@@ -95,3 +95,29 @@ fn grpc_itself_passes_as_it_is() {
     assert_eq!(answer.body, MESSAGE);
     assert_eq!(answer.trailers[0], ("grpc-status".to_owned(), "0".to_owned()));
 }
+
+#[test]
+fn failures_of_the_gate_are_a_status_of_the_same_type() {
+    let gate = Gate::start(&format!(
+        "listeners: [127.0.0.1:0]\nservices: {{up: \"http://{}\"}}\nroutes:\n  \
+         - {{path: /**, policies: [{{grpc_web: true}}], to: {{service: up}}}}\n",
+        Upstream::nobody()
+    ));
+    let check = |content_type: &str, content: &[u8], status: &str| {
+        let answer = gate
+            .connect()
+            .ask("POST", "/a.B/C", &[("Content-Type", content_type)], content);
+        assert_eq!(answer.status, 200, "{answer}");
+        assert_eq!(answer.field("grpc-status"), Some(status), "{answer}");
+        assert!(
+            answer
+                .field("content-type")
+                .unwrap()
+                .starts_with("application/grpc-web"),
+            "{answer}"
+        );
+        assert!(answer.field("grpc-message").is_some(), "{answer}");
+    };
+    check("application/grpc-web+proto", MESSAGE, "14");
+    check("application/grpc-web-text", STANDARD.encode(MESSAGE).as_bytes(), "14");
+}
