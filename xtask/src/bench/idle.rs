@@ -15,7 +15,7 @@ const WAVE: usize = 50;
 
 /// What an idle connection may hold: a connection itself, and with TLS its keys and what rustls reads into.
 const ALLOWED: f64 = 2048.0;
-const ALLOWED_BY_TLS: f64 = 10.0 * 1024.0;
+const ALLOWED_BY_TLS: f64 = 12.0 * 1024.0;
 
 /// # Errors
 /// When the gate doesn't start or a request fails.
