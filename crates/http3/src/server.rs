@@ -96,6 +96,7 @@ fn section_limit(settings: &Settings) -> u64 {
 
 type Resolver = RequestResolver<Transport, Bytes>;
 
+#[allow(clippy::large_enum_variant, reason = "it is handed on at once")]
 enum Event {
     /// A request begins.
     Request(Resolver),
@@ -176,6 +177,9 @@ async fn exchange<H: Handler>(site: Rc<Site<H>>, resolver: Resolver, stream: Rc<
     // The connection must not end before the client has the response.
     let taken = poll_fn(|cx| stream.poll_stopped(cx));
     let _ = in_time(&mut watchdog, site.settings.write_timeout, taken).await;
+    // Whatever is left of the request, nobody reads it (RFC 9114 §4.1). Not before: a client that hasn't said yet that
+    // its request is whole might take this for a failure and not look at the response.
+    stream.stop(Code::H3_NO_ERROR);
 }
 
 /// Whether a request may be answered at once: one that changes something must not be one that somebody has recorded and
@@ -229,8 +233,6 @@ async fn answer<H: Handler>(
     interims.end();
     let status = response.status;
     let complete = outgoing.send(response, is_head).await;
-    // Whatever is left of the request, nobody reads it (RFC 9114 §4.1).
-    stream.stop(Code::H3_NO_ERROR);
     let sent = sent(status, received.get(), outgoing.bytes_out, complete);
     site.handler.ended(memory, sent);
 }
@@ -253,7 +255,12 @@ async fn called<H: Handler>(
         })
         .await;
         match step {
-            Ok(answer) => return answer,
+            Ok(answer) => {
+                while let Some(interim) = interims.pop() {
+                    let _ = outgoing.send_head(interim).await;
+                }
+                return answer;
+            }
             // A failure shows again when the response is written.
             Err(interim) => drop(outgoing.send_head(interim).await),
         }

@@ -22,9 +22,13 @@ const SEND_WINDOW: u64 = 2 * 1024 * 1024;
 /// Streams that only a client writes on: three that HTTP/3 has (RFC 9114 §6.2), and some of which it means nothing.
 const CONTROL_STREAMS: u32 = 8;
 
-/// How often a client that says nothing is asked whether it is still there, while the listener's patience lasts.
-/// Browsers give up on a connection after 30 s of silence, and a request may be waiting for its answer for longer.
+/// How often a client that says nothing is asked whether it is still there. Browsers give up on a connection after 30 s
+/// of silence, and a request may be waiting for its answer for longer. Connections without requests end before that
+/// gets out of hand, by the listener's idle timeout.
 const ASK_AFTER: Duration = Duration::from_secs(20);
+
+/// After how long a client that doesn't answer is taken for gone: as long as a phone may well be without a network.
+const MOST_SILENCE: Duration = Duration::from_secs(60);
 
 /// Clients that may resume a session. Each session is good for one handshake: so early data that somebody records is
 /// worth nothing after it has arrived.
@@ -91,7 +95,6 @@ impl Quic {
 
 fn transport(rules: &ListenerRules) -> TransportConfig {
     let mut transport = TransportConfig::default();
-    let idle = rules.settings.idle_timeout;
     transport
         .max_concurrent_bidi_streams(VarInt::from_u32(rules.max_streams))
         .max_concurrent_uni_streams(VarInt::from_u32(CONTROL_STREAMS))
@@ -99,9 +102,8 @@ fn transport(rules: &ListenerRules) -> TransportConfig {
         .receive_window(VarInt::from_u32(CONNECTION_WINDOW))
         .send_window(SEND_WINDOW)
         .datagram_receive_buffer_size(None)
-        // More than QUIC can say is for ever.
-        .max_idle_timeout(IdleTimeout::try_from(idle).ok())
-        .keep_alive_interval(Some(ASK_AFTER.min(idle / 2)));
+        .max_idle_timeout(IdleTimeout::try_from(MOST_SILENCE).ok())
+        .keep_alive_interval(Some(ASK_AFTER));
     transport
 }
 
