@@ -11,6 +11,7 @@ mod it {
     mod folder;
     mod gate;
     mod http2_peer;
+    mod http3_client;
     mod json;
     mod secure;
     mod upstream;
@@ -37,6 +38,10 @@ mod it {
     mod http2_upstream;
     mod routing;
     mod upstream_failures;
+
+    mod http3;
+    mod http3_abuse;
+    mod http3_connections;
 
     mod access_log;
     mod compress;

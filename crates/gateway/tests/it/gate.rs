@@ -50,11 +50,16 @@ impl Gate {
     }
 
     /// Starts a command that ends in a running gate.
-    pub(crate) fn spawn(folder: Folder, mut command: Command) -> Gate {
+    pub(crate) fn spawn(folder: Folder, command: Command) -> Gate {
+        Gate::with_workers(folder, command, "2")
+    }
+
+    /// The same, with so many workers.
+    pub(crate) fn with_workers(folder: Folder, mut command: Command, workers: &str) -> Gate {
         let stdout = std::fs::File::create(folder.path().join("stdout")).unwrap();
         let mut child = command
             .current_dir(folder.path())
-            .env("PORTCULLIS_WORKERS", "2")
+            .env("PORTCULLIS_WORKERS", workers)
             .stdin(Stdio::null())
             .stdout(stdout)
             .stderr(Stdio::piped())
@@ -116,6 +121,14 @@ impl Gate {
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The most memory that it ever had in use, in bytes.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse().unwrap();
+        kibibytes << 10
     }
 
     /// A new connection to the first listener.

@@ -218,6 +218,11 @@ pub(crate) struct Visit {
 }
 
 impl Returning {
+    /// What its handshakes are made with.
+    pub(crate) fn settings(&self) -> ClientConfig {
+        (*self.config).clone()
+    }
+
     pub(crate) fn connect(&self, address: SocketAddr, name: &str) -> io::Result<Visit> {
         let name = ServerName::try_from(name.to_owned()).unwrap();
         let mut session = ClientConnection::new(self.config.clone(), name).unwrap();

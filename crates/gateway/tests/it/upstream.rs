@@ -186,6 +186,11 @@ impl Peer {
         let _ = self.stream.write_all(bytes.as_ref());
     }
 
+    /// Sends bytes as they are, and says whether the gate took them.
+    pub(crate) fn sent(&mut self, bytes: &[u8]) -> bool {
+        self.stream.write_all(bytes).is_ok()
+    }
+
     /// Sends an answer with its length.
     pub(crate) fn answer(&mut self, status: &str, body: &str) {
         self.send(format!(
