@@ -107,6 +107,8 @@ where
         if let Poll::Ready(greeted) = handshake.as_mut().poll(cx) {
             return Poll::Ready(greeted.ok());
         }
+        // Our side of the greeting need not wait for the client's. A failure shows again when that is read.
+        let _ = io.poll_send(cx);
         let mut due = started + settings.head_timeout;
         if drain.poll_draining(cx) {
             due = due.min(started + FIRST_GREETING);
@@ -169,6 +171,11 @@ where
                 };
                 let answering = exchange::answer(Place::take(&self.shared), request, respond);
                 tokio::task::spawn_local(answering);
+            }
+            match self.io.poll_send(cx) {
+                Poll::Ready(Ok(true)) => continue,
+                Poll::Ready(Err(_)) => return Poll::Ready(()),
+                Poll::Ready(Ok(false)) | Poll::Pending => {}
             }
             let step = if self.io.is_flooded() && !self.vigil.is_breaking() {
                 self.vigil.break_off(Instant::now())
