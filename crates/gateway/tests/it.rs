@@ -10,6 +10,7 @@ mod it {
     mod client;
     mod folder;
     mod gate;
+    mod http2_client;
     mod http2_peer;
     mod http3_client;
     mod json;
@@ -21,6 +22,8 @@ mod it {
 
     mod bodies;
     mod connections;
+    mod http2;
+    mod http2_limits;
     mod limits;
     mod timeouts;
     mod certificate_files;
