@@ -219,9 +219,10 @@ impl Running {
     /// Lets requests in progress finish, as long as the configuration gives them.
     async fn drain(&mut self) {
         let limit = self.state.snapshot.load().drain;
+        // Whoever reads the line may rely on it.
+        self.state.ready.store(false, Ordering::Release);
         log::info(format_args!("draining for up to {limit:?}"));
         self.manager.stopping(limit + LOG_PATIENCE);
-        self.state.ready.store(false, Ordering::Release);
         self.reloader.drain().await;
         let due = Instant::now() + limit;
         while !self.reloader.has_drained().await {
