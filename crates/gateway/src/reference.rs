@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use clap::{CommandFactory, ValueEnum};
-use portcullis_core::codes;
+use portcullis_core::{codes, grpc};
 use portcullis_policies::order::ORDER;
 
 use crate::cli::Arguments;
@@ -40,15 +40,23 @@ fn errors() -> String {
     page.push_str(
         "When the gate itself answers, the body is a problem document (`application/problem+json`, RFC 9457), or a page \
          for a browser. Its `code` is one of these; `instance` names the request, as the field `X-Request-Id` and the \
-         logs do. The cause of a failure is in the log only.\n\n",
+         logs do. The cause of a failure is in the log only.\n\n\
+         A call of gRPC is answered with HTTP status 200 and the status of the column gRPC, by the meaning that gRPC's own \
+         list of status codes gives them. Where that list and its mapping of HTTP statuses differ, the list counts: the \
+         mapping is for clients who know nothing but the HTTP status. A quota that is used up is 8, which a client must not \
+         take for an outage; what took too long is 4 once the service had the call, and 14, after which it may be tried \
+         again, before.\n\n",
     );
-    page.push_str("| code | status | fault | title | what to do | `Proxy-Status` |\n|---|---|---|---|---|---|\n");
+    page.push_str(
+        "| code | status | gRPC | fault | title | what to do | `Proxy-Status` |\n|---|---|---|---|---|---|---|\n",
+    );
     for code in codes::ALL {
         let proxy_status = respond::proxy_status(code).map_or_else(String::new, |token| format!("`{token}`"));
         let fault = code.fault.as_str();
+        let grpc = grpc::Status::of(code).number();
         let _ = writeln!(
             page,
-            "| `{}` | {} | {fault} | {} | {} | {proxy_status} |",
+            "| `{}` | {} | {grpc} | {fault} | {} | {} | {proxy_status} |",
             code.name, code.status, code.title, code.advice
         );
     }

@@ -113,7 +113,7 @@ impl Connection {
     ///
     /// # Errors
     /// When nothing of it was sent; the body is given back.
-    pub fn start(&self, request: Outbound<'_>, body: Body, timeouts: Timeouts) -> Result<Exchange, (Failure, Body)> {
+    pub fn start(&self, request: &Outbound<'_>, body: Body, timeouts: Timeouts) -> Result<Exchange, (Failure, Body)> {
         let head = match request.head(&body) {
             Ok(head) => head,
             Err(error) => return Err((Failure::Request(error), body)),

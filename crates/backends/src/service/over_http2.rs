@@ -44,7 +44,7 @@ pub(super) async fn attempt(
         te_trailers: outgoing.grpc,
         protocol: outgoing.protocol.as_deref(),
     };
-    let mut exchange = match connection.start(request, body, pool.timeouts(outgoing.deadline)) {
+    let mut exchange = match connection.start(&request, body, pool.timeouts(outgoing.deadline)) {
         Ok(exchange) => exchange,
         Err((failure, body)) => {
             let again = matches!(failure, Failure::Unprocessed(_)).then_some(body);
