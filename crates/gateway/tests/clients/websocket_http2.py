@@ -46,9 +46,10 @@ class Http2:
             elif isinstance(event, h2.events.DataReceived):
                 self.content.setdefault(event.stream_id, bytearray()).extend(event.data)
                 self.wire.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
-            elif isinstance(event, h2.events.StreamEnded):
+            elif isinstance(event, (h2.events.StreamEnded, h2.events.StreamReset)):
+                # A server that has said goodbye closes at once, which may well be told as a reset.
                 self.ended.add(event.stream_id)
-            elif isinstance(event, (h2.events.StreamReset, h2.events.ConnectionTerminated)):
+            elif isinstance(event, h2.events.ConnectionTerminated):
                 raise AssertionError(f"broken off: {event}")
         self.flush()
         return events
@@ -62,6 +63,7 @@ class Http2:
 
     def head(self, stream):
         while stream not in self.heads:
+            assert stream not in self.ended, "ended without an answer"
             self.step()
         return self.heads[stream]
 

@@ -24,6 +24,11 @@ pub(crate) struct Browser {
 
 impl Browser {
     pub(crate) fn start() -> Browser {
+        Browser::start_with(&["--disable-quic"])
+    }
+
+    /// The same with these flags.
+    pub(crate) fn start_with(flags: &[&str]) -> Browser {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -51,17 +56,16 @@ impl Browser {
             session: String::new(),
             profile,
         };
-        browser.open_session();
+        browser.open_session(flags);
         browser
     }
 
-    fn open_session(&mut self) {
+    fn open_session(&mut self, flags: &[&str]) {
         let profile = format!("--user-data-dir={}", self.profile.path().display());
-        let arguments = [
+        let fixed = [
             "--headless",
             "--no-sandbox",
             "--disable-gpu",
-            "--disable-quic",
             "--disable-dev-shm-usage",
             "--no-first-run",
             "--disable-background-networking",
@@ -70,6 +74,7 @@ impl Browser {
             "--window-size=1200,900",
             profile.as_str(),
         ];
+        let arguments = [&fixed, flags].concat();
         let made = self.call(
             "POST",
             "/session",
@@ -164,6 +169,12 @@ impl Browser {
     /// Runs a function's body in the page.
     pub(crate) fn run(&self, script: &str) -> Value {
         self.ask("/execute/sync", &json!({"script": script, "args": []}))
+    }
+
+    /// Runs a function's body in the page, until it calls `done` with what it found.
+    pub(crate) fn run_async(&self, script: &str) -> Value {
+        let script = format!("const done = arguments[0];\n{script}");
+        self.ask("/execute/async", &json!({"script": script, "args": []}))
     }
 
     /// Waits until a text of the page is this one.
