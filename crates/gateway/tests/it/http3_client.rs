@@ -1,6 +1,7 @@
 //! A client of HTTP/3, and one of QUIC alone that sends what it is told to.
 
 use std::net::{SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -140,6 +141,19 @@ impl Quic {
             quinn::ConnectionError::ApplicationClosed(close) => close.error_code.into_inner(),
             other => panic!("{other}"),
         }
+    }
+
+    /// Handshakes that have begun.
+    pub(crate) fn begin_handshakes(&self, address: SocketAddr, count: usize) -> Vec<Connecting> {
+        (0..count).map(|_| self.start(address)).collect()
+    }
+
+    /// Sends bytes as they are, and says whether the gate took them within a second.
+    pub(crate) fn try_send(&self, stream: &mut SendStream, bytes: &[u8]) -> bool {
+        self.wait(async {
+            let soon = tokio::time::timeout(Duration::from_secs(1), stream.write_all(bytes));
+            soon.await.is_ok_and(|sent| sent.is_ok())
+        })
     }
 
     /// Another stream that only the client writes on, if the gate lets it have one in that time.
@@ -297,6 +311,7 @@ pub(crate) struct Line {
     held: Arc<Mutex<Option<Vec<Vec<u8>>>>>,
     client: Arc<Mutex<Option<SocketAddr>>>,
     near: Arc<UdpSocket>,
+    retried: Arc<AtomicBool>,
 }
 
 impl Line {
@@ -308,6 +323,7 @@ impl Line {
             held: Arc::default(),
             client: Arc::default(),
             near: near.clone(),
+            retried: Arc::default(),
         };
         let (client, out) = (line.client.clone(), far.clone());
         std::thread::spawn(move || {
@@ -318,10 +334,15 @@ impl Line {
             }
         });
         let (held, client, back) = (line.held.clone(), line.client.clone(), line.near.clone());
+        let retried = line.retried.clone();
         std::thread::spawn(move || {
             let mut packet = [0; 65_536];
             while let Ok((length, _)) = line_in(&far, &mut packet) {
                 let packet = &packet[..length];
+                // A packet of that type (RFC 9000 §17.2.5).
+                if packet[0] & 0xf0 == 0xf0 {
+                    retried.store(true, Ordering::SeqCst);
+                }
                 match &mut *held.lock().unwrap() {
                     Some(held) => held.push(packet.to_vec()),
                     None => drop(client.lock().unwrap().map(|client| back.send_to(packet, client))),
@@ -329,6 +350,11 @@ impl Line {
             }
         });
         line
+    }
+
+    /// Whether the gate has asked a client to show that it is where it says.
+    pub(crate) fn saw_retry(&self) -> bool {
+        self.retried.load(Ordering::SeqCst)
     }
 
     /// Holds back what the gate says from now on.

@@ -125,6 +125,22 @@ fn a_client_may_move() {
 }
 
 #[test]
+fn a_crowd_of_handshakes_must_prove_where_it_is() {
+    let (gate, quic) = gate(&Upstream::ok(), "");
+    let line = Line::to(gate.address());
+    assert_eq!(quic.connect(line.address).get("/here").text(), "here");
+    assert!(!line.saw_retry());
+    let held = Line::to(gate.address());
+    held.hold();
+    // More than each of two workers begins without a proof.
+    let _crowd = quic.begin_handshakes(held.address, 200);
+    eventually("the wish for a proof", || {
+        assert_eq!(quic.connect(line.address).get("/here").text(), "here");
+        line.saw_retry()
+    });
+}
+
+#[test]
 fn certificates_of_clients_are_asked_for() {
     let folder = Folder::new();
     let identity = Identity::make(&folder, "gate", &["gate.test"]);
