@@ -49,6 +49,12 @@ const NEEDS: &[Need] = &[
         steps: &[],
     },
     Need {
+        program: "ip",
+        packages: "iproute2",
+        reason: "an authority is tested in a network of its own",
+        steps: &["clients"],
+    },
+    Need {
         program: "h2load",
         packages: "nghttp2-client",
         reason: "it is a client that is tested",

@@ -1,26 +1,20 @@
 //! The task that looks after the certificate of one set of names.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::task::JoinHandle;
 
 use crate::account;
 use crate::advice::{self, Advice};
-use crate::back_off::BackOff;
-use crate::bundle;
-use crate::certificates::{Certificates, Current};
+use crate::attempt::Attempt;
+use crate::certificates::Certificates;
 use crate::failure::Failure;
-use crate::order;
 use crate::schedule;
 use crate::settings::{Journal, Settings};
-use crate::storage::{Shelf, Storage};
+use crate::storage::Storage;
 use crate::turn::{Queue, Turn};
 use crate::watch::Watch;
-
-/// Signs of life in the time after which a turn counts as lost: one may come late, or fail.
-const SIGNS_OF_LIFE: u32 = 5;
 
 /// How long to wait until an authority is asked again when to renew, after it could not be.
 const ADVICE_AGAIN: Duration = Duration::from_secs(6 * 3600);
@@ -234,9 +228,14 @@ impl Keeper {
 /// # Errors
 /// When an answer can't be made.
 pub(crate) fn publish(certificates: &Certificates, watch: &Watch, now: SystemTime) -> Result<(), String> {
-    let lasting = |current: &&Arc<Current>| current.validity.ends > now;
-    let newest = watch.current.as_ref().filter(lasting);
-    let same = match (&certificates.current(), newest) {
+    let used = certificates.current();
+    // One that could not be kept yet is newer than what the storage has.
+    let newest = used
+        .iter()
+        .chain(&watch.current)
+        .filter(|current| current.validity.ends > now)
+        .max_by_key(|current| current.validity.starts);
+    let same = match (&used, newest) {
         (Some(used), Some(newest)) => Arc::ptr_eq(used, newest),
         (None, None) => true,
         _ => false,
@@ -245,114 +244,4 @@ pub(crate) fn publish(certificates: &Certificates, watch: &Watch, now: SystemTim
         certificates.publish(newest.cloned());
     }
     certificates.challenges.publish(certificates.number, watch.questions())
-}
-
-/// One try to get a certificate.
-struct Attempt {
-    settings: Arc<Settings>,
-    storage: Arc<Storage>,
-    certificates: Arc<Certificates>,
-    journal: Journal,
-    turn: Turn,
-    current: Option<Arc<Current>>,
-    /// Whether the authority is told that the current one is replaced.
-    replaces: bool,
-    before: Option<BackOff>,
-    certificate_file: String,
-    back_off_file: String,
-}
-
-impl Attempt {
-    /// Makes it, and leaves in the storage what came of it.
-    async fn make(mut self) {
-        let names = self.settings.domains.join(", ");
-        match self.try_to().await {
-            Ok(ends) => {
-                self.certificates.tallies.issued.fetch_add(1, Ordering::Relaxed);
-                let days = ends.duration_since(SystemTime::now()).unwrap_or_default().as_secs() / 86_400;
-                (self.journal.info)(&format!(
-                    "there is a new certificate for {names}, valid for {days} days"
-                ));
-            }
-            Err(failure) => {
-                self.certificates.tallies.failed.fetch_add(1, Ordering::Relaxed);
-                self.put_off(&names, &failure).await;
-            }
-        }
-    }
-
-    /// Orders, and keeps what comes, as long as the turn is ours and the time is not over.
-    async fn try_to(&mut self) -> Result<SystemTime, Failure> {
-        let limit = self.settings.pace.order;
-        let held = self.current.as_ref().filter(|_| self.replaces);
-        let replaced = held.and_then(|held| advice::identifier(&held.validity));
-        let order = order::obtain(&self.settings, &self.storage, replaced);
-        let bundle = tokio::select! {
-            bundle = tokio::time::timeout(limit, order) => {
-                bundle.unwrap_or_else(|_| Err(Failure::refused(format!("the order took longer than {limit:?}"))))?
-            }
-            failure = stay_alive(&mut self.turn, self.settings.pace.lost / SIGNS_OF_LIFE) => return Err(failure),
-        };
-        let issued = bundle::read(&bundle, &self.settings.domains).map_err(Failure::refused)?;
-        // A certificate that would be renewed at once would be followed by another without end.
-        if schedule::due(Some(&issued.validity), self.settings.renew_before, None) <= SystemTime::now() {
-            return Err(Failure::refused(
-                "the authority issued a certificate that is over already; is the clock right?",
-            ));
-        }
-        let (certificate_file, back_off_file) = (self.certificate_file.clone(), self.back_off_file.clone());
-        self.storage
-            .aside(move |storage| {
-                storage.write(Shelf::Certificates, &certificate_file, &bundle)?;
-                storage.remove(Shelf::Certificates, &back_off_file)
-            })
-            .await?;
-        Ok(issued.validity.ends)
-    }
-
-    /// Writes down when the next try may be, before the turn is given back.
-    async fn put_off(&self, names: &str, failure: &Failure) {
-        let now = SystemTime::now();
-        let back_off = BackOff::after(self.before.as_ref(), failure, now, fastrand::f64());
-        let wait = Duration::from_secs(back_off.wait);
-        let rest = match self.current.as_ref().filter(|current| current.validity.ends > now) {
-            Some(current) => {
-                let left = current.validity.ends.duration_since(now).unwrap_or_default();
-                format!("the one in use is valid for {} days more", left.as_secs() / 86_400)
-            }
-            None => "there is none, so who asks for these names is turned away".to_owned(),
-        };
-        let path = self.storage.path(Shelf::Certificates, &self.back_off_file);
-        (self.journal.warn)(&format!(
-            "no new certificate for {names}: {failure}. The next try is in {wait:?}, or when {} is removed; {rest}",
-            path.display()
-        ));
-        let file = self.back_off_file.clone();
-        let written = match serde_json::to_vec_pretty(&back_off) {
-            Ok(bytes) => {
-                let write = move |storage: &Arc<Storage>| storage.write(Shelf::Certificates, &file, &bytes);
-                self.storage.aside(write).await
-            }
-            Err(error) => Err(error.into()),
-        };
-        if let Err(error) = written {
-            // What can't be written down is waited for here, with the turn in hand, so that nobody tries earlier.
-            (self.journal.warn)(&format!("certificate for {names}: {}", Failure::from(error)));
-            tokio::time::sleep(wait).await;
-        }
-    }
-}
-
-/// Shows signs of life until the turn is lost.
-async fn stay_alive(turn: &mut Turn, every: Duration) -> Failure {
-    loop {
-        tokio::time::sleep(every).await;
-        match turn.show_life() {
-            Ok(true) => {}
-            Ok(false) => {
-                return Failure::refused("another gate took the turn, since this one was stopped for too long");
-            }
-            Err(error) => return error.into(),
-        }
-    }
 }

@@ -14,6 +14,7 @@ mod challenges;
 mod registry;
 mod settings;
 
+mod attempt;
 mod back_off;
 mod bundle;
 mod keeper;

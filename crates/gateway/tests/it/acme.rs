@@ -3,6 +3,7 @@
 mod authority;
 mod jws;
 mod validation;
+mod wire;
 
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
@@ -16,7 +17,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use serde_json::json;
 
 use self::authority::{Authority, BOUND, Manner};
-use super::client::socket;
+use super::client::{Client, socket};
 use super::folder::Folder;
 use super::gate::{Gate, eventually, portcullis};
 
@@ -133,8 +134,10 @@ fn a_certificate_is_proven_by_requests_before_all_guards_and_redirections() {
     authority.names_lead_to(&[gate.listener(1)]);
     await_certificate(&gate, &authority);
     // When nobody asks any more, the path is like any other.
-    let after = super::client::Client::connect(gate.listener(1)).get("/.well-known/acme-challenge/token_of-0-0");
-    assert_ne!(after.status, 200);
+    eventually("the end of the question", || {
+        let asked = "/.well-known/acme-challenge/token_of-0-0";
+        Client::connect(gate.listener(1)).get(asked).status == 401
+    });
     assert_eq!(
         gate.metric("portcullis_acme_certificates_issued_total{domain=\"shop.test\"}"),
         1.0

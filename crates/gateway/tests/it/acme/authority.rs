@@ -1,11 +1,11 @@
 //! An authority that speaks ACME over TLS, and believes nothing that it has not checked: signatures, nonces, URLs, and
 //! that names lead to whom they are issued to.
 
-use std::collections::{HashMap, HashSet};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::collections::HashSet;
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -20,6 +20,7 @@ use x509_cert::request::CertReq;
 
 use super::jws::{Signed, decode, thumbprint};
 use super::validation;
+use super::wire::{self, Answer, Asked, ok, problem};
 use crate::it::folder::Folder;
 use crate::it::gate::PATIENCE;
 
@@ -86,21 +87,6 @@ struct Order {
     chain: Option<String>,
     /// Whether it was looked at since it was finished: it takes until then.
     asked: bool,
-}
-
-/// One request, and what to answer.
-struct Asked {
-    method: String,
-    path: String,
-    fields: HashMap<String, String>,
-    body: Vec<u8>,
-}
-
-struct Answer {
-    status: u16,
-    location: Option<String>,
-    kind: &'static str,
-    body: String,
 }
 
 impl Authority {
@@ -199,22 +185,13 @@ impl Inner {
     fn serve(&self, stream: TcpStream, config: Arc<ServerConfig>) {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut stream = StreamOwned::new(ServerConnection::new(config).unwrap(), stream);
-        let Some(asked) = read(&mut stream) else { return };
+        let Some(asked) = wire::read(&mut stream) else { return };
         let is_head = asked.method == "HEAD";
         let answer = self.answer(&asked);
-        let nonce = self.nonce();
-        let mut head = format!(
-            "HTTP/1.1 {} Answer\r\nConnection: close\r\nReplay-Nonce: {nonce}\r\nRetry-After: 1\r\nContent-Type: {}\r\n",
-            answer.status, answer.kind
-        );
-        if let Some(location) = &answer.location {
-            head.push_str(&format!("Location: {location}\r\n"));
-        }
+        let _ = stream.write_all(answer.head(&self.nonce()).as_bytes());
         if !is_head {
-            head.push_str(&format!("Content-Length: {}\r\n", answer.body.len()));
+            let _ = stream.write_all(answer.body.as_bytes());
         }
-        let body = if is_head { "" } else { &answer.body };
-        let _ = stream.write_all(format!("{head}\r\n{body}").as_bytes());
         stream.conn.send_close_notify();
         let _ = stream.flush();
     }
@@ -485,55 +462,6 @@ fn number(text: &str) -> usize {
 fn place(path: &str) -> (usize, usize) {
     let (order, name) = path.split_once('/').unwrap();
     (order.parse().unwrap(), name.parse().unwrap())
-}
-
-fn ok(status: u16, body: Value) -> Answer {
-    Answer {
-        status,
-        location: None,
-        kind: "application/json",
-        body: body.to_string(),
-    }
-}
-
-fn problem(status: u16, kind: &str, detail: &str) -> Answer {
-    let body = json!({"type": format!("urn:ietf:params:acme:error:{kind}"), "detail": detail, "status": status});
-    Answer {
-        kind: "application/problem+json",
-        ..ok(status, body)
-    }
-}
-
-/// One request; nothing when the client goes away.
-fn read(stream: &mut impl Read) -> Option<Asked> {
-    let deadline = Instant::now() + PATIENCE;
-    let mut reader = BufReader::new(stream);
-    let mut lines = Vec::new();
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line).ok()? == 0 || Instant::now() > deadline {
-            return None;
-        }
-        match line.trim_end() {
-            "" => break,
-            line => lines.push(line.to_owned()),
-        }
-    }
-    let mut first = lines[0].split(' ');
-    let fields: HashMap<_, _> = lines[1..]
-        .iter()
-        .filter_map(|line| line.split_once(": "))
-        .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
-        .collect();
-    let length = fields.get("content-length").map_or(0, |length| length.parse().unwrap());
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    Some(Asked {
-        method: first.next()?.to_owned(),
-        path: first.next()?.to_owned(),
-        fields,
-        body,
-    })
 }
 
 /// The key of a request for a certificate, which must have signed it.
