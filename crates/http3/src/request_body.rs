@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use h3::error::Code;
 use h3::server::RequestStream as Requests;
 use portcullis_core::{BodyStream, Error, Frame, Result, Status, codes};
@@ -18,6 +18,9 @@ use crate::interim::Interims;
 use crate::stream::{Broken, Stream};
 use crate::transport::RequestStream;
 
+/// How much content is gathered into one piece, unless a frame brings more in one.
+const GATHERED: usize = 16 * 1024;
+
 /// The receiving half, of which `h3` reads the trailers.
 pub(crate) type TrailerReader = Requests<RequestStream, Bytes>;
 
@@ -25,6 +28,8 @@ pub(crate) struct RequestBody {
     stream: Rc<Stream>,
     trailers: TrailerReader,
     progress: Progress,
+    /// What happened behind the content that was given last.
+    broken: Option<Broken>,
     /// What the client has promised and not sent yet.
     promised: Option<u64>,
     /// Bytes that came, for the server to count.
@@ -59,6 +64,7 @@ impl RequestBody {
             stream,
             trailers,
             progress: Progress::Content,
+            broken: None,
             promised: reading.promised,
             received: reading.received,
             expected: reading.expected,
@@ -70,12 +76,16 @@ impl RequestBody {
     }
 
     fn poll_content(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame>>> {
+        if let Some(broken) = self.broken.take() {
+            return Poll::Ready(Err(failure(&broken)));
+        }
         let piece = match ready!(self.stream.poll_piece(cx)) {
             Ok(piece) => piece,
             Err(broken) => return Poll::Ready(Err(failure(&broken))),
         };
         match piece {
             Some(Piece::Data(data)) => {
+                let data = self.with_what_follows(cx, data);
                 self.count(data.len() as u64)?;
                 Poll::Ready(Ok(Some(Frame::Data(data))))
             }
@@ -92,6 +102,34 @@ impl RequestBody {
                 Poll::Ready(Ok(None))
             }
         }
+    }
+
+    /// Some content, with more that is here already: packets are small, frames may be smaller still, and each piece costs
+    /// everybody that it passes.
+    fn with_what_follows(&mut self, cx: &mut Context<'_>, first: Bytes) -> Bytes {
+        let mut gathered: Option<BytesMut> = None;
+        while gathered.as_ref().map_or(first.len(), BytesMut::len) < GATHERED {
+            match self.stream.poll_piece(cx) {
+                Poll::Pending => break,
+                Poll::Ready(Ok(Some(Piece::Data(more)))) => {
+                    let gathered = gathered.get_or_insert_with(|| {
+                        let mut room = BytesMut::with_capacity(GATHERED + more.len());
+                        room.extend_from_slice(&first);
+                        room
+                    });
+                    gathered.extend_from_slice(&more);
+                }
+                Poll::Ready(Ok(other)) => {
+                    self.stream.put_back(other);
+                    break;
+                }
+                Poll::Ready(Err(broken)) => {
+                    self.broken = Some(broken);
+                    break;
+                }
+            }
+        }
+        gathered.map_or(first, BytesMut::freeze)
     }
 
     fn poll_trailers(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Frame>>> {

@@ -5,7 +5,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use h3::error::{Code, StreamError};
@@ -30,6 +30,10 @@ const FIELD_OVERHEAD: u64 = 32;
 /// The most that a field section may come to, whatever a configuration says: the map that it is decoded into holds
 /// 24,576 fields, and what it can't hold it panics about.
 const MOST_SECTION: u64 = 512 * 1024;
+
+/// How long a connection that was told goodbye stays, so that a client that asks for more meanwhile learns that it may ask
+/// elsewhere. Two round trips are enough.
+const LINGER: Duration = Duration::from_millis(500);
 
 /// What the requests of a connection share.
 struct Site<H> {
@@ -56,12 +60,12 @@ where
         activity: Activity::new(),
     });
     let mut watchdog = Watchdog::new();
-    let mut leaving = false;
+    let mut left = None;
     loop {
-        match next(&mut wire, &site, &drain, &mut watchdog, leaving).await {
+        match next(&mut wire, &site, &drain, &mut watchdog, left).await {
             Event::Request(resolver) => {
                 let Some(stream) = accepted.take() else { continue };
-                if leaving {
+                if left.is_some() {
                     // The client was told that this one will not be looked at (RFC 9114 §5.2).
                     stream.stop(Code::H3_REQUEST_REJECTED);
                     stream.reset(Code::H3_REQUEST_REJECTED);
@@ -70,8 +74,8 @@ where
                 let in_progress = site.activity.begin();
                 tokio::task::spawn_local(exchange(site.clone(), resolver, stream, in_progress));
             }
-            Event::Leave if !leaving => {
-                leaving = true;
+            Event::Leave if left.is_none() => {
+                left = Some(Instant::now() + LINGER.min(2 * connection.rtt()));
                 // One more than the last that was accepted is the first that will not be looked at.
                 if wire.shutdown(1).await.is_err() {
                     return;
@@ -109,13 +113,14 @@ enum Event {
     Ended,
 }
 
-/// Waits for what happens next on a connection. Waiting is also what keeps the control streams going.
+/// Waits for what happens next on a connection; after the goodbye, until the last request is answered and `left` is past.
+/// Waiting is also what keeps the control streams going.
 async fn next<H>(
     wire: &mut Connection<Transport, Bytes>,
     site: &Site<H>,
     drain: &DrainTicket,
     watchdog: &mut Watchdog,
-    leaving: bool,
+    left: Option<Instant>,
 ) -> Event {
     let mut accept = pin!(wire.accept());
     poll_fn(|cx| {
@@ -129,14 +134,13 @@ async fn next<H>(
             return Poll::Ready(Event::Abused);
         }
         let idle_since = site.activity.idle_since(cx);
-        if !leaving && drain.poll_draining(cx) {
+        if left.is_none() && drain.poll_draining(cx) {
             return Poll::Ready(Event::Leave);
         }
         match idle_since {
             None => Poll::Pending,
-            Some(_) if leaving => Poll::Ready(Event::Leave),
             Some(since) => watchdog
-                .poll_overdue(cx, since + site.settings.idle_timeout)
+                .poll_overdue(cx, left.unwrap_or(since + site.settings.idle_timeout))
                 .map(|()| Event::Leave),
         }
     })
@@ -168,7 +172,6 @@ async fn exchange<H: Handler>(site: Rc<Site<H>>, resolver: Resolver, stream: Rc<
             let (response, memory) = site.handler.refuse(error, started);
             let status = response.status;
             let complete = outgoing.send(response, parts.method == http::Method::HEAD).await;
-            stream.stop(Code::H3_NO_ERROR);
             site.handler
                 .ended(memory, sent(status, 0, outgoing.bytes_out, complete));
         }
