@@ -157,15 +157,20 @@ impl Pool {
         }
     }
 
-    /// A way to a target, before the request's deadline.
+    /// A way to a target, before the request's deadline. A kept connection of HTTP/1.1 is only taken where `may_reuse`, for
+    /// after a failure another kept one would be no safer.
     async fn way_to(&self, target: &Arc<Target>, now: Instant, may_reuse: bool, outgoing: &Outgoing) -> Result<Way> {
         let turn = target.enter(self.max_connections)?;
-        let finding = self.find_way(target, now, may_reuse, outgoing);
-        let connection = match outgoing.deadline {
-            Some(deadline) => tokio::time::timeout_at(deadline.into(), finding)
-                .await
-                .unwrap_or_else(|_| Err(Error::new(&codes::UPSTREAM_TIMEOUT).with_cause("no connection in time")))?,
-            None => finding.await?,
+        let speaks_http2 = match self.protocol {
+            written::Protocol::Http1 => false,
+            written::Protocol::Http2 => true,
+            // Every server that switches protocols does so in HTTP/1.1.
+            written::Protocol::Auto => target.is_secure() && outgoing.protocol.is_none(),
+        };
+        let connection = match self.kept_way(target, now, may_reuse, speaks_http2) {
+            Some(connection) => connection,
+            // Boxed, for a new connection needs much room, and most requests need none.
+            None => Box::pin(self.new_way(target, now, may_reuse, speaks_http2, outgoing)).await?,
         };
         Ok(match connection {
             Connection::Http1(connection, fresh) => Way::Http1(over_http1::Way {
@@ -177,30 +182,47 @@ impl Pool {
         })
     }
 
-    /// A connection to a target: a kept one of HTTP/1.1 where there is one and `may_reuse`, for after a failure another
-    /// kept one would be no safer.
-    async fn find_way(
+    /// A connection that is there.
+    fn kept_way(&self, target: &Arc<Target>, now: Instant, may_reuse: bool, http2: bool) -> Option<Connection> {
+        if http2 {
+            let kept = target.http2().borrow_mut().find(self.opener.keep_alive());
+            return kept.map(Connection::Http2);
+        }
+        let kept = may_reuse.then(|| target.http1().borrow_mut().reuse(now)).flatten();
+        kept.map(|connection| Connection::Http1(connection, false))
+    }
+
+    /// A connection that is made, or waited for.
+    async fn new_way(
         &self,
         target: &Arc<Target>,
         now: Instant,
         may_reuse: bool,
+        http2: bool,
         outgoing: &Outgoing,
     ) -> Result<Connection> {
-        let upgrade = outgoing.protocol.is_some();
-        let speaks_http2 = match self.protocol {
-            written::Protocol::Http1 => false,
-            written::Protocol::Http2 => true,
-            // Every server that switches protocols does so in HTTP/1.1.
-            written::Protocol::Auto => target.is_secure() && !upgrade,
+        let finding = async {
+            if http2 && let Found::Http2(connection) = pool_http2::acquire(target, &self.opener, now).await? {
+                return Ok(Connection::Http2(connection));
+            }
+            // A target that could choose and chose HTTP/1.1 left a connection of it among the kept ones.
+            let kept = (http2 && may_reuse)
+                .then(|| target.http1().borrow_mut().reuse(now))
+                .flatten();
+            match kept {
+                Some(connection) => Ok(Connection::Http1(connection, false)),
+                None => {
+                    let header = outgoing.proxy_header.as_deref();
+                    let connection = target.open_http1(&self.opener, header).await?;
+                    Ok(Connection::Http1(connection, true))
+                }
+            }
         };
-        if speaks_http2 && let Found::Http2(connection) = pool_http2::acquire(target, &self.opener, now).await? {
-            return Ok(Connection::Http2(connection));
-        }
-        let kept = may_reuse.then(|| target.http1().borrow_mut().reuse(now)).flatten();
-        let header = outgoing.proxy_header.as_deref();
-        match kept {
-            Some(connection) => Ok(Connection::Http1(connection, false)),
-            None => Ok(Connection::Http1(target.open_http1(&self.opener, header).await?, true)),
+        match outgoing.deadline {
+            Some(deadline) => tokio::time::timeout_at(deadline.into(), finding)
+                .await
+                .unwrap_or_else(|_| Err(Error::new(&codes::UPSTREAM_TIMEOUT).with_cause("no connection in time"))),
+            None => finding.await,
         }
     }
 }
@@ -236,7 +258,8 @@ impl Service {
         }
     }
 
-    async fn forward(&self, cx: &mut Ctx, mut request: Request) -> Result<Response> {
+    /// Makes a request ready to be sent.
+    fn prepare(&self, cx: &mut Ctx, mut request: Request) -> Result<Outgoing> {
         let pool = &*self.pool;
         if let Some(prefix) = &self.strip {
             strip_prefix(&mut request, prefix);
@@ -248,6 +271,11 @@ impl Service {
         let limit = pool.timeout.request.as_ref().map(|limit| limit.0);
         let mut outgoing = Outgoing::of(request, cx, limit, lines)?;
         outgoing.proxy_header = pool.proxy_protocol.map(|version| proxy_header(version, cx));
+        Ok(outgoing)
+    }
+
+    async fn forward(&self, cx: &mut Ctx, outgoing: &mut Outgoing) -> Result<Response> {
+        let pool = &*self.pool;
         let mut failed: Option<Arc<Target>> = None;
         loop {
             let target = pool.choose(failed.as_ref());
@@ -255,7 +283,7 @@ impl Service {
             cx.upstream.attempts += 1;
             let first_attempt = cx.upstream.attempts == 1;
             outgoing.tell_time_left()?;
-            let way = match pool.way_to(target, cx.started, first_attempt, &outgoing).await {
+            let way = match pool.way_to(target, cx.started, first_attempt, outgoing).await {
                 Ok(way) => way,
                 // Nothing was sent: another target may take it.
                 Err(_) if first_attempt && pool.targets.len() > 1 => {
@@ -268,13 +296,16 @@ impl Service {
                 outgoing.request.headers.set(Known::Host, &target.authority);
             }
             let attempt = match way {
-                Way::Http1(way) => over_http1::attempt(pool, cx, target, way, &mut outgoing).await,
-                Way::Http2(way) => over_http2::attempt(pool, cx, target, way, &mut outgoing).await,
+                Way::Http1(way) => over_http1::attempt(pool, cx, target, way, outgoing).await,
+                Way::Http2(way) => over_http2::attempt(pool, cx, target, way, outgoing).await,
             };
             match attempt {
                 Ok(response) if outgoing.grpc => return Ok(grpc_answer::watched(cx, response)),
                 Ok(response) => return Ok(response),
-                Err(Attempt { again: Some(body), .. }) if cx.upstream.attempts < MOST_ATTEMPTS => outgoing.body = body,
+                Err(Attempt { again: Some(body), .. }) if cx.upstream.attempts < MOST_ATTEMPTS => {
+                    outgoing.body = body;
+                    failed = Some(target.clone());
+                }
                 Err(attempt) => return Err(attempt.error),
             }
         }
@@ -283,7 +314,11 @@ impl Service {
 
 impl Backend for Service {
     fn call<'a>(&'a self, cx: &'a mut Ctx, request: Request) -> Reply<'a> {
-        Reply::later(self.forward(cx, request))
+        match self.prepare(cx, request) {
+            // A future holds what it captures once, and an argument that it takes twice.
+            Ok(mut outgoing) => Reply::later(async move { self.forward(cx, &mut outgoing).await }),
+            Err(error) => Reply::from(error),
+        }
     }
 }
 

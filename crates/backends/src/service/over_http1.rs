@@ -1,8 +1,9 @@
 //! A request and its answer over HTTP/1.1.
 
+use std::future::Future;
 use std::sync::Arc;
 
-use portcullis_core::{Ctx, Error, Known, Response, Status, codes};
+use portcullis_core::{Ctx, Error, Interim, Known, Response, Status, codes};
 use portcullis_http1::client::{Connection, Exchange, Failure, Outbound};
 use portcullis_http1::framing::BodyLength;
 use portcullis_http1::response::ResponseHead;
@@ -22,14 +23,15 @@ pub(super) struct Way {
     pub(super) fresh: bool,
 }
 
-/// Sends the request and waits for the head of the answer.
-pub(super) async fn attempt(
-    pool: &Pool,
-    cx: &mut Ctx,
-    target: &Arc<Target>,
+/// Sends the request and waits for the head of the answer. All that needs no waiting is done at once, so that the future
+/// holds no more than it waits with.
+pub(super) fn attempt<'a>(
+    pool: &'a Pool,
+    cx: &'a mut Ctx,
+    target: &'a Arc<Target>,
     way: Way,
     outgoing: &mut Outgoing,
-) -> Result<Response, Attempt> {
+) -> impl Future<Output = Result<Response, Attempt>> + 'a {
     let upgrade = outgoing.protocol.is_some();
     let may_repeat = !way.fresh && outgoing.is_idempotent();
     let copy = may_repeat.then(|| outgoing.copy_of_body()).flatten();
@@ -37,35 +39,42 @@ pub(super) async fn attempt(
     let timeouts = pool.timeouts(outgoing.deadline);
     let key = websocket::Key::wanted(&outgoing.request.headers, outgoing.protocol.as_deref());
     let mut exchange = connection.start(outbound(outgoing, key.as_ref()), timeouts);
-    let interim = cx.interim.clone();
-    let pass_on = |mut head: ResponseHead| {
-        if let Some(interim) = &interim
-            && head.status != Status::CONTINUE
+    async move {
+        let interim = cx.interim.clone();
+        let mut head = match exchange
+            .head(|head| pass_on(interim.as_deref(), head), &RESPONSE_LIMITS)
+            .await
         {
-            hop_by_hop::strip_hop_by_hop(&mut head.headers);
-            interim.send(head.status, &head.headers);
+            Ok(head) => head,
+            Err(failure) => {
+                // The server had ended the kept connection before the request reached it (RFC 9112 §9.3.1).
+                let unread = matches!(failure, Failure::Closed(_)) && !exchange.has_response();
+                return Err(Attempt {
+                    error: error_of(failure),
+                    again: copy.filter(|_| unread),
+                });
+            }
+        };
+        cx.upstream.first_byte = exchange.sent_at().map(|sent| sent.elapsed());
+        if let Some(key) = key
+            && head.status == Status::SWITCHING_PROTOCOLS
+            && !key.take_proof(&mut head.headers)
+        {
+            let failure = Failure::Unasked("101 without a proof that the WebSocket's key was read");
+            return Err(Attempt::last(error_of(failure)));
         }
-    };
-    let mut head = match exchange.head(pass_on, &RESPONSE_LIMITS).await {
-        Ok(head) => head,
-        Err(failure) => {
-            // The server had ended the kept connection before the request reached it (RFC 9112 §9.3.1).
-            let unread = matches!(failure, Failure::Closed(_)) && !exchange.has_response();
-            return Err(Attempt {
-                error: error_of(failure),
-                again: copy.filter(|_| unread),
-            });
-        }
-    };
-    cx.upstream.first_byte = exchange.sent_at().map(|sent| sent.elapsed());
-    if let Some(key) = key
-        && head.status == Status::SWITCHING_PROTOCOLS
-        && !key.take_proof(&mut head.headers)
-    {
-        let failure = Failure::Unasked("101 without a proof that the WebSocket's key was read");
-        return Err(Attempt::last(error_of(failure)));
+        answer(pool, target, exchange, head, upgrade, turn)
     }
-    answer(pool, target, exchange, head, upgrade, turn)
+}
+
+/// Hands an interim response on to a client that can take it.
+fn pass_on(interim: Option<&dyn Interim>, mut head: ResponseHead) {
+    if let Some(interim) = interim
+        && head.status != Status::CONTINUE
+    {
+        hop_by_hop::strip_hop_by_hop(&mut head.headers);
+        interim.send(head.status, &head.headers);
+    }
 }
 
 fn answer(

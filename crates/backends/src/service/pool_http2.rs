@@ -112,7 +112,7 @@ fn open(target: Arc<Target>, opener: Opener) -> watch::Receiver<Option<Outcome>>
 
 impl Http2Pool {
     /// The first connection with room. Filling one before the next lets those that are needed no more grow old.
-    fn find(&mut self, limits: &KeepAlive) -> Option<Connection> {
+    pub(super) fn find(&mut self, limits: &KeepAlive) -> Option<Connection> {
         self.connections.retain(|kept| kept.connection.room() != Room::Ended);
         let free = |kept: &&mut Kept| kept.connection.room() == Room::Free;
         let kept = self.connections.iter_mut().find(free)?;

@@ -148,7 +148,7 @@ const KEYS: usize = 512;
 /// first, the fourth from the end, the last. Names that differ in case only have the same one.
 const fn key(name: &[u8], mix: [usize; 4]) -> usize {
     let len = name.len();
-    let fourth = if len < 4 { 0 } else { len - 4 };
+    let fourth = len.saturating_sub(4);
     let letters = [
         name[0] as usize | 0x20,
         name[fourth] as usize | 0x20,

@@ -11,8 +11,8 @@ const POLYNOMIAL: u32 = 0x82f6_3b78;
 
 static TABLE: [u32; 256] = {
     let mut table = [0; 256];
-    let mut index = 0;
-    while index < 256 {
+    let mut index: u8 = 0;
+    loop {
         let mut crc = index as u32;
         let mut bit = 0;
         while bit < 8 {
@@ -23,10 +23,12 @@ static TABLE: [u32; 256] = {
             };
             bit += 1;
         }
-        table[index] = crc;
+        table[index as usize] = crc;
+        if index == u8::MAX {
+            break table;
+        }
         index += 1;
     }
-    table
 };
 
 #[cfg(test)]

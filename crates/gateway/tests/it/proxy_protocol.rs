@@ -5,7 +5,7 @@ use super::upstream::Upstream;
 
 fn listening_to(upstream: &Upstream, networks: &str, more: &str) -> Gate {
     Gate::start(&format!(
-        "listeners:\n  - {{bind: 127.0.0.1:0, proxy_protocol: {networks}{more}}}\n\
+        "listeners:\n  - {{bind: 127.0.0.1:0, proxy_protocol: {networks}{more}}}\nadmin: 127.0.0.1:0\n\
          services: {{up: \"http://{}\"}}\nroutes:\n  - {{path: /**, to: {{service: up}}}}\n",
         upstream.address()
     ))

@@ -94,7 +94,8 @@ fn given(folder: &Folder, socket: &TcpListener) -> Command {
         inherited.as_raw_fd()
     );
     rustix::io::fcntl_setfd(&inherited, rustix::io::FdFlags::empty()).unwrap();
-    let mut command = Command::new("sh");
+    // Other shells know descriptors of one digit only.
+    let mut command = Command::new("bash");
     command.arg("-c").arg(script).arg(portcullis().get_program());
     command.current_dir(folder.path());
     // It stays open in this process until the test ends.
