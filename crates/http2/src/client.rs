@@ -233,7 +233,7 @@ impl Exchange {
                 let patience = self.timeouts.first_byte;
                 let due = match self.sending.waits_for() {
                     WaitsFor::Answer => Some(*self.sent_at.get_or_insert_with(Instant::now) + patience),
-                    WaitsFor::Server => Some(self.idle_due()),
+                    WaitsFor::Server => Some(self.idle_due(false)),
                     WaitsFor::Client => None,
                 };
                 self.poll_overdue(cx, due).map(|()| Err(Failure::Timeout))
@@ -268,12 +268,12 @@ impl Exchange {
         Body::Stream(Box::new(body))
     }
 
-    /// Until when the server must do something, counted from when it began to do nothing.
-    fn idle_due(&mut self) -> Instant {
+    /// Until when something must move, counted from when nothing began to. `open_ended`: as in a tunnel.
+    fn idle_due(&mut self, open_ended: bool) -> Instant {
         if self.sending.has_moved() {
             self.overdue_at = None;
         }
-        let idle = if self.sending.is_tunnel() {
+        let idle = if open_ended || self.sending.is_tunnel() {
             self.timeouts.tunnel_idle
         } else {
             self.timeouts.idle

@@ -15,7 +15,7 @@ use super::http2_upstream::gate_before;
 use super::upstream::Upstream;
 
 /// Runs a client to its end, and fails one that hangs.
-fn run<T>(client: impl Future<Output = T>) -> T {
+pub(crate) fn run<T>(client: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -25,7 +25,7 @@ fn run<T>(client: impl Future<Output = T>) -> T {
     })
 }
 
-async fn connect(gate: &Gate) -> SendRequest<Bytes> {
+pub(crate) async fn connect(gate: &Gate) -> SendRequest<Bytes> {
     let stream = tokio::net::TcpStream::connect(gate.address()).await.unwrap();
     let (sender, connection) = h2::client::handshake(stream).await.unwrap();
     tokio::task::spawn_local(connection);
@@ -142,6 +142,43 @@ fn messages_pass_both_ways_at_once() {
         assert_eq!(next(&mut content).await, None);
         let trailers = content.trailers().await.unwrap().unwrap();
         assert_eq!(trailers["grpc-status"], "0");
+    });
+}
+
+#[test]
+fn a_conversation_may_pause() {
+    let upstream = Http2Upstream::answering(echo);
+    let gate = Gate::start(&format!(
+        "listeners: [{{bind: 127.0.0.1:0, timeouts: {{body: 200ms}}}}]\nservices:\n  \
+         up: {{targets: [\"http://{}\"], protocol: http2, timeout: {{idle: 200ms}}}}\n\
+         routes:\n  - {{path: /**, to: {{service: up}}}}\n",
+        upstream.address()
+    ));
+    run(async {
+        let (response, mut stream) = start(&gate, &[]).await;
+        let mut content = response.await.unwrap().into_body();
+        for text in ["one", "two"] {
+            // For longer than a body may stall, and a server.
+            tokio::time::sleep(Duration::from_millis(600)).await;
+            stream.send_data(message(text), false).unwrap();
+            assert_eq!(next(&mut content).await.unwrap(), message(text));
+        }
+    });
+}
+
+#[test]
+fn a_call_that_never_comes_to_its_message_ends() {
+    let upstream = Http2Upstream::answering(|mut call| async move {
+        call.abandoned().await;
+    });
+    let gate = Gate::start(&format!(
+        "listeners: [{{bind: 127.0.0.1:0, timeouts: {{body: 200ms}}}}]\nservices:\n  \
+         up: {{targets: [\"http://{}\"], protocol: http2}}\nroutes:\n  - {{path: /**, to: {{service: up}}}}\n",
+        upstream.address()
+    ));
+    run(async {
+        let (response, _stream) = start(&gate, &[]).await;
+        assert_eq!(response.await.unwrap().headers()["grpc-status"], "4");
     });
 }
 

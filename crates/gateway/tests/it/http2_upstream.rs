@@ -9,12 +9,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::Reason;
 use h2::server::Builder;
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use tokio::sync::Notify;
 
 use super::client::{Client, socket};
 use super::folder::Folder;
 use super::gate::{Gate, PATIENCE, eventually};
+use super::grpc::{connect, run};
 use super::http2_peer::{Call, Http2Upstream};
 use super::upstream::{Peer, Upstream};
 
@@ -658,4 +659,33 @@ fn a_server_may_choose() {
         assert_eq!(client.get("/").text(), "http1");
     }
     assert_eq!(upstream.accepted(), 1);
+}
+
+#[test]
+fn websocket_passes_from_http2_to_http2() {
+    let mut settings = Builder::new();
+    settings.enable_connect_protocol();
+    let upstream = Http2Upstream::with(settings, |mut call| async move {
+        assert_eq!(call.head.method, "CONNECT");
+        assert!(!call.head.headers.contains_key("sec-websocket-key"));
+        let mut stream = call.begin(Response::new(()));
+        while let Some(piece) = call.piece().await {
+            stream.send_data(piece, false).unwrap();
+        }
+        stream.send_data(Bytes::new(), true).unwrap();
+    });
+    let gate = gate_before(upstream.address(), "");
+    run(async {
+        let mut request = Request::connect("http://a.test/chat").body(()).unwrap();
+        *request.uri_mut() = "http://a.test/chat".parse().unwrap();
+        request.extensions_mut().insert(h2::ext::Protocol::from("websocket"));
+        let (response, mut stream) = connect(&gate).await.send_request(request, false).unwrap();
+        let response = response.await.unwrap();
+        assert_eq!(response.status(), 200);
+        let mut content = response.into_body();
+        stream.send_data("ping".into(), false).unwrap();
+        assert_eq!(content.data().await.unwrap().unwrap(), "ping");
+        stream.send_data(Bytes::new(), true).unwrap();
+        assert!(content.data().await.is_none_or(|end| end.unwrap().is_empty()));
+    });
 }

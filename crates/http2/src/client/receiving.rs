@@ -119,11 +119,11 @@ impl<D> ResponseBody<D> {
             return Poll::Ready(None);
         };
         let due = match exchange.sending.waits_for() {
-            // A server that answers while it reads can't go on before the client does.
-            WaitsFor::Client => None,
-            WaitsFor::Server | WaitsFor::Answer => Some(exchange.idle_due()),
+            // A server that answers while it reads can't go on before the client does; a conversation may pause for long.
+            WaitsFor::Client => exchange.idle_due(true),
+            WaitsFor::Server | WaitsFor::Answer => exchange.idle_due(false),
         };
-        ready!(exchange.poll_overdue(cx, due));
+        ready!(exchange.poll_overdue(cx, Some(due)));
         self.fail(Error::new(&codes::UPSTREAM_TIMEOUT).with_cause("the body of the response stalled"))
     }
 

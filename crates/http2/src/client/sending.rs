@@ -99,7 +99,7 @@ impl Sending {
         self.tunnel == Tunnel::Open
     }
 
-    /// Whether anything went out since this was last asked.
+    /// Whether anything came from the client or went out since this was last asked.
     pub(super) fn has_moved(&mut self) -> bool {
         std::mem::take(&mut self.moved)
     }
@@ -208,6 +208,7 @@ impl Sending {
         if !matches!(next, Next::Piece(_)) {
             self.body = Body::Empty;
         }
+        self.moved = true;
         Poll::Ready(Ok(next))
     }
 

@@ -51,6 +51,11 @@ impl Answering {
         self.respond.borrow_mut().send_response(head, ends)
     }
 
+    /// Whether the head of the response is out.
+    pub(super) fn has_begun(&self) -> bool {
+        self.is_over.get()
+    }
+
     /// Notes that content is read: tells a client that waits for that to send it.
     pub(super) fn wants_content(&self) {
         if self.expects_continue.take() {

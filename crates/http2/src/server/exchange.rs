@@ -5,7 +5,7 @@ use bytes::Bytes;
 use h2::RecvStream;
 use h2::ext::Protocol;
 use h2::server::SendResponse;
-use portcullis_core::{Arrival, Body, Handler, Method, Request, Response, Sent, Upgrade, Version};
+use portcullis_core::{Arrival, Body, Handler, Method, Request, Response, Sent, Upgrade, Version, grpc};
 
 use super::answering::Answering;
 use super::outgoing::{self, Asked, Plan};
@@ -76,13 +76,11 @@ async fn call<H: Handler>(
     } else {
         let patience = (!tunnel).then_some(settings.body_timeout);
         let left = head.content_length.filter(|_| !tunnel);
-        Body::Stream(Box::new(RequestBody::new(
-            stream,
-            answering.clone(),
-            settings.limits,
-            left,
-            patience,
-        )))
+        let mut body = RequestBody::new(stream, answering.clone(), settings.limits, left, patience);
+        if grpc::Kind::of(&head.headers).is_some() {
+            body.may_pause();
+        }
+        Body::Stream(Box::new(body))
     };
     let (body, upgrade) = match head.upgrade {
         Some(protocol) => (Body::Empty, Some(Upgrade { protocol, stream: body })),

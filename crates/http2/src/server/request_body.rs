@@ -21,6 +21,8 @@ pub(super) struct RequestBody {
     left: Option<u64>,
     /// Between two pieces; none after a switch to another protocol.
     patience: Option<Duration>,
+    /// Whether the client may be silent once the response has begun.
+    may_pause: bool,
     watchdog: Watchdog,
     /// Until when the client must have sent more; set while that is waited for.
     overdue_at: Option<Instant>,
@@ -40,9 +42,15 @@ impl RequestBody {
             limits,
             left,
             patience,
+            may_pause: false,
             watchdog: Watchdog::new(),
             overdue_at: None,
         }
+    }
+
+    /// Lets the client be silent once the response has begun: a call of gRPC may be a conversation. Its backend limits that.
+    pub(super) fn may_pause(&mut self) {
+        self.may_pause = true;
     }
 
     fn stream(&mut self) -> &mut RecvStream {
@@ -77,7 +85,11 @@ impl RequestBody {
 
     fn poll_overdue(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame>>> {
         self.answering.wants_content();
-        let Some(patience) = self.patience else {
+        let Some(patience) = self
+            .patience
+            .filter(|_| !(self.may_pause && self.answering.has_begun()))
+        else {
+            self.overdue_at = None;
             return Poll::Pending;
         };
         let due = *self.overdue_at.get_or_insert_with(|| Instant::now() + patience);
