@@ -98,3 +98,115 @@ impl Acme {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use std::path::Path;
+    use std::time::{Duration, Instant};
+
+    use tokio::runtime::{Builder, Runtime};
+
+    use super::*;
+    use crate::account;
+    use crate::settings::{ChallengeKind, Pace};
+
+    /// Settings of an authority that nobody reaches.
+    fn settings(storage: &Path) -> Settings {
+        let pace = Pace {
+            look: Duration::from_millis(20),
+            lost: Duration::from_millis(300),
+            ..Pace::default()
+        };
+        Settings {
+            directory: "https://127.0.0.1:1/directory".to_owned(),
+            ca: None,
+            domains: vec!["a.test".to_owned()],
+            contact: None,
+            challenge: ChallengeKind::TlsAlpn,
+            storage: storage.to_owned(),
+            renew_before: None,
+            external_account: None,
+            pace,
+        }
+    }
+
+    fn runtime() -> Runtime {
+        Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap()
+    }
+
+    const SILENT: Journal = Journal {
+        info: |_| {},
+        warn: |_| {},
+    };
+
+    fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !holds() {
+            assert!(Instant::now() < deadline, "waited in vain: {what}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    #[test]
+    fn the_turn_of_a_gate_that_died_is_taken_over() {
+        let (folder, runtime) = (tempfile::tempdir().unwrap(), runtime());
+        let mut settings = settings(folder.path());
+        let ca = folder.path().join("ca.pem");
+        let made = rcgen::generate_simple_self_signed(vec!["ca.test".to_owned()]).unwrap();
+        std::fs::write(&ca, made.cert.pem()).unwrap();
+        settings.ca = Some(ca);
+        let storage = Storage::open(folder.path()).unwrap();
+        let turn = |number: u32| format!("{}.{number}", account::name(&settings));
+        storage.create(Shelf::Turns, &turn(7), b"held by the dead").unwrap();
+        let start = Instant::now();
+        let keeping = Acme::default()
+            .open(settings.clone(), runtime.handle(), SILENT)
+            .unwrap();
+        eventually("a try", || keeping.report().failed == 1);
+        assert!(start.elapsed() >= settings.pace.lost);
+        eventually("the end of the turn", || {
+            storage.read(Shelf::Turns, &turn(8)).unwrap().as_deref() == Some(b"given back\n")
+        });
+        let failed = storage.list(Shelf::Certificates).unwrap();
+        let why = storage.read(Shelf::Certificates, &failed[0]).unwrap().unwrap();
+        let why = String::from_utf8(why).unwrap();
+        assert!(
+            why.contains("can't open an account: 127.0.0.1: can't connect to port 1"),
+            "{why}"
+        );
+    }
+
+    #[test]
+    fn equal_settings_are_looked_after_once_and_nobody_looks_after_what_nobody_holds() {
+        let (folder, runtime) = (tempfile::tempdir().unwrap(), runtime());
+        let acme = Acme::default();
+        let open = |settings: Settings| acme.open(settings, runtime.handle(), SILENT).unwrap();
+        let first = open(settings(folder.path()));
+        assert!(Arc::ptr_eq(&first, &open(settings(folder.path()))));
+        let mut others = settings(folder.path());
+        others.contact = Some("ops@a.test".to_owned());
+        assert!(!Arc::ptr_eq(&first, &open(others)));
+
+        let read = Arc::downgrade(first.certificates());
+        drop(first);
+        // What the task held of it goes with the task.
+        eventually("the end of the task", || read.strong_count() == 0);
+    }
+
+    #[test]
+    fn a_folder_that_cant_be_used_is_named() {
+        let (folder, runtime) = (tempfile::tempdir().unwrap(), runtime());
+        let path = folder.path().join("file");
+        std::fs::write(&path, "").unwrap();
+        let why = Acme::default()
+            .open(settings(&path), runtime.handle(), SILENT)
+            .err()
+            .unwrap();
+        assert!(why.contains(&path.display().to_string()), "{why}");
+    }
+}

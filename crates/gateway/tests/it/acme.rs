@@ -235,6 +235,18 @@ fn what_failed_is_said_and_not_tried_again_at_once_even_after_a_restart() {
 }
 
 #[test]
+fn an_authority_that_wants_to_be_left_alone_is() {
+    let folder = Folder::new();
+    let manner = Manner {
+        overrun: Some(40_000),
+        ..Manner::default()
+    };
+    let authority = Authority::start(&folder, manner);
+    let gate = Gate::start_in(folder, &configuration(&authority, ""));
+    gate.await_log("can't order: the authority says `too many orders of late` (rateLimited). The next try is in 39");
+}
+
+#[test]
 fn a_certificate_is_renewed_when_the_authority_advises_it() {
     let folder = Folder::new();
     let manner = Manner {

@@ -43,6 +43,8 @@ pub(super) struct Manner {
     pub(super) binds: bool,
     /// Which certificates it advises to renew at once, by their place, where it gives advice.
     pub(super) advises: Option<usize>,
+    /// For how many seconds it wants no more orders.
+    pub(super) overrun: Option<u32>,
 }
 
 impl Default for Manner {
@@ -53,6 +55,7 @@ impl Default for Manner {
             backdated: Duration::ZERO,
             binds: false,
             advises: None,
+            overrun: None,
         }
     }
 }
@@ -246,7 +249,13 @@ impl Inner {
         signed.assert_signed_by(&key);
         let (kind, place) = asked.path[1..].split_once('/').unwrap_or((&asked.path[1..], ""));
         match kind {
-            "new-order" => self.new_order(account, &signed),
+            "new-order" => match self.manner.overrun {
+                None => self.new_order(account, &signed),
+                Some(seconds) => Answer {
+                    retry_after: seconds,
+                    ..problem(429, "rateLimited", "too many orders of late")
+                },
+            },
             "account" => {
                 self.state().accounts[account].1["contact"] = signed.json().unwrap()["contact"].clone();
                 ok(200, json!({"status": "valid"}))
@@ -258,6 +267,7 @@ impl Inner {
             "certificate" => Answer {
                 status: 200,
                 location: None,
+                retry_after: 1,
                 kind: "application/pem-certificate-chain",
                 body: self.state().orders[number(place)].chain.clone().unwrap(),
             },

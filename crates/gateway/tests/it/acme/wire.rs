@@ -17,21 +17,24 @@ pub(super) struct Asked {
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) location: Option<String>,
+    /// When to come again, in seconds.
+    pub(super) retry_after: u32,
     pub(super) kind: &'static str,
     pub(super) body: String,
 }
 
 impl Answer {
-    /// The head, with a nonce for the next request, and when to come again where the answer is that it is too early.
+    /// The head, with a nonce for the next request.
     pub(super) fn head(&self, nonce: &str) -> String {
         let location = self
             .location
             .as_ref()
             .map(|location| format!("Location: {location}\r\n"));
         format!(
-            "HTTP/1.1 {} Answer\r\nConnection: close\r\nReplay-Nonce: {nonce}\r\nRetry-After: 1\r\n\
+            "HTTP/1.1 {} Answer\r\nConnection: close\r\nReplay-Nonce: {nonce}\r\nRetry-After: {}\r\n\
              Content-Type: {}\r\nContent-Length: {}\r\n{}\r\n",
             self.status,
+            self.retry_after,
             self.kind,
             self.body.len(),
             location.unwrap_or_default()
@@ -44,6 +47,7 @@ pub(super) fn ok(status: u16, body: Value) -> Answer {
     Answer {
         status,
         location: None,
+        retry_after: 1,
         kind: "application/json",
         body: body.to_string(),
     }
