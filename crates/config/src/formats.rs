@@ -194,6 +194,20 @@ mod tests {
             ],
         );
         table(
+            "origin",
+            &[
+                ("*", Ok("*")),
+                ("https://app.example.com", Ok("https://app.example.com")),
+                ("https://*.example.com:8443", Ok("https://*.example.com:8443")),
+                ("app.example.com", Err("https://")),
+                ("https://app.example.com/", Err("path")),
+            ],
+        );
+    }
+
+    #[test]
+    fn what_authorities_are_told() {
+        table(
             "domain-name",
             &[
                 ("Shop.Example.com", Ok("shop.example.com")),
@@ -224,16 +238,6 @@ mod tests {
                 ("ops", Err("mail")),
                 ("@example.com", Err("mail")),
                 ("a?b@example.com", Err("mail")),
-            ],
-        );
-        table(
-            "origin",
-            &[
-                ("*", Ok("*")),
-                ("https://app.example.com", Ok("https://app.example.com")),
-                ("https://*.example.com:8443", Ok("https://*.example.com:8443")),
-                ("app.example.com", Err("https://")),
-                ("https://app.example.com/", Err("path")),
             ],
         );
     }
