@@ -156,6 +156,7 @@ async fn exchange<H: Handler>(site: Rc<Site<H>>, resolver: Resolver, stream: Rc<
         Some(Ok(request)) => request,
         Some(Err(error)) => return unread(&site, &stream, error, started),
         None => {
+            site.activity.judge(true);
             stream.stop(Code::H3_REQUEST_REJECTED);
             stream.reset(Code::H3_REQUEST_REJECTED);
             let error = Error::new(&codes::REQUEST_TIMEOUT).with_detail("the head stalled");
