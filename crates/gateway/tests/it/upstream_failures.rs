@@ -175,3 +175,22 @@ fn connections_beyond_the_services_limit_are_503() {
     gate.get("/").assert_problem(503, "upstream_busy");
     assert_eq!(upstream.accepted(), 2);
 }
+
+#[test]
+fn an_answer_without_a_length_that_breaks_off_is_not_whole() {
+    let upstream = Upstream::playing(|peer| {
+        peer.head();
+        peer.send("HTTP/1.0 200 OK\r\n\r\nhalf");
+        // Not before the gate has passed that on: a reset takes with it what nobody has read.
+        peer.take(2);
+        peer.reset();
+    });
+    let gate = Gate::before(upstream.address());
+    let mut client = gate.connect();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n");
+    client.until("half");
+    client.send("go");
+    // Without the last chunk the content is incomplete (RFC 9112 §8); the connection may as well be reset.
+    let rest = client.rest().unwrap_or_default();
+    assert!(!rest.ends_with(b"0\r\n\r\n"), "{}", String::from_utf8_lossy(&rest));
+}
