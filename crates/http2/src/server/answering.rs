@@ -28,6 +28,8 @@ pub(super) struct Answering {
     bytes_in: Cell<u64>,
     /// The content that nobody wants any more, and what of it was dropped.
     unwanted: RefCell<Option<(RecvStream, usize)>>,
+    /// Whether the client is about to send what nobody wants, and it is little.
+    is_better_taken: Cell<bool>,
 }
 
 impl Answering {
@@ -39,6 +41,7 @@ impl Answering {
             expects_continue: Cell::new(expects_continue),
             bytes_in: Cell::new(0),
             unwanted: RefCell::new(None),
+            is_better_taken: Cell::new(false),
         }
     }
 
@@ -68,11 +71,19 @@ impl Answering {
         self.bytes_in.set(self.bytes_in.get() + bytes as u64);
     }
 
-    /// Takes content that nobody wants any more.
-    pub(super) fn leave(&self, content: RecvStream) {
+    /// Takes content that nobody wants any more, of which the client has promised so much.
+    pub(super) fn leave(&self, content: RecvStream, promised: Option<u64>) {
         if !content.is_end_stream() {
+            let is_little = promised.is_some_and(|left| left <= DROPPED_BYTES as u64);
+            self.is_better_taken.set(is_little && !self.expects_continue.get());
             *self.unwanted.borrow_mut() = Some((content, 0));
         }
+    }
+
+    /// Whether the answer had better wait for content that nobody wants: it is little and on its way, and there are clients
+    /// that neither send nor read on once they have the whole answer, or lose it.
+    pub(super) fn waits_for_unwanted(&self) -> bool {
+        self.is_better_taken.get()
     }
 
     /// Drops what has come of content that nobody wants any more. Ready when no more of it will come, or too much did.

@@ -40,10 +40,13 @@ pub(super) async fn answer<H: Handler>(
                 is_head: false,
                 tunnel: false,
             };
-            answering.leave(stream);
+            answering.leave(stream, None);
             (asked, shared.handler.refuse(error, started))
         }
     };
+    if answering.waits_for_unwanted() {
+        outgoing::linger(&answering).await;
+    }
     let plan = Plan::of(&response, asked);
     let status = plan.status;
     let sending = outgoing::send(&answering, plan, response, shared.settings.write_timeout).await;

@@ -129,7 +129,7 @@ impl BodyStream for RequestBody {
 impl Drop for RequestBody {
     fn drop(&mut self) {
         if let Some(stream) = self.stream.take() {
-            self.answering.leave(stream);
+            self.answering.leave(stream, self.left);
         }
     }
 }
