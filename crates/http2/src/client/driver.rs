@@ -196,3 +196,63 @@ impl Drop for Watch {
         self.shared.ended.store(true, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use portcullis_core::{Body, Headers, Method, Target};
+    use portcullis_http1::HeadLimits;
+    use portcullis_http1::client::Timeouts;
+    use tokio::io::AsyncWriteExt;
+    use tokio::task::LocalSet;
+
+    use super::super::{Connection, Outbound};
+    use super::*;
+
+    #[test]
+    fn a_server_that_answers_nothing_is_given_up() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .expect("a runtime");
+        let began = runtime.block_on(async { tokio::time::Instant::now() });
+        let failure = LocalSet::new().block_on(&runtime, async {
+            let (ours, mut theirs) = tokio::io::duplex(64 * 1024);
+            let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+            theirs.write_all(&settings).await.expect("there is room");
+            let connection = Connection::open(ours).await.expect("the server has greeted");
+            let target = Target::parse(b"/").expect("it is valid");
+            let request = Outbound {
+                method: &Method::Get,
+                target: &target,
+                headers: &Headers::new(),
+                lines: b"",
+                authority: "a",
+                secure: false,
+                te_trailers: false,
+                protocol: None,
+            };
+            let long = Duration::from_secs(24 * 3600);
+            let timeouts = Timeouts {
+                first_byte: long,
+                idle: long,
+                tunnel_idle: long,
+                deadline: None,
+            };
+            let limits = HeadLimits {
+                head_bytes: 1024,
+                target_bytes: 0,
+                fields: 16,
+            };
+            let started = connection.start(&request, Body::Empty, timeouts);
+            let (mut exchange, _open) = (started.map_err(|(failure, _)| failure).expect("it starts"), theirs);
+            exchange.head(|_| {}, &limits).await.err()
+        });
+        assert!(
+            matches!(&failure, Some(Failure::Closed(why)) if why.to_string().contains("PING")),
+            "{failure:?}"
+        );
+        let took = runtime.block_on(async { tokio::time::Instant::now() }) - began;
+        assert!((TICK * 2..TICK * 4).contains(&took), "{took:?}");
+    }
+}
