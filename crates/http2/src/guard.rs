@@ -24,6 +24,13 @@ const FOR_RESPONSE: u32 = 8;
 /// What a piece of a response gives. A careful client answers each with two windows; one that measures the way pings.
 const FOR_DATA_SENT: u32 = 4;
 
+/// Less than this at a time may be what a changed window lets out of a waiting response.
+const SMALL: u32 = 256;
+
+/// How many small pieces of responses give nothing after a change of settings, at most: one for each request so far.
+/// Otherwise a client with many responses waiting would earn by opening all their windows for a byte, with one frame.
+const MOST_UNEARNED: u32 = 1000;
+
 /// So many received bytes of content give one of calm.
 const BYTES_RECEIVED: u32 = 1024;
 
@@ -40,6 +47,8 @@ pub struct Guard {
     /// Header blocks that have begun.
     blocks: u64,
     calm: u32,
+    /// Small pieces of responses that will give nothing.
+    unearned: u32,
     counted_at: Instant,
 }
 
@@ -59,6 +68,7 @@ impl Guard {
             in_block: false,
             blocks: 0,
             calm: IN_ADVANCE,
+            unearned: 0,
             counted_at: now,
         }
     }
@@ -69,11 +79,14 @@ impl Guard {
     /// When the client is out of calm. What was received is best not looked at any more.
     pub fn received(&mut self, bytes: &[u8], now: impl FnOnce() -> Instant) -> Result<(), Flood> {
         let (mut cost, mut gain) = (0u32, 0u32);
-        let (in_block, blocks) = (&mut self.in_block, &mut self.blocks);
+        let (in_block, blocks, unearned) = (&mut self.in_block, &mut self.blocks, &mut self.unearned);
         self.incoming.follow(bytes, |frame| {
             if frame.is_of_block() {
                 *in_block = !frame.has(END_HEADERS);
                 *blocks += u64::from(frame.kind != CONTINUATION);
+            }
+            if frame.kind == SETTINGS && !frame.has(ACK) {
+                *unearned = u32::try_from(*blocks).map_or(MOST_UNEARNED, |blocks| blocks.min(MOST_UNEARNED));
             }
             match frame.kind {
                 DATA if frame.len > 0 => gain = gain.saturating_add(frame.len / BYTES_RECEIVED),
@@ -94,9 +107,14 @@ impl Guard {
     /// Follows what was sent.
     pub fn sent(&mut self, bytes: &[u8]) {
         let mut gain = 0u32;
+        let unearned = &mut self.unearned;
         self.outgoing.follow(bytes, |frame| {
             gain = gain.saturating_add(match frame.kind {
                 HEADERS => FOR_RESPONSE,
+                DATA if frame.len < SMALL && *unearned > 0 => {
+                    *unearned -= 1;
+                    0
+                }
                 DATA if frame.len > 0 => FOR_DATA_SENT,
                 _ => 0,
             });
@@ -127,9 +145,11 @@ impl Guard {
 // RFC 9113 §6, the types and flags that matter here.
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
+const SETTINGS: u8 = 4;
 const PUSH_PROMISE: u8 = 5;
 const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 0x1;
+const ACK: u8 = 0x1;
 const END_HEADERS: u8 = 0x4;
 
 /// The head of a frame (RFC 9113 §4.1), but for its stream.

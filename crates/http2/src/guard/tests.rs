@@ -5,7 +5,6 @@ use proptest::prelude::{any, proptest};
 use super::*;
 
 const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
 const PING: u8 = 6;
 const WINDOW_UPDATE: u8 = 8;
 
@@ -79,6 +78,21 @@ fn a_client_at_work_is_never_stopped() {
     assert_eq!(passed(&[message], &[]), FOR_EVER);
     // An upload in which each piece is followed by a ping.
     assert_eq!(passed(&[frame(DATA, 0, 1024), frame(PING, 0, 8)], &[]), FOR_EVER);
+}
+
+#[test]
+fn windows_that_let_out_single_bytes_earn_nothing() {
+    let (mut guard, now) = greeted();
+    guard
+        .received(&frame(HEADERS, END_HEADERS | END_STREAM, 20).repeat(100), || now)
+        .unwrap();
+    let (settings, dribble) = (frame(SETTINGS, 0, 6), frame(DATA, 0, 1).repeat(100));
+    let rounds = (0..FOR_EVER).take_while(|_| {
+        guard.sent(&dribble);
+        guard.received(&settings, || now).is_ok()
+    });
+    // What was sent before the first change was earned.
+    assert_eq!(rounds.count(), 1300);
 }
 
 #[test]
