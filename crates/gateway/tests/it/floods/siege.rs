@@ -55,7 +55,7 @@ pub(super) struct Ground {
 pub(super) struct Crowd(Vec<TcpStream>);
 
 impl Siege {
-    /// A gate that answers `/plain` by itself. Its upstream never ends `/endless`, reads nothing behind the head of
+    /// A gate that answers `/plain` and `/large` by itself. Its upstream never ends `/endless`, reads nothing behind the head of
     /// `/held`, and reads `/taken` to its end.
     pub(super) fn start() -> Siege {
         allow_descriptors();
@@ -78,8 +78,10 @@ impl Siege {
         let gate = Gate::start(&format!(
             "listeners:\n  - bind: 127.0.0.1:0\n    limits: {{connections: 15000}}\n\
              services: {{up: \"http://{}\"}}\n\
-             routes:\n  - {{path: /plain, to: {{respond: here}}}}\n  - {{path: /**, to: {{service: up}}}}\n",
-            upstream.address()
+             routes:\n  - {{path: /plain, to: {{respond: here}}}}\n  - {{path: /large, to: {{respond: {}}}}}\n\
+             \x20 - {{path: /**, to: {{service: up}}}}\n",
+            upstream.address(),
+            "x".repeat(16 * 1024)
         ));
         let siege = Siege {
             gate,
@@ -97,30 +99,42 @@ impl Siege {
     pub(super) fn flood(&self, attack: impl Fn(&mut Raw, &Ground) -> io::Result<()> + Sync) {
         let address = self.gate.address();
         let attacked = || {
-            self.ground.over.store(false, Ordering::SeqCst);
-            let frames = self.ground.frames.load(Ordering::SeqCst);
-            std::thread::scope(|scope| {
-                for _ in 0..ATTACKERS {
-                    scope.spawn(|| self.ground.besiege(address, &attack));
-                }
+            self.besieged(&attack, |frames| {
                 eventually("the attack", || {
                     self.ground.frames.load(Ordering::SeqCst) > frames + 1000
                 });
-                let wait = slowest_of_most(address);
-                self.ground.over.store(true, Ordering::SeqCst);
-                wait
+                slowest_of_most(address)
             })
         };
         self.assert_calm(|| slowest_of_most(address), attacked);
     }
 
-    /// Asserts that the gate ended connections of attackers itself.
-    pub(super) fn assert_thrown_out(&self) {
-        assert!(
-            self.ground.thrown_out.load(Ordering::SeqCst) > 0,
-            "no attacker was thrown out, after {} frames",
-            self.ground.frames.load(Ordering::SeqCst)
-        );
+    /// The same, and the gate ends the attackers' connections.
+    pub(super) fn repel(&self, attack: impl Fn(&mut Raw, &Ground) -> io::Result<()> + Sync) {
+        self.flood(&attack);
+        self.besieged(&attack, |_| {
+            eventually("an attacker to be thrown out", || {
+                self.ground.thrown_out.load(Ordering::SeqCst) > 0
+            });
+        });
+    }
+
+    /// Does something while attackers are at work. It is told how many frames were sent before.
+    fn besieged<T>(
+        &self,
+        attack: &(impl Fn(&mut Raw, &Ground) -> io::Result<()> + Sync),
+        meanwhile: impl FnOnce(u64) -> T,
+    ) -> T {
+        let address = self.gate.address();
+        self.ground.over.store(false, Ordering::SeqCst);
+        let frames = self.ground.frames.load(Ordering::SeqCst);
+        std::thread::scope(|scope| {
+            for _ in 0..ATTACKERS {
+                scope.spawn(|| self.ground.besiege(address, attack));
+            }
+            let _over = Over(&self.ground);
+            meanwhile(frames)
+        })
     }
 
     /// Many connections that each send a beginning, and then one byte at a time.
@@ -163,7 +177,7 @@ impl Siege {
     pub(super) fn silent(&self, count: usize) -> Crowd {
         let address = self.gate.address();
         let crowd = (0..count).map(|number| {
-            let host = u8::try_from(1 + number / 2500).unwrap();
+            let host = u8::try_from(2 + number / 2500).unwrap();
             let stream = connect_from(Ipv4Addr::new(127, 0, 0, host), address);
             stream.set_nonblocking(true).unwrap();
             stream
@@ -209,6 +223,15 @@ impl Siege {
     fn assert_small(&self) {
         let growth = self.gate.peak_memory().saturating_sub(self.before);
         assert!(growth <= GROWTH, "the gate grew by {} MiB", growth >> 20);
+    }
+}
+
+/// Ends the attack, however what went on meanwhile ended.
+struct Over<'a>(&'a Ground);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.over.store(true, Ordering::SeqCst);
     }
 }
 

@@ -12,6 +12,9 @@ use tokio::net::{TcpListener, TcpStream};
 use super::super::upstream::Upstream;
 use super::{Passage, Pattern, run, size, whole};
 
+/// What may be on its way before it was taken. With less, the test is about how fast windows come.
+const WINDOW: u32 = 1 << 20;
+
 /// What a failure of the protocol is to these tests.
 fn broken(failure: h2::Error) -> io::Error {
     io::Error::other(failure)
@@ -20,8 +23,8 @@ fn broken(failure: h2::Error) -> io::Error {
 async fn connect(address: SocketAddr) -> io::Result<client::SendRequest<Bytes>> {
     let stream = TcpStream::connect(address).await?;
     let (requests, connection) = client::Builder::new()
-        .initial_window_size(1 << 20)
-        .initial_connection_window_size(1 << 20)
+        .initial_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
         .handshake(stream)
         .await
         .map_err(broken)?;
@@ -135,7 +138,12 @@ fn echo() -> SocketAddr {
             loop {
                 let (stream, _) = listener.accept().await?;
                 tokio::spawn(async move {
-                    let mut connection = server::handshake(stream).await.map_err(broken)?;
+                    let mut connection = server::Builder::new()
+                        .initial_window_size(WINDOW)
+                        .initial_connection_window_size(WINDOW)
+                        .handshake(stream)
+                        .await
+                        .map_err(broken)?;
                     while let Some(call) = connection.accept().await {
                         let (request, respond) = call.map_err(broken)?;
                         tokio::spawn(answer(request.into_body(), respond));
