@@ -1,0 +1,94 @@
+//! Load for a proxy, and servers for behind it. `cargo xtask bench` starts this as processes of their own, so that they are
+//! built as the gate is, and so that their time isn't taken for the proxy's.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "its output is what it is started for"
+)]
+
+mod answer;
+mod grpc;
+mod handshakes;
+mod http1;
+mod http3;
+mod idle;
+mod tally;
+mod tls;
+mod upstream;
+mod websocket;
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::tally::Tally;
+
+const USAGE: &str = "\
+portcullis-load upstream http1|http2        serve until standard input ends; prints the address
+portcullis-load http1 ADDRESS SECONDS       GET over HTTP/1.1
+portcullis-load grpc ADDRESS SECONDS        unary calls over HTTP/2 in clear text
+portcullis-load http3 ADDRESS SECONDS       GET over HTTP/3
+portcullis-load websocket ADDRESS SECONDS SIZE
+                                            messages of so many bytes, to be echoed
+portcullis-load handshakes ADDRESS SECONDS full|resumed default|classical
+                                            TLS 1.3 with one request each
+portcullis-load idle ADDRESS COUNT          hold connections by TLS until standard input ends
+
+A load prints how many were done, in how many seconds, and a note where there is one.";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(failure) => {
+            eprintln!("no event loop: {failure}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(&arguments)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("{reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: &[&str]) -> Result<(), String> {
+    match arguments {
+        ["upstream", protocol] => upstream::run(protocol).await,
+        ["idle", address, count] => idle::run(parsed(address)?, parsed(count)?).await,
+        [kind, address, seconds, rest @ ..] => load(kind, parsed(address)?, parsed(seconds)?, rest).await,
+        _ => Err(USAGE.to_owned()),
+    }
+}
+
+async fn load(kind: &str, address: SocketAddr, seconds: u64, rest: &[&str]) -> Result<(), String> {
+    let started = Instant::now();
+    let tally = Arc::new(Tally::new(seconds));
+    match (kind, rest) {
+        ("http1", []) => http1::run(address, &tally).await?,
+        ("grpc", []) => grpc::run(address, &tally).await?,
+        ("http3", []) => http3::run(address, &tally).await?,
+        ("websocket", [size]) => websocket::run(address, parsed(size)?, &tally).await?,
+        ("handshakes", [kind, groups]) => {
+            handshakes::run(address, parsed(kind)?, parsed(groups)?, &tally).await?;
+        }
+        _ => return Err(USAGE.to_owned()),
+    }
+    println!(
+        "{} {:.3} {}",
+        tally.done(),
+        started.elapsed().as_secs_f64(),
+        tally.noted()
+    );
+    Ok(())
+}
+
+fn parsed<T: std::str::FromStr>(word: &str) -> Result<T, String> {
+    word.parse().map_err(|_| format!("`{word}` makes no sense\n{USAGE}"))
+}

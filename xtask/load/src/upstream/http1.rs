@@ -1,0 +1,33 @@
+use std::io;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::{CONTENT, echo};
+use crate::answer;
+
+/// Longer heads than this no proxy sends here.
+const LONGEST_HEAD: usize = 16 * 1024;
+
+/// Answers requests without content, until one asks for WebSocket. What goes wrong on a connection, the load's clients tell.
+pub(super) async fn serve(mut stream: TcpStream) -> io::Result<()> {
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", CONTENT.len());
+    let answer = [head.as_bytes(), &CONTENT].concat();
+    let mut input = Vec::with_capacity(LONGEST_HEAD);
+    while input.len() < LONGEST_HEAD && stream.read_buf(&mut input).await? > 0 {
+        let Some(end) = answer::head_end(&input) else {
+            continue;
+        };
+        if asks_for_websocket(&input[..end]) {
+            return echo::serve(stream, input.split_off(end)).await;
+        }
+        input.drain(..end);
+        stream.write_all(&answer).await?;
+    }
+    Ok(())
+}
+
+fn asks_for_websocket(head: &[u8]) -> bool {
+    head.split(|byte| *byte == b'\n')
+        .any(|line| line.trim_ascii_end().eq_ignore_ascii_case(b"upgrade: websocket"))
+}
