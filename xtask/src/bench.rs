@@ -1,9 +1,17 @@
 //! `cargo xtask bench`: what the release binary must hold, as commands that print a table.
 
+mod cases;
+mod compare;
 mod idle;
+mod idle_peers;
 mod load;
+mod load_process;
+mod options;
+mod process_tree;
+mod proxies;
 mod reload;
 mod routes;
+mod table;
 mod upstream;
 
 use std::process::Command;
@@ -34,6 +42,23 @@ impl Line {
     }
 }
 
+/// Compares proxies at a case.
+///
+/// # Errors
+/// When there is no such case, an option isn't understood, or ours can't be measured.
+pub(crate) fn compare(case: &str, options: &[&str]) -> Result<(), String> {
+    if case != idle_peers::NAME && !compare::names().any(|name| name == case) {
+        return run(case);
+    }
+    let options = options::Options::parse(options)?;
+    raise_descriptors()?;
+    if case == idle_peers::NAME {
+        idle_peers::run(&options)
+    } else {
+        compare::run(case, &options)
+    }
+}
+
 /// Runs one of the measurements.
 ///
 /// # Errors
@@ -45,8 +70,11 @@ pub(crate) fn run(what: &str) -> Result<(), String> {
         "idle --tls" => idle::run_over_tls,
         "reload" => reload::run,
         _ => {
+            let names: Vec<&str> = compare::names().collect();
             return Err(format!(
-                "there is no benchmark `{what}`; there are routes, idle and reload"
+                "there is no benchmark `{what}`; there are routes, idle, reload, {}, {}",
+                names.join(", "),
+                idle_peers::NAME
             ));
         }
     };

@@ -20,7 +20,10 @@ cargo xtask COMMAND
   tidy                          the rules of the source tree
   docs [--check]                write the generated references, or tell which are not current
   bench routes|idle|reload      measure the release binary; prints a table
-  bench idle --tls              the same with connections by TLS";
+  bench idle --tls              the same with connections by TLS
+  bench CASE [--rounds N] [--seconds S] [--peers NAMES]
+                                compare the release binary with nginx, HAProxy, Envoy and Caddy, where they are installed, at
+                                http2-upstream, grpc, handshakes, websocket, http3 or idle-tls; prints a table";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -32,8 +35,8 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(),
         ["docs"] => docs::write(),
         ["docs", "--check"] => docs::check(),
-        ["bench", what] => bench::run(what),
         ["bench", "idle", "--tls"] => bench::run("idle --tls"),
+        ["bench", case, options @ ..] => bench::compare(case, options),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(())

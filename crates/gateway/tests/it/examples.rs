@@ -13,6 +13,7 @@ use socket2::{Domain, Socket, Type};
 use super::client::Client;
 use super::folder::Folder;
 use super::gate::{Gate, portcullis};
+use super::http2_peer::Http2Upstream;
 use super::secure::Identity;
 use super::upstream::Upstream;
 
@@ -96,6 +97,7 @@ fn each_example_has_a_test_here() {
         "examples/hiring/portcullis.yaml",
         "conformance/peers/bare.yaml",
         "conformance/peers/guarded.yaml",
+        "conformance/peers/http2.yaml",
     ]
     .iter()
     .map(PathBuf::from)
@@ -204,4 +206,19 @@ fn the_examples_pass_the_check() {
         .output();
     let output = output.unwrap();
     assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn the_bare_proxy_before_http2_forwards() {
+    let upstream = Http2Upstream::answering(|mut call| async move { call.whole("ok") });
+    let [plain] = free_ports();
+    let mut command = portcullis();
+    command
+        .arg("run")
+        .arg(repository().join("conformance/peers/http2.yaml"))
+        .env("PORT", plain.port().to_string())
+        .env("UP_PORT", upstream.address().port().to_string());
+    let _gate = Gate::spawn(Folder::new(), command);
+    let answer = Client::connect(plain).get("/1k");
+    assert_eq!((answer.status, answer.text().as_str()), (200, "ok"));
 }
