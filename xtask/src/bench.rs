@@ -48,7 +48,10 @@ impl Line {
 /// When there is no such case, an option isn't understood, or ours can't be measured.
 pub(crate) fn compare(case: &str, options: &[&str]) -> Result<(), String> {
     if case != idle_peers::NAME && !compare::names().any(|name| name == case) {
-        return run(case);
+        return match options.first() {
+            None => run(case),
+            Some(option) => Err(format!("bench {case} takes no `{option}`")),
+        };
     }
     let options = options::Options::parse(options)?;
     raise_descriptors()?;

@@ -70,7 +70,7 @@ pub(super) fn run(name: &str, options: &Options) -> Result<(), String> {
             }
         }
     }
-    table::print_heading(options);
+    table::print_heading(options, &format!(" of {} s", options.seconds));
     for (variant, scores) in case.variants.iter().zip(&scores) {
         table::print_scores(case, variant, scores);
     }

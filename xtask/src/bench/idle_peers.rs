@@ -33,7 +33,7 @@ pub(super) fn run(options: &Options) -> Result<(), String> {
             }
         }
     }
-    table::print_heading(options);
+    table::print_heading(options, "");
     let medians: Vec<Option<f64>> = held
         .iter()
         .map(|held| held.as_ref().ok().map(|samples| table::middle(samples.clone())))

@@ -7,15 +7,14 @@ use super::compare::{Field, Sample, Score};
 use super::options::Options;
 use crate::process;
 
-/// When, where, and how long.
-pub(super) fn print_heading(options: &Options) {
+/// When, where, and how: `each` says what a round is.
+pub(super) fn print_heading(options: &Options, each: &str) {
     let date = process::output(Command::new("date").arg("+%F")).unwrap_or_default();
     println!(
-        "{}, {}; {} rounds of {} s, medians{}",
+        "{}, {}; medians of {} rounds{each}{}",
         date.trim(),
         super::machine(),
         options.rounds,
-        options.seconds,
         if options.debug {
             ". UNOPTIMISED: the figures mean nothing"
         } else {
