@@ -21,26 +21,29 @@ mod it {
     mod malformed;
     mod smuggling;
 
+    mod acme;
     mod bodies;
+    mod certificate_files;
+    mod client_certificates;
     mod connections;
     mod http2;
     mod http2_limits;
     mod large_bodies;
     mod limits;
-    mod timeouts;
-    mod certificate_files;
-    mod client_certificates;
     mod secure_upstreams;
     mod sessions;
+    mod timeouts;
     mod tls;
-    mod acme;
     mod to_https;
+    mod unix_sockets;
     mod upgrades;
 
     mod answers;
     mod forwarding;
     mod grpc;
     mod http2_upstream;
+    mod http2_upstream_failures;
+    mod proxy_protocol;
     mod routing;
     mod upstream_failures;
 
@@ -63,6 +66,7 @@ mod it {
     mod overload;
     mod reload;
     mod startup;
+    mod systemd;
 
     mod browser;
     mod clients;
