@@ -87,19 +87,16 @@ fn the_heart_beats_while_the_workers_live() {
 
 /// Starts the gate through a shell that puts an open socket where a manager would.
 fn given(folder: &Folder, socket: &TcpListener) -> Command {
-    let inherited = socket.try_clone().unwrap();
     // A copy made by the shell has no flag that closes it as the gate begins.
     let script = format!(
         "exec env LISTEN_PID=$$ LISTEN_FDS=1 \"$0\" run portcullis.yaml 3<&{}",
-        inherited.as_raw_fd()
+        socket.as_raw_fd()
     );
-    rustix::io::fcntl_setfd(&inherited, rustix::io::FdFlags::empty()).unwrap();
+    rustix::io::fcntl_setfd(socket, rustix::io::FdFlags::empty()).unwrap();
     // Other shells know descriptors of one digit only.
     let mut command = Command::new("bash");
     command.arg("-c").arg(script).arg(portcullis().get_program());
     command.current_dir(folder.path());
-    // It stays open in this process until the test ends.
-    std::mem::forget(inherited);
     command
 }
 
