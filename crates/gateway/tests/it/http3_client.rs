@@ -231,13 +231,6 @@ impl Exchange<'_> {
         }
     }
 
-    /// Whether the gate takes some more content within a second.
-    pub(crate) fn try_send(&mut self, body: &[u8]) -> bool {
-        let sending = self.stream.send_data(Bytes::copy_from_slice(body));
-        let soon = async { tokio::time::timeout(Duration::from_secs(1), sending).await };
-        self.quic.wait(soon).is_ok()
-    }
-
     /// The code with which the gate says that it wants no more of the request.
     pub(crate) fn stopped(&mut self) -> u64 {
         loop {
