@@ -92,8 +92,11 @@ fn what_is_no_http_at_all_is_refused() {
 }
 
 #[test]
-fn an_http_2_preface_is_told_the_version() {
-    let gate = Gate::before(Upstream::nobody());
+fn an_http_2_preface_is_told_the_version_where_only_http_1_is_spoken() {
+    let gate = Gate::start(
+        "listeners:\n  - {bind: 127.0.0.1:0, protocols: [http1]}\n\
+         routes:\n  - {path: /**, to: {respond: hello}}\n",
+    );
     let mut client = gate.connect();
     client.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
     assert_eq!(client.answer().status, 505);
