@@ -6,7 +6,7 @@ use std::process::Command;
 use super::examples::{Hiring, repository};
 use super::folder::Folder;
 use super::gate::portcullis;
-use super::secure::Identity;
+use super::secure::{Authority, Identity};
 
 /// A block of code in a document.
 pub(crate) struct Block {
@@ -170,6 +170,8 @@ fn furnished() -> Folder {
     for name in ["tls/example.com", "tls/example.org"] {
         Identity::make(&folder, name, &[name.trim_start_matches("tls/")]);
     }
+    let clients = Authority::make(&folder, "tls/clients");
+    folder.write("tls/revoked.pem", clients.revoke(&[]));
     folder
 }
 
