@@ -23,11 +23,15 @@ impl Folder {
         &self.0
     }
 
-    /// Writes a file, with the folders on its way.
+    /// Writes a file, with the folders on its way. Who reads it meanwhile sees the old one or the new one, and never an
+    /// empty one.
     pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.0.join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, content).unwrap();
+        let mut beside = path.clone().into_os_string();
+        beside.push(".new");
+        fs::write(&beside, content).unwrap();
+        fs::rename(&beside, &path).unwrap();
         path
     }
 

@@ -250,7 +250,7 @@ fn the_sooner_deadline_counts() {
     let upstream = Http2Upstream::answering(|mut call| async move {
         call.abandoned().await;
     });
-    let gate = gate_before(upstream.address(), ", timeout: {request: 200ms}");
+    let gate = gate_before(upstream.address(), ", timeout: {request: 900ms}");
     let (fields, _, _) = run(call(&gate, &[("grpc-timeout", "1H")]));
     assert_eq!(fields["grpc-status"], "4");
     let told = upstream.last().headers()["grpc-timeout"].to_str().unwrap().to_owned();

@@ -144,7 +144,7 @@ fn streams_have_a_limit() {
 
 #[test]
 fn a_head_must_come_to_its_end() {
-    let gate = gate(", timeouts: {head: 200ms}");
+    let gate = gate(", timeouts: {head: 1s}");
     // A head without its last frame, a frame without its end, a greeting without one.
     let block = [opening(), asking(0)].concat();
     assert_eq!(reason(&answer_to(&gate, &block)), Some(11));
@@ -207,7 +207,7 @@ fn a_client_must_take_what_it_asked_for() {
 
 #[test]
 fn an_idle_connection_is_left() {
-    let gate = gate(", timeouts: {idle: 200ms}");
+    let gate = gate(", timeouts: {idle: 1s}");
     let answer = answer_to(&gate, &[opening(), asking(END_STREAM | END_HEADERS)].concat());
     assert_eq!(reason(&answer), Some(0));
     assert!(answer.iter().any(|(kind, ..)| *kind == DATA), "{answer:?}");
@@ -219,7 +219,7 @@ fn a_listener_speaks_what_it_is_told_to() {
     assert_eq!(old.get("/").text(), "ok");
     let frames = [opening(), asking(END_STREAM | END_HEADERS)].concat();
     assert!(answer_to(&old, &frames).is_empty());
-    let new = gate(", protocols: [http2], timeouts: {head: 200ms, idle: 200ms}");
+    let new = gate(", protocols: [http2], timeouts: {head: 1s, idle: 1s}");
     assert!(answer_to(&new, &frames).iter().any(|(kind, ..)| *kind == DATA));
     let mut stream = TcpStream::connect(new.address()).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();

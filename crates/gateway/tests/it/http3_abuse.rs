@@ -164,7 +164,7 @@ fn a_client_that_takes_nothing_is_cut_off() {
 
 #[test]
 fn a_connection_without_requests_is_ended() {
-    let (gate, quic) = gate(&Upstream::ok(), "    timeouts: {idle: 500ms}");
+    let (gate, quic) = gate(&Upstream::ok(), "    timeouts: {idle: 1s}");
     let mut client = quic.connect(gate.address());
     assert_eq!(client.get("/here").status, 200);
     assert_eq!(quic.closed(&client.connection), 0x100);
@@ -179,7 +179,7 @@ fn a_request_that_waits_keeps_its_connection() {
         gone.lock().unwrap().recv().unwrap();
         peer.answer("200 OK", "late");
     });
-    let (gate, quic) = gate(&upstream, "    timeouts: {idle: 200ms}");
+    let (gate, quic) = gate(&upstream, "    timeouts: {idle: 600ms}");
     let mut client = quic.connect(gate.address());
     let mut exchange = client.begin("GET", "/", &[]);
     exchange.finish();
