@@ -60,7 +60,7 @@ fn a_client_at_work_is_never_stopped() {
     let window = frame(WINDOW_UPDATE, 0, 4);
     let message = frame(DATA, 0, 7);
     // Plain requests, answered with a head alone.
-    assert_eq!(passed(&[request.clone()], &[head.clone()]), FOR_EVER);
+    assert_eq!(passed(&[request], std::slice::from_ref(&head)), FOR_EVER);
     // Unary gRPC calls by a client that returns every window, pings and resets after each.
     let call = [
         head.clone(),
@@ -73,7 +73,7 @@ fn a_client_at_work_is_never_stopped() {
     assert_eq!(passed(&call, &[head.clone(), message.clone(), last]), FOR_EVER);
     // A stream of small messages from the server, each with its windows and a ping that measures.
     let echo = [window.clone(), window, frame(PING, 0, 8)];
-    assert_eq!(passed(&echo, &[message.clone()]), FOR_EVER);
+    assert_eq!(passed(&echo, std::slice::from_ref(&message)), FOR_EVER);
     // A stream of small messages from the client.
     assert_eq!(passed(&[message], &[]), FOR_EVER);
     // An upload in which each piece is followed by a ping.
