@@ -17,6 +17,32 @@ const ABSENT: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "http2",
+        &[
+            "serde",
+            "serde_json",
+            "rustls",
+            "quinn",
+            "portcullis-config",
+            "portcullis-policies",
+            "portcullis-backends",
+            "portcullis-acme",
+            "portcullis",
+        ],
+    ),
+    (
+        "http3",
+        &[
+            "serde",
+            "serde_json",
+            "portcullis-config",
+            "portcullis-policies",
+            "portcullis-backends",
+            "portcullis-acme",
+            "portcullis",
+        ],
+    ),
+    (
         "config",
         &[
             "tokio",
