@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use portcullis_core::{Arrival, Drain, Error, Handler, Known, Method, Request, Response, Sent, Status, codes};
 use portcullis_http1::HeadLimits;
-use portcullis_http1::server::{self, Settings};
+use portcullis_http1::server::{self, Accepted, Settings};
 use tokio::net::TcpListener;
 
 use crate::event_loop;
@@ -54,7 +54,9 @@ async fn accept(listener: TcpListener, desk: Desk) {
                 let (desk, ticket) = (desk.clone(), drain.join());
                 tokio::task::spawn_local(async move {
                     // Operators' tools speak HTTP/1.1: a client that greets with HTTP/2 finds the connection closed.
-                    let _ = server::serve(stream, &*desk, &settings(), &ticket).await;
+                    let settings = settings();
+                    let accepted = Accepted::new(stream, &settings);
+                    let _ = server::serve(accepted, &*desk, &settings, &ticket).await;
                 });
             }
             Ok(_) => {}

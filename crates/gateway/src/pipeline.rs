@@ -67,7 +67,8 @@ impl Texts {
 impl Handler for Pipeline {
     type Exchange = Exchange;
 
-    async fn call(&self, mut request: Request, arrival: Arrival) -> (Response, Exchange) {
+    // Not an `async fn`, which would hold the request twice.
+    fn call(&self, mut request: Request, arrival: Arrival) -> impl Future<Output = (Response, Exchange)> {
         let snapshot = self.admitted.worker.snapshot();
         let mut cx = self.context(arrival.started);
         cx.interim = arrival.interim;
@@ -81,57 +82,7 @@ impl Handler for Pipeline {
             client_identity::forward_certificate(&cx, &mut request.headers);
         }
         hop_by_hop::strip_hop_by_hop(&mut request.headers);
-
-        let asked = match rules.tls {
-            None => acme::answer(&self.admitted.worker.state.kept.acme, &request),
-            Some(_) => None,
-        };
-        let found = match (asked, rules.redirect_to_https) {
-            (Some(answer), _) => Err(Refusal::Challenge(answer)),
-            (None, Some(port)) if https_redirect::is_due(&cx, &request) => Err(Refusal::ClearText(port)),
-            _ => find_route(&snapshot, &mut cx, &request),
-        };
-        let observers = snapshot.observers_of(cx.route.as_ref());
-        let texts = if observers.want_texts() {
-            Texts::of(&request)
-        } else {
-            Texts::default()
-        };
-        let method = Some(request.method.clone());
-        let version = request.version;
-        let wants = Wants::of(&request.headers);
-
-        let next = match &found {
-            Ok(route) => Next::new(&route.policies, &*route.backend),
-            // What leads to HTTPS has nothing to guard, and a client that is asked for a key would send it in clear text.
-            // An authority that asks whether a name is ours knows no key either.
-            Err(refusal @ (Refusal::ClearText(_) | Refusal::Challenge(_))) => Next::new(&[], refusal),
-            Err(refusal) => Next::new(&snapshot.unrouted.policies, refusal),
-        };
-        let result = unless_gone(next.run(&mut cx, request), &*arrival.client).await;
-        let (mut response, error) = match result {
-            Ok(response) => (response, None),
-            Err(error) => {
-                if let Wants::Grpc(_) = wants {
-                    let status = grpc::Status::of(error.code()).number();
-                    cx.upstream.grpc_status = Some(Rc::new(Cell::new(Some(status.into()))));
-                }
-                (respond::failure(&cx, &error, wants), Some(error))
-            }
-        };
-        respond::complete(&cx, self.admitted.rules.answer.as_ref(), &mut response);
-        drop(found);
-        (
-            response,
-            Exchange {
-                cx,
-                error,
-                snapshot,
-                method,
-                version,
-                texts,
-            },
-        )
+        self.answered(snapshot, cx, request, arrival.client)
     }
 
     fn refuse(&self, error: Error, started: Instant) -> (Response, Exchange) {
@@ -183,6 +134,73 @@ impl Handler for Pipeline {
 }
 
 impl Pipeline {
+    /// The answer of the route that claims a request, or what stands in its place.
+    fn answered(
+        &self,
+        snapshot: Rc<InForce>,
+        mut cx: Box<Ctx>,
+        request: Request,
+        client: Rc<dyn Watch>,
+    ) -> impl Future<Output = (Response, Exchange)> {
+        let method = Some(request.method.clone());
+        let version = request.version;
+        let wants = Wants::of(&request.headers);
+        async move {
+            let found = self.find(&snapshot, &mut cx, &request);
+            let observers = snapshot.observers_of(cx.route.as_ref());
+            let texts = if observers.want_texts() {
+                Texts::of(&request)
+            } else {
+                Texts::default()
+            };
+            let next = match &found {
+                Ok(route) => Next::new(&route.policies, &*route.backend),
+                // What leads to HTTPS has nothing to guard, and a client that is asked for a key would send it in clear text.
+                // An authority that asks whether a name is ours knows no key either.
+                Err(refusal @ (Refusal::ClearText(_) | Refusal::Challenge(_))) => Next::new(&[], refusal),
+                Err(refusal) => Next::new(&snapshot.unrouted.policies, refusal),
+            };
+            let result = unless_gone(next.run(&mut cx, request), &*client).await;
+            let (mut response, error) = match result {
+                Ok(response) => (response, None),
+                Err(error) => {
+                    if let Wants::Grpc(_) = wants {
+                        let status = grpc::Status::of(error.code()).number();
+                        cx.upstream.grpc_status = Some(Rc::new(Cell::new(Some(status.into()))));
+                    }
+                    (respond::failure(&cx, &error, wants), Some(error))
+                }
+            };
+            respond::complete(&cx, self.admitted.rules.answer.as_ref(), &mut response);
+            drop(found);
+            (
+                response,
+                Exchange {
+                    cx,
+                    error,
+                    snapshot,
+                    method,
+                    version,
+                    texts,
+                },
+            )
+        }
+    }
+
+    /// Finds what answers a request.
+    fn find<'s>(&self, snapshot: &'s Snapshot, cx: &mut Ctx, request: &Request) -> Result<&'s Route, Refusal> {
+        let rules = &*self.admitted.rules;
+        let asked = match rules.tls {
+            None => acme::answer(&self.admitted.worker.state.kept.acme, request),
+            Some(_) => None,
+        };
+        match (asked, rules.redirect_to_https) {
+            (Some(answer), _) => Err(Refusal::Challenge(answer)),
+            (None, Some(port)) if https_redirect::is_due(cx, request) => Err(Refusal::ClearText(port)),
+            _ => find_route(snapshot, cx, request),
+        }
+    }
+
     fn context(&self, started: Instant) -> Box<Ctx> {
         let received = self.admitted.worker.clock(started);
         Box::new(Ctx::new(
@@ -195,12 +213,14 @@ impl Pipeline {
 }
 
 /// The reply, unless the client goes away before it is there: then whatever makes it is stopped.
-async fn unless_gone(mut reply: Reply<'_>, client: &dyn Watch) -> portcullis_core::Result<Response> {
-    poll_fn(|cx| match Pin::new(&mut reply).poll(cx) {
+fn unless_gone<'r>(
+    mut reply: Reply<'r>,
+    client: &'r dyn Watch,
+) -> impl Future<Output = portcullis_core::Result<Response>> + 'r {
+    poll_fn(move |cx| match Pin::new(&mut reply).poll(cx) {
         Poll::Pending => client.poll_gone(cx).map(|()| Err(Error::new(&codes::CLIENT_GONE))),
         ready => ready,
     })
-    .await
 }
 
 /// Finds the route that claims a request; where none does, the refusal that the policies of every request guard.

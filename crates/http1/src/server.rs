@@ -54,13 +54,27 @@ pub struct Http2<IO> {
     pub received: BytesMut,
 }
 
+/// A connection on which nothing has been read yet. It is small: what awaits it holds little.
+pub struct Accepted<IO>(Rc<Shared<IO>>);
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> Accepted<IO> {
+    /// A connection that is to be served with these settings.
+    pub fn new(io: IO, settings: &Settings) -> Accepted<IO> {
+        Accepted(Shared::new(io, settings.limits, settings.body_timeout))
+    }
+}
+
 /// Serves a connection to its end, or until it turns out that the client speaks HTTP/2: then the connection is given back.
-pub async fn serve<IO, H>(io: IO, handler: &H, settings: &Settings, drain: &DrainTicket) -> Option<Http2<IO>>
+pub async fn serve<IO, H>(
+    Accepted(channel): Accepted<IO>,
+    handler: &H,
+    settings: &Settings,
+    drain: &DrainTicket,
+) -> Option<Http2<IO>>
 where
     IO: AsyncRead + AsyncWrite + Unpin + 'static,
     H: Handler,
 {
-    let channel = Shared::new(io, settings.limits, settings.body_timeout);
     let mut idle_since = Instant::now();
     let mut served = false;
     loop {
@@ -179,33 +193,9 @@ where
     IO: AsyncRead + AsyncWrite + Unpin + 'static,
     H: Handler,
 {
-    let head = *head;
-    let upgrade = head.upgrade.is_some();
-    let client = Client {
-        version: head.version,
-        keep_alive: head.keep_alive,
-        is_head: head.method == portcullis_core::Method::Head,
-    };
-    channel
-        .borrow_mut()
-        .start_body(head.body, upgrade, head.expect_continue);
-    let interim = takes_interim(head.version).then(|| channel.clone() as Rc<dyn Interim>);
-    let stream = |wanted: bool| match wanted {
-        true => Body::Stream(Box::new(RequestBody(channel.clone()))),
-        false => Body::Empty,
-    };
-    let body = stream(!upgrade && head.body != BodyLength::None);
-    let request = Request {
-        method: head.method,
-        target: head.target,
-        version: head.version,
-        headers: head.headers,
-        body,
-        upgrade: head.upgrade.map(|protocol| Upgrade {
-            protocol,
-            stream: stream(true),
-        }),
-    };
+    let (request, client) = begin(channel, *head);
+    let upgrade = request.upgrade.is_some();
+    let interim = takes_interim(client.version).then(|| channel.clone() as Rc<dyn Interim>);
     let (response, memory) = {
         let mut call = pin!(handler.call(
             request,
@@ -249,6 +239,38 @@ where
     );
     channel.borrow_mut().release_empty_input();
     goes_on.then_some(at)
+}
+
+/// Starts a request: what the handler gets of it, and what its response needs to know.
+fn begin<IO>(channel: &Rc<Shared<IO>>, head: RequestHead) -> (Request, Client)
+where
+    IO: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let upgrade = head.upgrade.is_some();
+    let client = Client {
+        version: head.version,
+        keep_alive: head.keep_alive,
+        is_head: head.method == portcullis_core::Method::Head,
+    };
+    channel
+        .borrow_mut()
+        .start_body(head.body, upgrade, head.expect_continue);
+    let stream = |wanted: bool| match wanted {
+        true => Body::Stream(Box::new(RequestBody(channel.clone()))),
+        false => Body::Empty,
+    };
+    let request = Request {
+        method: head.method,
+        target: head.target,
+        version: head.version,
+        headers: head.headers,
+        body: stream(!upgrade && head.body != BodyLength::None),
+        upgrade: head.upgrade.map(|protocol| Upgrade {
+            protocol,
+            stream: stream(true),
+        }),
+    };
+    (request, client)
 }
 
 async fn refuse<IO, H>(channel: &Rc<Shared<IO>>, handler: &H, settings: &Settings, error: Error, started: Instant)

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
 use portcullis_core::{Connection, DrainTicket};
-use portcullis_http1::server::{self as http1, Http2};
+use portcullis_http1::server::{self as http1, Accepted, Http2};
 use portcullis_http2::server as http2;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -54,7 +54,7 @@ fn serve(admitted: Admitted, socket: Socket, ends: Ends) {
     match &admitted.rules.tls {
         None => {
             let connection = Rc::new(Connection::new(ends.peer, ends.local, None, false));
-            tokio::task::spawn_local(speak(admitted, socket, connection, Agreed::Nothing));
+            speak(admitted, socket, connection, Agreed::Nothing);
         }
         Some(tls) => {
             let handshake = handshake(tls, socket, admitted.rules.settings.head_timeout);
@@ -84,7 +84,7 @@ async fn decrypt(admitted: Admitted, handshake: Handshake, ends: Ends) {
         Some(ALPN_HTTP2) => Agreed::Http2,
         Some(_) => Agreed::Http1,
     };
-    speak(admitted, secured.stream, Rc::new(connection), agreed).await;
+    speak(admitted, secured.stream, Rc::new(connection), agreed);
 }
 
 /// The protocol that was agreed on in a TLS handshake.
@@ -95,31 +95,35 @@ enum Agreed {
     Http2,
 }
 
-/// Speaks HTTP on a connection until it ends: the version that was agreed on, or that the client begins with.
-async fn speak<IO>(admitted: Admitted, io: IO, connection: Rc<Connection>, agreed: Agreed)
+/// Speaks HTTP on a connection until it ends: the version that was agreed on, or that the client begins with. Each in a
+/// task of its own kind, so that an idle connection holds no more than it needs.
+fn speak<IO>(admitted: Admitted, io: IO, connection: Rc<Connection>, agreed: Agreed)
 where
     IO: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let ticket = admitted.worker.drain.join();
     let protocols = admitted.rules.protocols;
     let pipeline = Rc::new(Pipeline { admitted, connection });
-    // HTTP/2 is boxed, so that a connection of HTTP/1.1 doesn't hold the room that it needs.
     if agreed == Agreed::Http2 || !protocols.http1 {
-        return Box::pin(speak_http2(io, pipeline, &ticket)).await;
+        tokio::task::spawn_local(speak_http2(io, pipeline, ticket));
+        return;
     }
-    let begun = http1::serve(io, &*pipeline, &pipeline.admitted.rules.settings, &ticket).await;
-    if let Some(Http2 { io, received }) = begun
-        && protocols.http2
-        && agreed == Agreed::Nothing
-    {
-        Box::pin(speak_http2(Replayed::new(io, received), pipeline, &ticket)).await;
-    }
+    let may_turn = protocols.http2 && agreed == Agreed::Nothing;
+    let accepted = Accepted::new(io, &pipeline.admitted.rules.settings);
+    tokio::task::spawn_local(async move {
+        let begun = http1::serve(accepted, &*pipeline, &pipeline.admitted.rules.settings, &ticket).await;
+        if let Some(Http2 { io, received }) = begun
+            && may_turn
+        {
+            tokio::task::spawn_local(speak_http2(Replayed::new(io, received), pipeline, ticket));
+        }
+    });
 }
 
-async fn speak_http2<IO>(io: IO, pipeline: Rc<Pipeline>, ticket: &DrainTicket)
+async fn speak_http2<IO>(io: IO, pipeline: Rc<Pipeline>, ticket: DrainTicket)
 where
     IO: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let rules = pipeline.admitted.rules.clone();
-    http2::serve(io, pipeline, &rules.settings, rules.max_streams, ticket).await;
+    http2::serve(io, pipeline, &rules.settings, rules.max_streams, &ticket).await;
 }

@@ -107,7 +107,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Watched<IO> {
         let mut watchdog = Watchdog::new();
         let mut dropped = 0;
         let mut shut = false;
-        let mut room = [0; 4096];
+        let mut room = vec![0; 4096];
         poll_fn(|cx| {
             let inner = &mut *self.0.borrow_mut();
             if !shut {
