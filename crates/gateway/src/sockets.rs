@@ -152,7 +152,9 @@ impl Sockets {
                 worker.tell(Command::Unlisten(key));
             }
             if let Some(bound) = self.bound.remove(&key) {
-                log::info(format_args!("no longer listening on {bound}"));
+                let place = bound.to_string();
+                drop(bound);
+                log::info(format_args!("no longer listening on {place}"));
             }
         }
         self.inherited.close_rest();
