@@ -92,14 +92,11 @@ fn what_is_no_http_at_all_is_refused() {
 }
 
 #[test]
-fn an_http_2_preface_is_told_the_version_where_only_http_1_is_spoken() {
-    let gate = Gate::start(
-        "listeners:\n  - {bind: 127.0.0.1:0, protocols: [http1]}\n\
-         routes:\n  - {path: /**, to: {respond: hello}}\n",
-    );
+fn what_only_begins_like_the_greeting_of_http_2_is_told_the_version() {
+    let gate = Gate::before(Upstream::nobody());
     let mut client = gate.connect();
-    client.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-    assert_eq!(client.answer().status, 505);
+    client.send("PRI * HTTP/2.0\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    client.answer().assert_problem(505, "version_not_supported");
     client.assert_closed();
 }
 
