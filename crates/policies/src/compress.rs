@@ -12,13 +12,13 @@
 //! Left as it is: what is encoded already, is marked `no-transform` (RFC 9110 §7.7), is a part of a whole, is known to be
 //! smaller than `min_size`, or is of no type of the list. Each answer that could have been compressed says
 //! `Vary: Accept-Encoding`. One that is has no length any more, unless it is small; no ranges; no digests; and a weak entity
-//! tag, see [`entity_tag`].
+//! tag that names the encoding, such as `W/"a~gzip"`.
 //!
 //! A response that shows both a secret and something that others may choose betrays the secret by its length, TLS or not
 //! (the attack is known as BREACH). Such routes should have `compress: false`.
 //!
 //! Compression happens on the worker, in slices of 32 KiB, so that a long answer keeps nobody waiting for more than about a
-//! millisecond. What the compressors hold in memory is in [`encoder`].
+//! millisecond. `memory` limits what the compressors of a worker hold; what comes beyond it goes out as it is.
 
 mod accept;
 mod encoder;
