@@ -1,6 +1,6 @@
 //! What a proxy before us says of a connection, ahead of its first byte: from listed networks only, and there always.
 
-use super::gate::Gate;
+use super::gate::{Gate, eventually};
 use super::upstream::Upstream;
 
 fn listening_to(upstream: &Upstream, networks: &str, more: &str) -> Gate {
@@ -64,7 +64,9 @@ fn a_listed_proxy_that_says_nothing_is_not_served() {
         client.assert_closed();
     }
     assert_eq!(upstream.requests().len(), 0);
-    assert!(gate.metric("portcullis_proxy_headers_refused_total") >= 3.0);
+    eventually("the refusals to be counted", || {
+        gate.metric("portcullis_proxy_headers_refused_total") >= 3.0
+    });
     gate.await_warning("no header of the PROXY protocol");
 }
 
