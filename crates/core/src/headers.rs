@@ -131,6 +131,12 @@ impl Headers {
             .map(|field| (field.known, self.name_of(field), self.value_of(field)))
     }
 
+    /// As [`Headers::iter_known`], with names as bytes: for writers of binary protocols, who need no text.
+    pub fn iter_bytes(&self) -> impl Iterator<Item = (Option<Known>, &[u8], &[u8])> {
+        let fields = self.fields.iter();
+        fields.map(|field| (field.known, name_bytes(&self.text, field), self.value_of(field)))
+    }
+
     /// Appends all fields as lines of a head (RFC 9112 §5), but those for which a bit of `passed_over` is set. Fields that
     /// stand one after the other as they were received or added are copied in one piece.
     pub fn write_lines(&self, out: &mut Vec<u8>, passed_over: u64) {

@@ -139,7 +139,7 @@ pub fn written_trailers(trailers: &Headers) -> HeaderMap {
 
 /// Appends all fields but those of `passed_over`, a set of [`Known::bit`].
 pub(crate) fn write_fields(fields: &mut HeaderMap, headers: &Headers, passed_over: u64) {
-    for (known, name, value) in headers.iter_known() {
+    for (known, name, value) in headers.iter_bytes() {
         if known.is_some_and(|known| passed_over & known.bit() != 0) {
             continue;
         }

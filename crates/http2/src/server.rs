@@ -170,7 +170,8 @@ where
                     return Poll::Ready(());
                 };
                 let answering = exchange::answer(Place::take(&self.shared), request, respond);
-                tokio::task::spawn_local(answering);
+                // Boxed, for a task moves what it is made of several times.
+                tokio::task::spawn_local(Box::pin(answering));
             }
             match self.io.poll_send(cx) {
                 Poll::Ready(Ok(true)) => continue,

@@ -4,10 +4,10 @@ use portcullis_core::Known;
 
 /// The name as HTTP/2 and HTTP/3 write it: in small letters. Costs no search and no memory for a well-known one. Nothing
 /// for what is no name, which a list of fields never holds.
-pub(super) fn header_name(known: Option<Known>, name: &str) -> Option<HeaderName> {
+pub(super) fn header_name(known: Option<Known>, name: &[u8]) -> Option<HeaderName> {
     match known {
         Some(known) => Some(well_known(known)),
-        None => HeaderName::from_bytes(name.as_bytes()).ok(),
+        None => HeaderName::from_bytes(name).ok(),
     }
 }
 
@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn every_well_known_name_is_itself() {
         for known in Known::in_set(u64::MAX) {
-            let name = header_name(Some(known), "unused").expect("it is a name");
+            let name = header_name(Some(known), b"unused").expect("it is a name");
             assert_eq!(name.as_str(), known.as_str().to_ascii_lowercase());
         }
     }
