@@ -5,7 +5,6 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde_json::{Value, json};
 use socket2::{Domain, Socket, Type};
 
@@ -220,13 +219,6 @@ impl Peer {
     pub(crate) fn rest(&mut self) -> Vec<u8> {
         while self.fill().is_ok() {}
         std::mem::take(&mut self.input)
-    }
-
-    /// Waits for the end of the connection, and takes nothing of what comes before it.
-    pub(crate) fn unread(&mut self) {
-        let mut end = [PollFd::new(&self.stream, PollFlags::RDHUP)];
-        let long = Timespec::try_from(PATIENCE * 6).unwrap();
-        let _ = poll(&mut end, Some(&long));
     }
 
     /// Ends our direction and leaves the other.
