@@ -165,6 +165,11 @@ pub(crate) fn append_fields(headers: &mut Headers, fields: &HeaderMap) -> Result
         if let (Some(b' ' | b'\t'), _) | (_, Some(b' ' | b'\t')) = (value.first(), value.last()) {
             return Err(malformed("a field value starts or ends with white space"));
         }
+        // The one byte that `HeaderName` takes from a lower-case name and no token has (RFC 9110 §5.6.2): a server of
+        // HTTP/1.1 would refuse the request, or read it another way.
+        if name.as_str().as_bytes().contains(&b'"') {
+            return Err(malformed("a field name is no token"));
+        }
         if *name == http::header::COOKIE {
             if !std::mem::replace(&mut cookie_seen, true) {
                 headers.append_received(name.as_str(), &cookie(fields, value));

@@ -124,6 +124,15 @@ fn what_belongs_to_a_connection_is_refused() {
 }
 
 #[test]
+fn a_name_must_be_a_token() {
+    let mut parts = parts("GET", "https://a.test/", &[]);
+    let name = http::HeaderName::from_lowercase(b"a\"b").expect("it is taken for a name");
+    parts.headers.insert(name, HeaderValue::from_static("c"));
+    check_refused(request_head(&parts, None, &LIMITS), &codes::BAD_REQUEST);
+    assert!(received_trailers(&parts.headers, &LIMITS).is_err());
+}
+
+#[test]
 fn pieces_of_a_cookie_become_one_line() {
     let fields = [("cookie", "a=b"), ("x", "y"), ("cookie", "c=d"), ("cookie", "e=f")];
     let head = read("GET", "https://a/", &fields).unwrap();
