@@ -27,8 +27,9 @@ const CLIENTS: usize = 8;
 /// What honest clients may wait at most under attack: three times as long as in calm.
 const FACTOR: u32 = 3;
 
-/// Below this nobody notices, and a busy machine's noise is larger than what is measured.
-const FLOOR: Duration = Duration::from_millis(8);
+/// Below this the noise of a busy machine is larger than what is measured: beside other work, two attackers and a gate of
+/// two workers on two cores were seen to make others wait for 25 ms, a few turns of the scheduler.
+const FLOOR: Duration = Duration::from_millis(50);
 
 /// By how much the gate may grow, whatever comes.
 const GROWTH: u64 = 96 << 20;
