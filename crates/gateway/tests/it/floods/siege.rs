@@ -17,8 +17,9 @@ use super::super::upstream::Upstream;
 /// nothing.
 const ROUNDS: usize = 5;
 
-/// What else runs on a machine disturbs a comparison now and then, and an attack that harms does so every time.
-const TRIES: usize = 3;
+/// What else runs on a machine disturbs a comparison now and then, for some seconds on end, and an attack that harms does
+/// so every time. So it is tried again until the disturbance is likely to be over; the bound is the same each time.
+const TRIES: usize = 12;
 
 /// Requests of a round, and the connections that they go over in turn, so that every worker is asked.
 const REQUESTS: usize = 400;
@@ -27,8 +28,8 @@ const CLIENTS: usize = 8;
 /// What honest clients may wait at most under attack: three times as long as in calm.
 const FACTOR: u32 = 3;
 
-/// Below this the noise of a busy machine is larger than what is measured: beside other work, two attackers and a gate of
-/// two workers on two cores were seen to make others wait for 25 ms, a few turns of the scheduler.
+/// What an unoptimised gate is allowed whatever the factor says. Rapid reset makes others wait for 20 to 40 ms there, each
+/// time, and not only on a busy machine; why so long is not known yet.
 const FLOOR: Duration = Duration::from_millis(50);
 
 /// By how much the gate may grow, whatever comes.
