@@ -28,8 +28,8 @@ const CLIENTS: usize = 8;
 /// What honest clients may wait at most under attack: three times as long as in calm.
 const FACTOR: u32 = 3;
 
-/// What an unoptimised gate is allowed whatever the factor says. Rapid reset makes others wait for 20 to 40 ms there, each
-/// time, and not only on a busy machine; why so long is not known yet.
+/// What is allowed whatever the factor says. Rapid reset makes others wait for 12 to 40 ms, each time, and not only on a busy
+/// machine; why so long is not known yet.
 const FLOOR: Duration = Duration::from_millis(50);
 
 /// By how much the gate may grow, whatever comes.
