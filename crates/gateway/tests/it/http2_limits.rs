@@ -7,13 +7,14 @@ use bytes::Bytes;
 use h2::Reason;
 use http::HeaderValue;
 
-use super::gate::{Gate, PATIENCE, forward_all};
+use super::gate::{Gate, PATIENCE, eventually, forward_all};
 use super::http2_client::{Http2Client, get, request, run, whole};
 use super::upstream::Upstream;
 
 // Types of frames and their flags (RFC 9113 §6).
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const GOAWAY: u8 = 7;
 const END_STREAM: u8 = 1;
@@ -33,10 +34,15 @@ fn opening() -> Vec<u8> {
 
 /// A GET of the root, by what HPACK knows (RFC 7541, appendix A): method, scheme, path; and the authority.
 fn asking(flags: u8) -> Vec<u8> {
+    asking_on(1, flags)
+}
+
+/// The same on a stream of its own.
+fn asking_on(stream: u32, flags: u8) -> Vec<u8> {
     frame(
         HEADERS,
         flags,
-        1,
+        stream,
         &[&[0x82, 0x86, 0x84, 1, 9][..], b"gate.test"].concat(),
     )
 }
@@ -227,4 +233,23 @@ fn a_listener_speaks_what_it_is_told_to() {
     let mut said = Vec::new();
     stream.read_to_end(&mut said).unwrap();
     assert!(!said.starts_with(b"HTTP/"), "{}", said.escape_ascii());
+}
+
+#[test]
+fn a_request_that_is_taken_back_at_once_reaches_no_server() {
+    let upstream = Upstream::ok();
+    let gate = Gate::before(upstream.address());
+    let mut frames = opening();
+    // More than a connection begins at a time.
+    for stream in (1..60).step_by(2) {
+        frames.extend(asking_on(stream, END_STREAM | END_HEADERS));
+        frames.extend(frame(RST_STREAM, 0, stream, &[0, 0, 0, 8]));
+    }
+    frames.extend(asking_on(61, END_STREAM | END_HEADERS));
+    let mut stream = TcpStream::connect(gate.address()).unwrap();
+    stream.write_all(&frames).unwrap();
+
+    // The last one was taken back by nobody.
+    eventually("the request that is wanted", || !upstream.requests().is_empty());
+    assert_eq!(upstream.accepted(), 1);
 }
