@@ -1,10 +1,13 @@
 //! The operators' listener, on a thread of its own: it answers even when every worker is busy.
+//!
+//! Each family of endpoints has its own file; [`Desk`] asks one after the other whether a request is theirs.
 
-use std::fmt::Write as _;
+mod configuration;
+mod health;
+
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use portcullis_core::{Arrival, Drain, Error, Handler, Known, Method, Request, Response, Sent, Status, codes};
@@ -13,9 +16,8 @@ use portcullis_http1::server::{self, Accepted, Settings};
 use tokio::net::TcpListener;
 
 use crate::event_loop;
-use crate::reload::{Asker, Refused, Reloader};
+use crate::reload::Reloader;
 use crate::state::State;
-use crate::telemetry::numbers;
 
 /// Connections that operators may have open at a time.
 const CONNECTIONS: usize = 256;
@@ -91,24 +93,12 @@ impl Handler for Desk {
     type Exchange = ();
 
     async fn call(&self, request: Request, _: Arrival) -> (Response, ()) {
-        let response = match (&request.method, request.target.path()) {
-            (Method::Get | Method::Head, "/healthz") => text(Status::OK, "ok\n"),
-            (Method::Get | Method::Head, "/readyz") => self.readiness(),
-            (Method::Get | Method::Head, "/metrics") => Response::new(Status::OK).with_body(
-                "application/openmetrics-text; version=1.0.0; charset=utf-8",
-                numbers::render(&self.state),
-            ),
-            (Method::Get | Method::Head, "/config") => {
-                let effective = &self.state.snapshot.load().effective;
-                Response::new(Status::OK).with_body("application/json", format!("{effective:#}\n"))
-            }
-            (Method::Post, "/reload") => self.reload().await,
-            (_, "/healthz" | "/readyz" | "/metrics" | "/config") => refused(&codes::METHOD_NOT_ALLOWED, "GET, HEAD"),
-            (_, "/reload") => refused(&codes::METHOD_NOT_ALLOWED, "POST"),
-            _ => text(
-                Status::NOT_FOUND,
-                "There are /healthz, /readyz, /metrics, /config and POST /reload.\n",
-            ),
+        let response = match health::answer(self, &request) {
+            Some(response) => response,
+            None => match configuration::answer(self, &request).await {
+                Some(response) => response,
+                None => text(Status::NOT_FOUND, &format!("There are {}.\n", PATHS.join(", "))),
+            },
         };
         (response.with_header(Known::CacheControl, "no-store"), ())
     }
@@ -120,34 +110,20 @@ impl Handler for Desk {
     fn ended(&self, (): (), _: Sent) {}
 }
 
-impl Desk {
-    fn readiness(&self) -> Response {
-        if self.state.ready.load(Ordering::Acquire) {
-            text(Status::OK, "ready\n")
-        } else {
-            text(Status::SERVICE_UNAVAILABLE, "starting or draining\n")
-        }
-    }
+/// What there is to ask, for those who asked for something else.
+const PATHS: [&str; 5] = ["/healthz", "/readyz", "/metrics", "/config", "POST /reload"];
 
-    async fn reload(&self) -> Response {
-        match self.reloader.reload(Asker::Admin).await {
-            Ok(warnings) => {
-                let mut said = "the configuration was reloaded\n".to_owned();
-                for warning in warnings {
-                    let _ = writeln!(said, "warning: {warning}");
-                }
-                text(Status::OK, &said)
-            }
-            Err(why @ Refused::NotServing) => text(Status::SERVICE_UNAVAILABLE, &format!("{why}\n")),
-            Err(why @ Refused::Unusable(_)) => text(Status::UNPROCESSABLE_CONTENT, &format!("{why}\n")),
-        }
-    }
+/// Whether a request only asks.
+fn reads(request: &Request) -> bool {
+    matches!(request.method, Method::Get | Method::Head)
 }
 
 fn text(status: Status, text: &str) -> Response {
     Response::new(status).with_body("text/plain; charset=utf-8", text.to_owned())
 }
 
-fn refused(code: &codes::Code, allow: &str) -> Response {
+/// Refuses a method that a path doesn't have.
+fn only(allow: &str) -> Response {
+    let code = &codes::METHOD_NOT_ALLOWED;
     text(code.status, &format!("{}\n", code.title)).with_header(Known::Allow, allow)
 }
