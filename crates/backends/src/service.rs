@@ -76,7 +76,7 @@ impl Pool {
         slow: tokio::runtime::Handle,
     ) -> std::result::Result<Pool, String> {
         let tls = tls::TlsSettings::new(&config.tls, base)?;
-        let target = |url: &String| {
+        let target = |written::Target { url, .. }: &written::Target| {
             known.get(
                 TargetKey {
                     service: name.to_owned(),

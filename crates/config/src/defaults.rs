@@ -13,6 +13,12 @@ pub fn drain() -> Duration {
     Duration::seconds(30)
 }
 
+/// How long requests may go on under a configuration that was replaced: a day. Whoever changes routes, keys or certificates
+/// can count on the change being true everywhere by the next day, and clients of streams must be able to begin anew anyway.
+pub fn max_age() -> Duration {
+    Duration::seconds(86_400)
+}
+
 /// The protocols of a listener: all, for a client takes the best that it can.
 pub fn listener_protocols() -> Vec<ListenerProtocol> {
     vec![
@@ -75,6 +81,11 @@ pub fn service_timeout() -> ServiceTimeout {
         // A stream that says nothing for so long is dead, unless its owner knows better.
         idle: Duration::seconds(30),
     }
+}
+
+/// The weight of a target: that of every other.
+pub const fn weight() -> u32 {
+    1
 }
 
 /// The connections that are kept open to each target by each worker.

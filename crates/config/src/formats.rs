@@ -11,7 +11,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use crate::policy::rate_limit::RateLimitKey;
-use crate::units::{ByteSize, Duration, Quota};
+use crate::units::{ByteSize, Duration, Percent, Quota};
 
 pub(crate) use http::is_token;
 pub(crate) use path::fixed_part;
@@ -26,6 +26,7 @@ pub(crate) fn check(format: &str, text: &str) -> Checked {
         "timeout" => timeout(text),
         "byte-size" => written::<ByteSize>(text),
         "quota" => written::<Quota>(text),
+        "percent" => written::<Percent>(text),
         "rate-limit-key" => written::<RateLimitKey>(text),
         "name" => name(text),
         "column" => not_empty(text, "the name of a column"),

@@ -213,6 +213,7 @@ fn text(schema: &Value) -> String {
     match schema["format"].as_str() {
         Some("timeout") => "duration, not 0".to_owned(),
         Some("byte-size") => "size".to_owned(),
+        Some("percent") => "share".to_owned(),
         Some("ip-network") => "network".to_owned(),
         Some("label" | "name") => "name".to_owned(),
         Some("sha256") => "SHA-256".to_owned(),

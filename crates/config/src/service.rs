@@ -14,9 +14,10 @@ use crate::{defaults, units};
 #[serde(deny_unknown_fields)]
 #[schemars(transform = form::short("targets"))]
 pub struct Service {
-    /// The servers: `http://host:port` or `https://host:port`, without a path, or `unix:PATH` for a socket of this machine.
-    #[schemars(length(min = 1), transform = form::items("target-url"), transform = form::single)]
-    pub targets: Vec<String>,
+    /// The servers.
+    #[serde(default)]
+    #[schemars(transform = form::single)]
+    pub targets: Vec<Target>,
     /// Which target gets the next request.
     #[serde(default)]
     pub balance: Balance,
@@ -44,6 +45,26 @@ pub struct Service {
     /// How targets with `https` are verified.
     #[serde(default)]
     pub tls: ServiceTls,
+}
+
+/// A server of a service. Short form: its URL.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(transform = form::short("url"))]
+pub struct Target {
+    /// `http://host:port` or `https://host:port`, without a path, or `unix:PATH` for a socket of this machine. Each address
+    /// of a host name is a target of its own.
+    #[schemars(extend("format" = "target-url"))]
+    pub url: String,
+    /// Its share of the requests, beside the weights of the others.
+    #[serde(default = "defaults::weight")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub weight: u32,
+    /// Targets of the lowest number get the requests. Those of the next one get what these can't take, when too few of them
+    /// are healthy.
+    #[serde(default)]
+    #[schemars(range(max = 7))]
+    pub priority: u8,
 }
 
 /// A version of the PROXY protocol.

@@ -4,10 +4,12 @@
 
 mod byte_size;
 mod duration;
+mod percent;
 mod quota;
 
 pub use byte_size::ByteSize;
 pub use duration::Duration;
+pub use percent::Percent;
 pub use quota::Quota;
 
 /// Gives a type whose form in the file is a text its `Serialize`, `Deserialize` and `JsonSchema`, all three from its

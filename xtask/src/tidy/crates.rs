@@ -71,6 +71,7 @@ const ABSENT: &[(&str, &[&str])] = &[
             "portcullis",
         ],
     ),
+    ("resilience", &["tokio", "fastrand", "serde", "portcullis-*"]),
     ("backends", &["clap", "portcullis-policies", "portcullis"]),
 ];
 
