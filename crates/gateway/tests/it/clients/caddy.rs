@@ -1,10 +1,12 @@
 //! Caddy as an authority: it speaks ACME by smallstep's implementation, and has its own idea of what is right.
 //!
 //! Authorities ask on the ports 80 and 443 and nowhere else, so all of it happens in a network of its own, where those
-//! ports are free and nobody else listens.
+//! ports are free and nobody else listens; or in that of the machine, where no other is to be had.
 
 use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{home, said};
 use crate::it::folder::Folder;
@@ -20,38 +22,71 @@ impl Drop for Running {
     }
 }
 
-/// A network of its own, which is there as long as a process in it.
-struct Network(Running);
+/// Where the ports 80 and 443 are free.
+enum Network {
+    /// A network of its own, which is there as long as a process in it; with users of its own, too, where that takes no
+    /// privileges.
+    Own { holder: Running, users: bool },
+    /// That of the machine, where nothing else may be had. One test has it at a time.
+    Machine(#[allow(dead_code, reason = "it is held")] MutexGuard<'static, ()>),
+}
+
+/// Who may have the ports of the machine.
+static MACHINE: Mutex<()> = Mutex::new(());
 
 impl Network {
+    /// One of its own, or that of the machine: containers often allow the first to nobody, and a root may have the second.
     fn new() -> Network {
-        let mut holder = Command::new("unshare")
-            .args(["--user", "--map-root-user", "--net", "sh", "-c"])
+        let own = |users| {
+            Some(Network::Own {
+                holder: Network::hold(users)?,
+                users,
+            })
+        };
+        own(true).or_else(|| own(false)).unwrap_or_else(|| {
+            let turn = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
+            for port in [80, 443] {
+                let free = TcpListener::bind(("0.0.0.0", port));
+                assert!(
+                    free.is_ok(),
+                    "there is no network of its own to be had, and port {port}: {free:?}"
+                );
+            }
+            Network::Machine(turn)
+        })
+    }
+
+    fn hold(users: bool) -> Option<Running> {
+        let mut command = Command::new("unshare");
+        if users {
+            command.args(["--user", "--map-root-user"]);
+        }
+        let mut holder = command
+            .args(["--net", "sh", "-c"])
             .arg("ip link set lo up && echo up && exec sleep infinity")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let mut said = BufReader::new(holder.stdout.take().unwrap());
-        let network = Network(Running(holder));
+        let holder = Running(holder);
         let mut line = String::new();
         said.read_line(&mut line).unwrap();
-        assert_eq!(line, "up\n", "there is no network of its own to be had here");
-        network
+        (line == "up\n").then_some(holder)
     }
 
     /// A command within it.
     fn command(&self, program: &str) -> Command {
+        let Network::Own { holder, users } = self else {
+            return Command::new(program);
+        };
         let mut command = Command::new("nsenter");
-        let holder = self.0.0.id().to_string();
-        command.args([
-            "--target",
-            &holder,
-            "--user",
-            "--net",
-            "--preserve-credentials",
-            program,
-        ]);
+        command.args(["--target", &holder.0.id().to_string(), "--net"]);
+        if *users {
+            command.args(["--user", "--preserve-credentials"]);
+        }
+        command.arg(program);
         command
     }
 }
