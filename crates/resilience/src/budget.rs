@@ -47,11 +47,7 @@ struct Shard([AtomicU64; SLOTS]);
 
 /// Repetitions by tick, with the number of the tick.
 #[derive(Debug, Default)]
-struct Repetitions {
-    counts: [(u32, u32); SLOTS],
-    /// The last tick that anybody has seen. Workers look at their clocks before they come here, so they come out of order.
-    latest: u32,
-}
+struct Repetitions([(u32, u32); SLOTS]);
 
 impl Budget {
     /// A budget of which nothing is spent, for so many workers.
@@ -95,7 +91,7 @@ impl Budget {
     /// How many more repetitions could be made now.
     pub fn left(&self, now: Moment) -> u64 {
         let tick = self.tick_of(now);
-        let mut repetitions = self.repetitions.lock().unwrap_or_else(PoisonError::into_inner);
+        let repetitions = self.repetitions.lock().unwrap_or_else(PoisonError::into_inner);
         self.allowed(tick).saturating_sub(repetitions.made(tick))
     }
 
@@ -124,22 +120,26 @@ impl Budget {
 }
 
 impl Repetitions {
-    /// How many were made in the last interval, and perhaps a tick before: all of those that are not older for certain.
-    fn made(&mut self, now: u32) -> u64 {
-        if now.wrapping_sub(self.latest) < u32::MAX / 2 {
-            self.latest = now;
-        }
-        let recent = |&&(tick, _): &&(u32, u32)| self.latest.wrapping_sub(tick) <= TICKS;
-        self.counts.iter().filter(recent).map(|&(_, count)| u64::from(count)).sum()
+    /// How many were made in the interval that ends with that tick, and perhaps a tick before: all that are not older for certain.
+    /// Workers look at their clocks before they come here, so that some may have been made later than now.
+    fn made(&self, now: u32) -> u64 {
+        let recent = |(tick, _): &&(u32, u32)| is_later(*tick, now) || now.wrapping_sub(*tick) <= TICKS;
+        self.0.iter().filter(recent).map(|(_, count)| u64::from(*count)).sum()
     }
 
-    /// Counts one. A worker whose clock is behind counts where the others are, which keeps it longer.
     fn count(&mut self, now: u32) {
-        let now = if now.wrapping_sub(self.latest) < u32::MAX / 2 { now } else { self.latest };
-        let (tick, count) = &mut self.counts[slot(now)];
-        *count = if *tick == now { count.saturating_add(1) } else { 1 };
-        *tick = now;
+        let (tick, count) = &mut self.0[slot(now)];
+        if *tick == now || is_later(*tick, now) {
+            *count = count.saturating_add(1);
+        } else {
+            (*tick, *count) = (now, 1);
+        }
     }
+}
+
+/// Whether a tick is later than now. Their numbers wrap around.
+fn is_later(tick: u32, now: u32) -> bool {
+    tick != now && tick.wrapping_sub(now) < u32::MAX / 2
 }
 
 fn slot(tick: u32) -> usize {
@@ -155,3 +155,136 @@ fn unpack(packed: u64) -> (u32, u32) {
     ((packed >> 32) as u32, packed as u32)
 }
 
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SETTINGS: Settings = Settings {
+        per_mille: 200,
+        min_rate: 10,
+        interval: Duration::from_secs(10),
+    };
+
+    const fn at(millis: u64) -> Moment {
+        Moment::from_micros(1_000_000 + millis * 1000)
+    }
+
+    #[test]
+    fn retries_are_a_share_of_the_requests_and_a_few_for_each_second() {
+        let budget = Budget::new(SETTINGS, 4);
+        for request in 0..1000 {
+            budget.request(request, at(0));
+        }
+        assert_eq!(budget.left(at(0)), 200 + 100);
+        let granted = (0..1000).filter(|_| budget.try_retry(at(0))).count();
+        assert_eq!(granted, 300);
+        // The requests are over after the interval, the repetitions a tenth later.
+        assert_eq!(budget.left(at(10_000)), 0);
+        assert_eq!(budget.left(at(11_000)), 100);
+    }
+
+    #[test]
+    fn a_service_of_few_requests_can_repeat_each() {
+        let budget = Budget::new(SETTINGS, 2);
+        for second in 0..1000 {
+            for request in 0..9 {
+                let now = at(second * 1000 + request * 100);
+                budget.request(0, now);
+                assert!(budget.try_retry(now), "second {second}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_service_that_fails_wholly_gets_no_storm() {
+        let budget = Budget::new(SETTINGS, 2);
+        // 5,000 requests for each of 30 seconds, and everything that is sent fails.
+        let mut retries = 0;
+        for tenth_of_a_milli in (0..300_000).step_by(2) {
+            let now = Moment::from_micros(1_000_000 + tenth_of_a_milli * 100);
+            budget.request(usize::try_from(tenth_of_a_milli).unwrap_or(0), now);
+            retries += u64::from(budget.try_retry(now));
+        }
+        assert!((25_000..=150_000 / 5 + 3 * 100).contains(&retries), "{retries}");
+    }
+
+    #[test]
+    fn neither_share_nor_rate_grants_nothing() {
+        let settings = Settings {
+            per_mille: 0,
+            min_rate: 0,
+            ..SETTINGS
+        };
+        let budget = Budget::new(settings, 0);
+        budget.request(7, at(0));
+        assert!(!budget.try_retry(at(0)));
+    }
+
+    /// Whatever comes when: of each repetition, it and those of the interval before it stay within what the requests of that
+    /// interval pay for.
+    #[test]
+    fn no_interval_ever_has_more_repetitions_than_it_pays_for() {
+        for seed in 0..40 {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let settings = Settings {
+                per_mille: random.u32(0..1500),
+                min_rate: random.u32(0..20),
+                interval: Duration::from_millis(random.u64(1000..20_000)),
+            };
+            check(&mut random, settings);
+        }
+    }
+
+    fn check(random: &mut fastrand::Rng, settings: Settings) {
+        let budget = Budget::new(settings, 3);
+        let interval = u64::try_from(settings.interval.as_micros()).expect("it is short");
+        let floor = u64::from(settings.min_rate) * interval / 1_000_000;
+        let (mut requests, mut granted) = (Vec::new(), Vec::new());
+        let mut micros = 1_000_000 + random.u64(0..30_000_000);
+        for _ in 0..3000 {
+            // Bursts, a steady flow, and now and then a silence.
+            micros += match random.u32(0..100) {
+                0 => random.u64(0..2 * interval),
+                1..50 => random.u64(0..interval / 100),
+                _ => random.u64(0..50),
+            };
+            let now = Moment::from_micros(micros);
+            budget.request(random.usize(..), now);
+            requests.push(micros);
+            for _ in 0..random.u32(0..4) {
+                if budget.try_retry(now) {
+                    granted.push(micros);
+                    let within =
+                        |all: &[u64]| all.iter().rev().take_while(|&&at| at + interval > micros).count() as u64;
+                    let paid = within(&requests) * u64::from(settings.per_mille) / 1000 + floor;
+                    assert!(within(&granted) <= paid, "{settings:?}: {} of {paid}", within(&granted));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn many_threads_together_get_no_more_than_one() {
+        let budget = Budget::new(SETTINGS, 4);
+        let granted = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4)
+                .map(|shard| {
+                    let budget = &budget;
+                    scope.spawn(move || {
+                        (0..10_000)
+                            .filter(|_| {
+                                budget.request(shard, at(5));
+                                budget.try_retry(at(5))
+                            })
+                            .count()
+                    })
+                })
+                .collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().expect("it ends"))
+                .sum::<usize>()
+        });
+        assert_eq!(granted as u64 + budget.left(at(5)), 40_000 / 5 + 100);
+    }
+}

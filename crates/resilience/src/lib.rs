@@ -5,6 +5,7 @@
 //! rule is tested with a simulated clock.
 
 pub mod balance;
+pub mod budget;
 pub mod latency;
 pub mod members;
 pub mod moment;
