@@ -32,6 +32,12 @@ pub struct File {
     /// How long requests in progress may go on after SIGTERM.
     #[serde(default = "defaults::drain")]
     pub drain: units::Duration,
+    /// How long requests that began under an older configuration may go on after a reload replaced it: WebSockets, streams
+    /// of events, streams of gRPC, long uploads. Until then they are served by what they began with; then they are ended, as
+    /// a broken connection would end them, and clients begin anew under the configuration in force. Ordinary requests are
+    /// long over by then. What counts is the `max_age` of the configuration in force, so a reload can shorten it for all.
+    #[serde(default = "defaults::max_age")]
+    pub max_age: units::Duration,
     /// Pools of upstream servers, by name.
     #[serde(default)]
     #[schemars(transform = form::keys("name"))]

@@ -148,6 +148,8 @@ codes! {
         "The file can't be read", "The log has the cause.";
     OVERLOADED = "overloaded", SERVICE_UNAVAILABLE, Gate, Some("connection_limit_reached"),
         "The gate is at its limit", "A limit of the gate itself was reached: connections, descriptors or queued work.";
+    CONFIGURATION_RETIRED = "configuration_retired", SERVICE_UNAVAILABLE, Gate, Some("http_request_error"),
+        "The request outlived its configuration", "It began under a configuration that a reload replaced longer ago than `max_age`. Begin anew; where such requests are wanted for longer, raise `max_age`.";
     INTERNAL = "internal", INTERNAL_SERVER_ERROR, Gate, Some("proxy_internal_error"),
         "The gate failed", "This is a bug; the log has the cause.";
 }

@@ -81,6 +81,7 @@ pub(crate) fn compile(loaded: &Loaded, kept: &Kept, slow: &Handle, purpose: Purp
         listeners,
         certificates: compiler.certificates,
         drain: loaded.file.drain.0,
+        max_age: loaded.file.max_age.0,
         effective: effective(&loaded.file),
     };
     Ok(Compiled { snapshot, warnings })

@@ -12,6 +12,7 @@ mod client_identity;
 mod clock;
 mod event_loop;
 mod https_redirect;
+mod in_force;
 mod inherited;
 mod listener;
 mod pipeline;

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Instant;
 
@@ -17,13 +18,13 @@ use portcullis_http1::hop_by_hop;
 use crate::acme;
 use crate::client_identity;
 use crate::https_redirect;
+use crate::in_force::InForce;
 use crate::listener::Admitted;
 use crate::request_id;
 use crate::respond::{self, Wants};
 use crate::router::Found;
 use crate::snapshot::{Route, Snapshot};
 use crate::telemetry::log;
-use crate::worker::InForce;
 
 /// Answers the requests of one connection.
 pub(crate) struct Pipeline {
@@ -110,6 +111,15 @@ impl Handler for Pipeline {
             version,
             texts,
         } = exchange;
+        // A response that had begun has no error of its own.
+        let broke_off = error.is_none() && !sent.complete && snapshot.is_over();
+        let error = error.or_else(|| broke_off.then(|| Error::new(&codes::CONFIGURATION_RETIRED)));
+        if let Some(error) = &error
+            && *error.code() == codes::CONFIGURATION_RETIRED
+        {
+            let tallies = &self.admitted.worker.state.tallies;
+            tallies.requests_retired.fetch_add(1, Ordering::Relaxed);
+        }
         if let Some(error) = &error
             && matches!(error.fault(), Fault::Upstream | Fault::Gate)
         {
@@ -160,7 +170,7 @@ impl Pipeline {
                 Err(refusal @ (Refusal::ClearText(_) | Refusal::Challenge(_))) => Next::new(&[], refusal),
                 Err(refusal) => Next::new(&snapshot.unrouted.policies, refusal),
             };
-            let result = unless_gone(next.run(&mut cx, request), &*client).await;
+            let result = unless_over(next.run(&mut cx, request), &*client, &snapshot).await;
             let (mut response, error) = match result {
                 Ok(response) => (response, None),
                 Err(error) => {
@@ -172,6 +182,7 @@ impl Pipeline {
                 }
             };
             respond::complete(&cx, self.admitted.rules.answer.as_ref(), &mut response);
+            response.body = snapshot.limit(response.body);
             drop(found);
             (
                 response,
@@ -212,12 +223,17 @@ impl Pipeline {
     }
 }
 
-/// The reply, unless the client goes away before it is there: then whatever makes it is stopped.
-fn unless_gone<'r>(
+/// The reply, unless the client goes away or the configuration is over before it is there: then whatever makes it is stopped.
+fn unless_over<'r>(
     mut reply: Reply<'r>,
     client: &'r dyn Watch,
+    snapshot: &'r InForce,
 ) -> impl Future<Output = portcullis_core::Result<Response>> + 'r {
+    let mut ticket = None;
     poll_fn(move |cx| match Pin::new(&mut reply).poll(cx) {
+        Poll::Pending if snapshot.poll_over(&mut ticket, cx).is_ready() => {
+            Poll::Ready(Err(Error::new(&codes::CONFIGURATION_RETIRED)))
+        }
         Poll::Pending => client.poll_gone(cx).map(|()| Err(Error::new(&codes::CLIENT_GONE))),
         ready => ready,
     })

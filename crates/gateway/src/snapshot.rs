@@ -34,6 +34,8 @@ pub(crate) struct Snapshot {
     pub(crate) certificates: Vec<Arc<Keeping>>,
     /// How long requests may go on after SIGTERM.
     pub(crate) drain: Duration,
+    /// How long requests may go on that began under an older configuration.
+    pub(crate) max_age: Duration,
     /// The file as it was understood, with all defaults and without secrets.
     pub(crate) effective: serde_json::Value,
 }
@@ -55,6 +57,7 @@ impl Snapshot {
             listeners: Vec::new(),
             certificates: Vec::new(),
             drain: Duration::ZERO,
+            max_age: Duration::MAX / 4,
             effective: serde_json::Value::Null,
         }
     }

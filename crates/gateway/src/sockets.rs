@@ -158,6 +158,9 @@ impl Sockets {
             }
         }
         self.inherited.close_rest();
+        for worker in &self.workers {
+            worker.tell(Command::Renew);
+        }
     }
 
     /// Where the listeners of a configuration listen, such as `http://127.0.0.1:8080`.

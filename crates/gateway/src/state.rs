@@ -36,6 +36,7 @@ pub(crate) struct Tallies {
 }
 
 impl State {
+    pub(crate) requests_retired: AtomicU64,
     /// A state with an empty configuration and nothing kept, not ready yet.
     pub(crate) fn new() -> State {
         State {

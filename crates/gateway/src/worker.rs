@@ -3,7 +3,6 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
-use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -16,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle as JoinTask;
 
 use crate::clock::Clock;
+use crate::in_force::{InForce, Replaced};
 use crate::listener::{Listening, quic};
 use crate::snapshot::{ListenerKey, Snapshot};
 use crate::state::State;
@@ -31,6 +31,7 @@ pub(crate) struct Worker {
     snapshots: RefCell<Cache<Arc<ArcSwap<Snapshot>>, Arc<Snapshot>>>,
     /// The snapshot of the last request, counted without touching memory that other workers use.
     current: RefCell<Rc<InForce>>,
+    replaced: Replaced,
     clock: RefCell<Clock>,
     pub(crate) connections: Cell<usize>,
 }
@@ -44,17 +45,6 @@ impl Drop for Busy {
     }
 }
 
-/// A worker's own handle of the configuration that was in force when a request came.
-pub(crate) struct InForce(Arc<Snapshot>);
-
-impl Deref for InForce {
-    type Target = Snapshot;
-
-    fn deref(&self) -> &Snapshot {
-        &self.0
-    }
-}
-
 /// What a worker is told.
 pub(crate) enum Command {
     /// Listen on this socket for that listener.
@@ -65,6 +55,8 @@ pub(crate) enum Command {
     ListenQuic(ListenerKey, quic::Share),
     /// Let nobody in by HTTP/3 any more for that listener; those that are there are sent away after their requests.
     UnlistenQuic(ListenerKey),
+    /// Take up the configuration that is in force now, even while no request comes.
+    Renew,
     /// Say that the event loop turns.
     Answer(oneshot::Sender<()>),
     /// Take no more connections, end idle ones, let busy ones finish.
@@ -137,7 +129,8 @@ impl Worker {
         let snapshot = state.snapshot.load_full();
         let worker = Rc::new(Worker {
             snapshots: RefCell::new(Cache::new(state.snapshot.clone())),
-            current: RefCell::new(Rc::new(InForce(snapshot))),
+            current: RefCell::new(Rc::new(InForce::new(snapshot))),
+            replaced: Replaced::default(),
             drain: Drain::new(),
             clock: RefCell::new(Clock::new()),
             connections: Cell::new(0),
@@ -149,6 +142,7 @@ impl Worker {
         let mut sweep = tokio::time::interval(SWEEP);
         sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
+            let next_end = worker.end_old();
             tokio::select! {
                 command = inbox.recv() => match command {
                     Some(Command::Listen(key, socket)) => {
@@ -168,6 +162,8 @@ impl Worker {
                     Some(Command::UnlistenQuic(key)) => {
                         ending.extend(accepting_quic.remove(&key).map(Accepting::end));
                     }
+                    // The next turn of the loop takes it up.
+                    Some(Command::Renew) => {}
                     Some(Command::Answer(asker)) => {
                         // Whoever asked may have stopped waiting.
                         let _ = asker.send(());
@@ -175,6 +171,8 @@ impl Worker {
                     Some(Command::Drain) | None => break,
                 },
                 _ = sweep.tick() => worker.sweep(),
+                // The next turn of the loop ends what is old.
+                () = until(next_end), if next_end.is_some() => {}
             }
         }
         ending.extend(
@@ -198,8 +196,9 @@ impl Worker {
         let mut snapshots = self.snapshots.borrow_mut();
         let newest = snapshots.load();
         let mut current = self.current.borrow_mut();
-        if !Arc::ptr_eq(newest, &current.0) {
-            *current = Rc::new(InForce(newest.clone()));
+        if !current.is(newest) {
+            let old = std::mem::replace(&mut *current, Rc::new(InForce::new(newest.clone())));
+            self.replaced.add(&old, Instant::now());
         }
         current.clone()
     }
@@ -215,9 +214,21 @@ impl Worker {
         self.clock.borrow_mut().at(moment)
     }
 
+    /// Ends the requests that have outlived their configuration for too long; when there may be more of them.
+    fn end_old(&self) -> Option<Instant> {
+        // An idle worker must not hold on to an old configuration.
+        let max_age = self.snapshot().max_age;
+        self.replaced.end_old(max_age, Instant::now())
+    }
+
     fn sweep(&self) {
         self.state.kept.targets.sweep();
-        // An idle worker must not hold on to an old configuration.
-        self.snapshot();
+    }
+}
+
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => std::future::pending().await,
     }
 }

@@ -66,6 +66,11 @@ const NUMBERS: &[Number] = &[
         "1 unless the last reload was refused.",
         |state| u64::from(!state.last_reload_failed.load(Ordering::Relaxed)),
     ),
+    counter(
+        "portcullis_requests_retired",
+        "Requests ended because a reload replaced their configuration longer ago than `max_age`.",
+        |state| read(&state.tallies.requests_retired),
+    ),
     gauge("portcullis_ready", "1 while the gate is ready for requests.", |state| {
         u64::from(state.ready.load(Ordering::Relaxed))
     }),
