@@ -13,7 +13,9 @@ mod handshakes;
 mod http1;
 mod http3;
 mod idle;
+mod steady;
 mod tally;
+mod target;
 mod tls;
 mod upstream;
 mod websocket;
@@ -35,8 +37,12 @@ portcullis-load websocket ADDRESS SECONDS SIZE
 portcullis-load handshakes ADDRESS SECONDS full|resumed default|classical
                                             TLS 1.3 with one request each
 portcullis-load idle ADDRESS COUNT          hold connections by TLS until standard input ends
+portcullis-load target ADDRESS DELAY PLACES serve until standard input ends, so many at a time, in so many microseconds each; obey
+                                            delay MICROSECONDS, mode well|unavailable|reset, count
+portcullis-load steady SECONDS STREAM...    NAME=http1|http2|websocket,ADDRESS,METHOD,PATH,RATE each: so many in a second,
+                                            whatever fails; prints JSON
 
-A load prints how many were done, in how many seconds, and a note where there is one.";
+Another load prints how many were done, in how many seconds, and a note where there is one.";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -61,6 +67,8 @@ fn main() -> ExitCode {
 async fn run(arguments: &[&str]) -> Result<(), String> {
     match arguments {
         ["upstream", protocol] => upstream::run(protocol).await,
+        ["target", address, delay, places] => target::run(parsed(address)?, parsed(delay)?, parsed(places)?).await,
+        ["steady", seconds, streams @ ..] => steady::run(parsed(seconds)?, streams).await,
         ["idle", address, count] => idle::run(parsed(address)?, parsed(count)?).await,
         [kind, address, seconds, rest @ ..] => load(kind, parsed(address)?, parsed(seconds)?, rest).await,
         _ => Err(USAGE.to_owned()),

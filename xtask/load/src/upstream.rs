@@ -1,6 +1,6 @@
 //! Servers that answer at once, so that what is measured is what stands before them.
 
-mod echo;
+pub(crate) mod echo;
 mod http1;
 mod http2;
 
@@ -10,10 +10,11 @@ use std::net::Ipv4Addr;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
+pub(crate) use self::http1::asks_for_websocket;
 use crate::answer::LENGTH;
 
 /// What each answer to a GET holds.
-const CONTENT: [u8; LENGTH] = [b'x'; LENGTH];
+pub(crate) const CONTENT: [u8; LENGTH] = [b'x'; LENGTH];
 
 /// Serves on a port that the system chooses, and says which, until standard input ends: when who started it is gone.
 ///

@@ -13,8 +13,7 @@ use crate::{answer, http1};
 const CONNECTIONS: usize = 64;
 
 /// The key and what must be answered to it are the example of RFC 6455, section 1.3.
-const HANDSHAKE: &[u8] = b"GET /echo HTTP/1.1\r\nHost: gate.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 pub(crate) const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 const BINARY: u8 = 0x82;
@@ -35,7 +34,7 @@ pub(crate) async fn run(address: SocketAddr, size: usize, tally: &Arc<Tally>) ->
 
 async fn talk(address: SocketAddr, size: usize, tally: Arc<Tally>) -> io::Result<()> {
     let mut stream = http1::connect(address).await?;
-    stream.write_all(HANDSHAKE).await?;
+    stream.write_all(handshake("/echo").as_bytes()).await?;
     let mut head = Vec::new();
     while answer::head_end(&head).is_none() {
         if stream.read_buf(&mut head).await? == 0 {
@@ -60,6 +59,14 @@ async fn talk(address: SocketAddr, size: usize, tally: Arc<Tally>) -> io::Result
         tally.count();
     }
     Ok(())
+}
+
+/// The request for WebSocket.
+pub(crate) fn handshake(path: &str) -> String {
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: gate.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n\r\n"
+    )
 }
 
 /// A frame's header, of a message in one frame, up to its mask.

@@ -7,10 +7,11 @@ use crate::websocket::{ACCEPT, header};
 
 const MASK: usize = 4;
 
-/// Agrees to WebSocket and sends each message back. `input` is what came behind the request.
-pub(super) async fn serve(mut stream: TcpStream, mut input: Vec<u8>) -> io::Result<()> {
+/// Agrees to WebSocket and sends each message back. `input` is what came behind the request; `fields` are lines for the answer.
+pub(crate) async fn serve(mut stream: TcpStream, mut input: Vec<u8>, fields: &str) -> io::Result<()> {
     let agreed = format!(
-        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: {ACCEPT}\r\n\r\n"
+        "HTTP/1.1 101 Switching Protocols\r\n{fields}Connection: Upgrade\r\nUpgrade: websocket\r\n\
+        Sec-WebSocket-Accept: {ACCEPT}\r\n\r\n"
     );
     stream.write_all(agreed.as_bytes()).await?;
     let mut output = Vec::new();

@@ -19,7 +19,7 @@ pub(super) async fn serve(mut stream: TcpStream) -> io::Result<()> {
             continue;
         };
         if asks_for_websocket(&input[..end]) {
-            return echo::serve(stream, input.split_off(end)).await;
+            return echo::serve(stream, input.split_off(end), "").await;
         }
         input.drain(..end);
         stream.write_all(&answer).await?;
@@ -27,7 +27,8 @@ pub(super) async fn serve(mut stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-fn asks_for_websocket(head: &[u8]) -> bool {
+/// Whether a head asks to go on with WebSocket.
+pub(crate) fn asks_for_websocket(head: &[u8]) -> bool {
     head.split(|byte| *byte == b'\n')
         .any(|line| line.trim_ascii_end().eq_ignore_ascii_case(b"upgrade: websocket"))
 }
