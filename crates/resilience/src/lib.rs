@@ -9,6 +9,7 @@ pub mod budget;
 pub mod latency;
 pub mod members;
 pub mod moment;
+pub mod percentile;
 pub mod standing;
 
 pub use moment::Moment;
