@@ -1,6 +1,7 @@
 //! The whole file.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -38,6 +39,13 @@ pub struct File {
     /// long over by then. What counts is the `max_age` of the configuration in force, so a reload can shorten it for all.
     #[serde(default = "defaults::max_age")]
     pub max_age: units::Duration,
+    /// A folder in which the gate keeps what operators and roll-outs decided while it ran, so that it survives a restart:
+    /// targets that were added, drained or removed, services that were swapped. It must be there, and each gate needs one
+    /// of its own. Without it such decisions hold until the process ends; an upgrade (SIGUSR2) keeps them in either case. A
+    /// change of it needs a restart.
+    #[serde(default)]
+    #[schemars(extend("format" = "path"))]
+    pub state: Option<PathBuf>,
     /// Pools of upstream servers, by name.
     #[serde(default)]
     #[schemars(transform = form::keys("name"))]

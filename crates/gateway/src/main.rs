@@ -23,6 +23,7 @@ mod sockets;
 mod worker;
 
 mod compile;
+mod handover;
 mod kept;
 mod reload;
 mod snapshot;

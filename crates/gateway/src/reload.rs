@@ -192,9 +192,14 @@ impl Reloader {
         let change = sockets.change_to(&listeners)?;
         drop(listeners);
         let (state, slow) = (self.state.clone(), self.slow.clone());
-        let compiled = self
-            .aside(move || compile(&loaded, &state.kept, &slow, Purpose::Run))
+        let (compiled, arrived) = self
+            .aside(move || {
+                let compiled = compile(&loaded, &state.kept, &slow, Purpose::Run)?;
+                // What was decided in the process before holds from the first request on.
+                Ok((compiled, state.handover.take_over()))
+            })
             .await?;
+        arrived?;
         let old = self.state.snapshot.swap(Arc::new(compiled.snapshot));
         sockets.carry_out(change);
         self.state.retire(old);

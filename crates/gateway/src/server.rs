@@ -91,9 +91,15 @@ fn start(source: Source) -> Result<(Running, Runtime), String> {
     let fixed = Fixed::new(file, workers);
     let admin_socket = file.admin.as_ref().map(|admin| admin::bind(admin.bind)).transpose()?;
     let admin_address = admin_socket.as_ref().and_then(|socket| socket.local_addr().ok());
+    let state_folder = file.state.as_ref().map(|folder| checked.loaded.base.join(folder));
 
     // Until one is in force, the workers know an empty configuration. Nothing reaches them yet.
     let state = Arc::new(State::new());
+    if let Some(folder) = state_folder {
+        let kept = state.handover.keep_in(&folder)?;
+        state.handover.expect(|| Ok(kept.unwrap_or_default()));
+        slow.spawn(state.handover.clone().keep());
+    }
     let mut handles = Vec::with_capacity(workers);
     for number in 0..workers {
         let handle = worker::start(number, state.clone());
@@ -246,6 +252,7 @@ impl Running {
 
     /// Writes what has not been written yet.
     fn finish(&self) {
+        self.state.handover.write_changes();
         if !self.state.kept.sinks.close(LOG_PATIENCE) {
             log::warn("an access log could not be written to its end");
         }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 
+use crate::handover::Handover;
 use crate::kept::Kept;
 use crate::snapshot::Snapshot;
 
@@ -14,6 +15,8 @@ pub(crate) struct State {
     pub(crate) snapshot: Arc<ArcSwap<Snapshot>>,
     /// What lives through reloads.
     pub(crate) kept: Kept,
+    /// What lives on in the next process.
+    pub(crate) handover: Arc<Handover>,
     /// Whether the gate is ready for requests: it listens, its configuration is in force, and it doesn't drain.
     pub(crate) ready: AtomicBool,
     /// Whether the last reload was refused.
@@ -33,15 +36,16 @@ pub(crate) struct Tallies {
     pub(crate) proxy_headers_refused: AtomicU64,
     pub(crate) reloads: AtomicU64,
     pub(crate) reloads_refused: AtomicU64,
+    pub(crate) requests_retired: AtomicU64,
 }
 
 impl State {
-    pub(crate) requests_retired: AtomicU64,
     /// A state with an empty configuration and nothing kept, not ready yet.
     pub(crate) fn new() -> State {
         State {
             snapshot: Arc::new(ArcSwap::from_pointee(Snapshot::empty())),
             kept: Kept::default(),
+            handover: Arc::default(),
             ready: AtomicBool::new(false),
             last_reload_failed: AtomicBool::new(false),
             retired: Mutex::default(),

@@ -1,5 +1,7 @@
 //! What a reload can't change.
 
+use std::path::PathBuf;
+
 use portcullis_config::listener::Admin;
 use portcullis_config::{File, Loaded, Problem, Problems};
 
@@ -11,6 +13,7 @@ pub(crate) struct Fixed {
     workers: Option<u16>,
     count: usize,
     admin: Option<Admin>,
+    state: Option<PathBuf>,
 }
 
 impl Fixed {
@@ -20,6 +23,7 @@ impl Fixed {
             workers: file.workers,
             count,
             admin: file.admin.clone(),
+            state: file.state.clone(),
         }
     }
 
@@ -43,7 +47,18 @@ impl Fixed {
             let message = format!("the change from {then} to {now} needs a restart");
             warnings.push(loaded.problem("admin", message));
         }
+        let folder = |state: &Option<PathBuf>| {
+            state
+                .as_ref()
+                .map_or("none".to_owned(), |path| path.display().to_string())
+        };
+        let (then, now) = (folder(&self.state), folder(&loaded.file.state));
+        if then != now {
+            let message = format!("the change from {then} to {now} needs a restart");
+            warnings.push(loaded.problem("state", message));
+        }
         loaded.file.workers = self.workers;
+        loaded.file.state.clone_from(&self.state);
         loaded.file.admin.clone_from(&self.admin);
         Ok(warnings)
     }
