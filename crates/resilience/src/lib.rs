@@ -6,9 +6,11 @@
 
 pub mod balance;
 pub mod budget;
+pub mod checks;
 pub mod latency;
 pub mod members;
 pub mod moment;
+pub mod outlier;
 pub mod percentile;
 pub mod standing;
 

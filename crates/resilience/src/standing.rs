@@ -51,16 +51,27 @@ impl Standing {
         if self.checked() == Checked::Failing {
             return State::Failing;
         }
-        let until = Moment::from_micros(self.ejected_until.load(Ordering::Relaxed));
-        if now < until {
-            return State::Ejected(until);
+        match self.ejected_until(now) {
+            Some(until) => State::Ejected(until),
+            None => State::Good,
         }
-        State::Good
     }
 
     /// Whether it may get requests at that moment.
     pub fn is_good(&self, now: Moment) -> bool {
         self.state(now) == State::Good
+    }
+
+    /// Until when it is ejected, where it is at that moment; whatever else is known against it.
+    pub fn ejected_until(&self, now: Moment) -> Option<Moment> {
+        let until = Moment::from_micros(self.ejected_until.load(Ordering::Relaxed));
+        (now < until).then_some(until)
+    }
+
+    /// Whether nothing is known against the target itself: its checks don't fail, and it is not ejected. It may be
+    /// draining.
+    pub fn is_healthy(&self, now: Moment) -> bool {
+        self.checked() != Checked::Failing && self.ejected_until(now).is_none()
     }
 
     /// What checks say.
