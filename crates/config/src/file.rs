@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::database::Database;
+use crate::dns::Dns;
 use crate::listener::{Admin, Listener};
 use crate::policy::PolicySet;
 use crate::route::Route;
@@ -46,6 +47,9 @@ pub struct File {
     #[serde(default)]
     #[schemars(extend("format" = "path"))]
     pub state: Option<PathBuf>,
+    /// How names of targets are resolved.
+    #[serde(default)]
+    pub dns: Dns,
     /// Pools of upstream servers, by name.
     #[serde(default)]
     #[schemars(transform = form::keys("name"))]

@@ -41,6 +41,8 @@ pub(crate) fn check(format: &str, text: &str) -> Checked {
         "host-pattern" => address::host_pattern(text),
         "host-name" => address::host_name(text),
         "domain-name" => address::domain_name(text),
+        "dns-server" => address::dns_server(text),
+        "service-name" => address::service_name(text),
         "https-url" => address::https_url(text),
         "mail-address" => address::mail(text),
         "origin" => address::origin(text),
@@ -202,6 +204,31 @@ mod tests {
                 ("https://*.example.com:8443", Ok("https://*.example.com:8443")),
                 ("app.example.com", Err("https://")),
                 ("https://app.example.com/", Err("path")),
+            ],
+        );
+    }
+
+    #[test]
+    fn what_discovery_asks() {
+        table(
+            "dns-server",
+            &[
+                ("10.0.0.53", Ok("10.0.0.53:53")),
+                ("127.0.0.1:5353", Ok("127.0.0.1:5353")),
+                ("fd00::1", Ok("[fd00::1]:53")),
+                ("[fd00::1]:5353", Ok("[fd00::1]:5353")),
+                ("10.0.0.53:0", Err("port")),
+                ("dns.example.com", Err("address")),
+            ],
+        );
+        table(
+            "service-name",
+            &[
+                ("_http._tcp.Shop.example.com", Ok("_http._tcp.shop.example.com")),
+                ("_http._tcp.shop.example.com.", Ok("_http._tcp.shop.example.com.")),
+                ("shop", Ok("shop")),
+                ("http://shop", Err("SRV")),
+                ("_http._tcp..", Err("SRV")),
             ],
         );
     }

@@ -5,6 +5,7 @@
 
 mod effective;
 mod load;
+mod part;
 mod problem;
 mod reference;
 
@@ -25,6 +26,7 @@ pub mod units;
 pub mod acme;
 pub mod bind;
 pub mod database;
+pub mod dns;
 pub mod file;
 pub mod listener;
 pub mod policy;
@@ -34,6 +36,7 @@ pub mod service;
 pub use effective::effective;
 pub use file::File;
 pub use load::{Loaded, load, parse};
+pub use part::{parse_target, read_targets};
 pub use problem::{Place, Problem, Problems};
 pub use reference::reference;
 pub use schema::schema;

@@ -12,7 +12,7 @@ use crate::structure::{self, Surroundings};
 use crate::tree::{self, Node};
 
 /// The largest file: some eight times what ten thousand routes take.
-const MAX_BYTES: usize = 8 * 1024 * 1024;
+const MAX_BYTES: u64 = 8 * 1024 * 1024;
 
 /// A configuration without problems of its own.
 #[derive(Debug)]
@@ -51,8 +51,8 @@ impl Loaded {
 /// }
 /// ```
 pub fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, Problems> {
-    match read_text(path) {
-        Ok(text) => parse(&text, path, environment, &|path| read_text(path)),
+    match read_text(path, MAX_BYTES) {
+        Ok(text) => parse(&text, path, environment, &|path| read_text(path, MAX_BYTES)),
         Err(error) => {
             let mut report = Report::new(path.display().to_string());
             report.add(None, "", format!("the file can't be read: {error}"));
@@ -72,11 +72,11 @@ pub fn parse(
     let name = path.display().to_string();
     let base = path.parent().unwrap_or(Path::new("")).to_path_buf();
     let mut report = Report::new(name.clone());
-    if text.len() > MAX_BYTES {
+    if text.len() as u64 > MAX_BYTES {
         report.add(None, "", format!("the file has more than {MAX_BYTES} bytes"));
         return Err(report.into_problems());
     }
-    let Some(tree) = tree::read(text, &mut report) else {
+    let Some(tree) = tree::read(text, "at least `listeners` and `routes`", &mut report) else {
         return Err(report.into_problems());
     };
     let surroundings = Surroundings {
@@ -112,11 +112,11 @@ pub fn parse(
     })
 }
 
-fn read_text(path: &Path) -> io::Result<String> {
+/// The text of a file, up to one byte more than `most`: whoever gets that one knows that there are too many.
+pub(crate) fn read_text(path: &Path, most: u64) -> io::Result<String> {
     use io::Read;
     let mut bytes = Vec::new();
-    let limit = MAX_BYTES as u64 + 1;
-    std::fs::File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    std::fs::File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
     String::from_utf8(bytes).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;

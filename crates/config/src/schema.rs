@@ -7,6 +7,7 @@
 
 pub(crate) mod form;
 
+use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
@@ -14,11 +15,7 @@ use crate::file::File;
 
 /// The JSON Schema (2020-12) of a configuration.
 pub fn schema() -> Value {
-    let generated = SchemaSettings::draft2020_12()
-        .into_generator()
-        .into_root_schema_for::<File>();
-    let mut schema = generated.to_value();
-    simplify(&mut schema);
+    let mut schema = schema_of::<File>();
     if let Value::Object(root) = &mut schema {
         root.insert(
             "$id".to_owned(),
@@ -26,6 +23,14 @@ pub fn schema() -> Value {
         );
         root.insert("title".to_owned(), json!("A configuration of Portcullis"));
     }
+    schema
+}
+
+/// The schema of a type, as it is written.
+pub(crate) fn schema_of<T: JsonSchema>() -> Value {
+    let generator = SchemaSettings::draft2020_12().into_generator();
+    let mut schema = generator.into_root_schema_for::<T>().to_value();
+    simplify(&mut schema);
     schema
 }
 
@@ -83,6 +88,7 @@ fn take_out_null(object: &mut Map<String, Value>) {
 
 fn spell_out_range(object: &mut Map<String, Value>) {
     let most = match object.get("format").and_then(Value::as_str) {
+        Some("uint8") => u32::from(u8::MAX),
         Some("uint16") => u32::from(u16::MAX),
         Some("uint32") => u32::MAX,
         _ => return,

@@ -1,10 +1,13 @@
 //! Services: pools of upstream servers.
 
+pub mod discover;
+
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use self::discover::Discover;
 use crate::listener::TlsVersion;
 use crate::schema::form;
 use crate::{defaults, units};
@@ -18,6 +21,9 @@ pub struct Service {
     #[serde(default)]
     #[schemars(transform = form::single)]
     pub targets: Vec<Target>,
+    /// Where the service learns of more targets, as long as the gate runs.
+    #[serde(default)]
+    pub discover: Option<Discover>,
     /// Which target gets the next request.
     #[serde(default)]
     pub balance: Balance,

@@ -198,6 +198,30 @@ fn authority_of(text: &str) -> Result<(), String> {
 }
 
 /// A name by the rules of DNS (RFC 1123, section 2.1) with the underscore that containers use, or an address.
+/// A server of DNS: an address, with a port where it isn't 53.
+pub(super) fn dns_server(text: &str) -> Checked {
+    const PORT: u16 = 53;
+    let alone = text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, PORT));
+    match alone.or_else(|_| text.parse::<SocketAddr>()) {
+        Ok(address) if address.port() != 0 => Ok(address.to_string()),
+        Ok(_) => Err(format!("`{text}` has no port; leave it out for 53")),
+        Err(_) => Err(format!(
+            "`{text}` is no address of a server, such as `10.0.0.53` or `10.0.0.53:5353`"
+        )),
+    }
+}
+
+/// The name of SRV records. A dot at its end says that no search domain is to be tried.
+pub(super) fn service_name(text: &str) -> Checked {
+    let name = text.to_ascii_lowercase();
+    if name.starts_with('[') || !is_host(name.strip_suffix('.').unwrap_or(&name)) {
+        return Err(format!(
+            "`{text}` is no name of SRV records, such as `_http._tcp.shop.example.com`"
+        ));
+    }
+    Ok(name)
+}
+
 fn is_host(text: &str) -> bool {
     if let Some(inner) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         return inner.parse::<Ipv6Addr>().is_ok();

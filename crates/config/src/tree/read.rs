@@ -15,8 +15,9 @@ const MAX_DEPTH: usize = 64;
 /// How many values there may be: ten thousand routes have about a fifth of it.
 const MAX_NODES: usize = 1_000_000;
 
-/// Reads one document. What is wrong goes into the report; without a tree there is nothing more to say.
-pub(crate) fn read(text: &str, report: &mut Report) -> Option<Node> {
+/// Reads one document. What is wrong goes into the report, such as that there is none, with what it `needs`; without a tree
+/// there is nothing more to say.
+pub(crate) fn read(text: &str, needs: &str, report: &mut Report) -> Option<Node> {
     // A byte order mark is no part of the text (YAML 1.2.2, section 5.2).
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader = Reader {
@@ -28,11 +29,7 @@ pub(crate) fn read(text: &str, report: &mut Report) -> Option<Node> {
     match reader.stream() {
         Ok(Some(node)) => Some(node),
         Ok(None) => {
-            report.add(
-                None,
-                "",
-                "the file is empty; it needs at least `listeners` and `routes`",
-            );
+            report.add(None, "", format!("the file is empty; it needs {needs}"));
             None
         }
         Err(Stopped) => None,
