@@ -81,6 +81,12 @@ pub(super) fn target(text: &str) -> Checked {
     Ok(format!("{scheme}://{authority}"))
 }
 
+/// What a `Host` says.
+pub(super) fn authority(text: &str) -> Checked {
+    authority_of(text).map_err(|what| format!("`{text}` is no host with or without a port: {what}"))?;
+    Ok(text.to_owned())
+}
+
 pub(super) fn database(text: &str) -> Checked {
     match text.split_once(':') {
         Some(("sqlite", path)) if !path.is_empty() => Ok(text.to_owned()),

@@ -58,6 +58,20 @@ pub(crate) fn fixed_part(pattern: &str) -> &str {
     pattern[..open].trim_end_matches('/')
 }
 
+/// What a check asks a server for: a path, and a query where there is one.
+pub(super) fn check(text: &str) -> Checked {
+    if !text.starts_with('/') {
+        return Err(format!("`{text}` must begin with `/`"));
+    }
+    if text.contains('#') {
+        return Err(format!("`{text}` has a fragment, of which servers never hear"));
+    }
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(format!("`{text}` must be percent-encoded"));
+    }
+    Ok(text.to_owned())
+}
+
 /// The name of a file, without folders.
 pub(super) fn file_name(text: &str) -> Checked {
     if text.is_empty() || text == "." || text == ".." || text.contains(['/', '\\', '\0']) {
