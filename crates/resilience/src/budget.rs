@@ -1,11 +1,11 @@
 //! How many retries and hedges a service may cause: a share of its requests, and a few for each second. A limit for each
 //! request would multiply exactly when a service is in trouble; this one bounds the sum.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::Moment;
+use crate::window::{SLOTS, TICKS, Tick, Window};
 
 /// What a service may spend on repetitions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,28 +26,13 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Budget {
     settings: Settings,
-    /// Microseconds of a tenth of the interval.
-    tick: u64,
-    /// Requests. Each worker writes its own, and they are added up when somebody wants a repetition, which is rare.
-    shards: Box<[Shard]>,
+    requests: Window,
     repetitions: Mutex<Repetitions>,
 }
 
-/// A tenth of the interval each.
-const TICKS: u32 = 10;
-
-/// Enough for the ticks of an interval, and a power of two, so that finding the one of now takes no division.
-const SLOTS: usize = 16;
-
-/// Requests of one worker, by tick: the tick's number above, the count below. Two cache lines, since processors fetch them in
-/// pairs, and no other worker writes there.
+/// Repetitions by tick. They are rare, and their number must be exact.
 #[derive(Debug, Default)]
-#[repr(align(128))]
-struct Shard([AtomicU64; SLOTS]);
-
-/// Repetitions by tick, with the number of the tick.
-#[derive(Debug, Default)]
-struct Repetitions([(u32, u32); SLOTS]);
+struct Repetitions([(Tick, u32); SLOTS]);
 
 impl Budget {
     /// A budget of which nothing is spent, for so many workers.
@@ -55,8 +40,7 @@ impl Budget {
         let interval = settings.interval.max(Duration::from_secs(1));
         Budget {
             settings: Settings { interval, ..settings },
-            tick: u64::try_from(interval.as_micros()).unwrap_or(u64::MAX) / u64::from(TICKS),
-            shards: (0..shards.max(1)).map(|_| Shard::default()).collect(),
+            requests: Window::new(interval, shards),
             repetitions: Mutex::default(),
         }
     }
@@ -69,17 +53,13 @@ impl Budget {
     /// Counts a request; not its repetitions. `shard` is the number of the worker. Two threads with one number may lose a
     /// count to each other, but never gain one.
     pub fn request(&self, shard: usize, now: Moment) {
-        let tick = self.tick_of(now);
-        let slot = &self.shards[shard % self.shards.len()].0[slot(tick)];
-        let (counted, count) = unpack(slot.load(Ordering::Relaxed));
-        let count = if counted == tick { count.saturating_add(1) } else { 1 };
-        slot.store(pack(tick, count), Ordering::Relaxed);
+        self.requests.count(shard, now);
     }
 
     /// Whether one more repetition may be made, which is then counted.
     pub fn try_retry(&self, now: Moment) -> bool {
-        let tick = self.tick_of(now);
-        let allowed = self.allowed(tick);
+        let tick = self.requests.tick_of(now);
+        let allowed = self.allowed(now);
         let mut repetitions = self.repetitions.lock().unwrap_or_else(PoisonError::into_inner);
         if repetitions.made(tick) >= allowed {
             return false;
@@ -90,69 +70,39 @@ impl Budget {
 
     /// How many more repetitions could be made now.
     pub fn left(&self, now: Moment) -> u64 {
-        let tick = self.tick_of(now);
         let repetitions = self.repetitions.lock().unwrap_or_else(PoisonError::into_inner);
-        self.allowed(tick).saturating_sub(repetitions.made(tick))
+        self.allowed(now)
+            .saturating_sub(repetitions.made(self.requests.tick_of(now)))
     }
 
-    /// How many repetitions the requests of the last interval pay for. The tick of now has only begun, so that with the nine
-    /// before it no request is counted that is older than the interval.
-    fn allowed(&self, now: u32) -> u64 {
-        let recent = |&(tick, _): &(u32, u32)| now.wrapping_sub(tick) < TICKS;
-        let slots = self.shards.iter().flat_map(|shard| &shard.0);
-        let requests: u64 = slots
-            .map(|slot| unpack(slot.load(Ordering::Relaxed)))
-            .filter(recent)
-            .map(|(_, count)| u64::from(count))
-            .sum();
+    /// How many repetitions the requests of the last interval pay for.
+    fn allowed(&self, now: Moment) -> u64 {
+        let share = self
+            .requests
+            .sum(now)
+            .saturating_mul(u64::from(self.settings.per_mille))
+            / 1000;
         let floor = self.settings.interval.as_millis() * u128::from(self.settings.min_rate) / 1000;
-        (requests.saturating_mul(u64::from(self.settings.per_mille)) / 1000)
-            .saturating_add(u64::try_from(floor).unwrap_or(u64::MAX))
-    }
-
-    #[allow(
-        clippy::cast_possible_truncation,
-        reason = "ticks of at least 100 ms wrap after years, and only differences are looked at"
-    )]
-    fn tick_of(&self, now: Moment) -> u32 {
-        (now.micros() / self.tick) as u32
+        share.saturating_add(u64::try_from(floor).unwrap_or(u64::MAX))
     }
 }
 
 impl Repetitions {
     /// How many were made in the interval that ends with that tick, and perhaps a tick before: all that are not older for certain.
     /// Workers look at their clocks before they come here, so that some may have been made later than now.
-    fn made(&self, now: u32) -> u64 {
-        let recent = |(tick, _): &&(u32, u32)| is_later(*tick, now) || now.wrapping_sub(*tick) <= TICKS;
+    fn made(&self, now: Tick) -> u64 {
+        let recent = |(tick, _): &&(Tick, u32)| now.after(*tick).is_none_or(|ticks| ticks <= TICKS);
         self.0.iter().filter(recent).map(|(_, count)| u64::from(*count)).sum()
     }
 
-    fn count(&mut self, now: u32) {
-        let (tick, count) = &mut self.0[slot(now)];
-        if *tick == now || is_later(*tick, now) {
+    fn count(&mut self, now: Tick) {
+        let (tick, count) = &mut self.0[now.slot()];
+        if tick.after(now).is_some() {
             *count = count.saturating_add(1);
         } else {
             (*tick, *count) = (now, 1);
         }
     }
-}
-
-/// Whether a tick is later than now. Their numbers wrap around.
-fn is_later(tick: u32, now: u32) -> bool {
-    tick != now && tick.wrapping_sub(now) < u32::MAX / 2
-}
-
-fn slot(tick: u32) -> usize {
-    tick as usize % SLOTS
-}
-
-fn pack(tick: u32, count: u32) -> u64 {
-    u64::from(tick) << 32 | u64::from(count)
-}
-
-#[allow(clippy::cast_possible_truncation, reason = "these are the two halves")]
-fn unpack(packed: u64) -> (u32, u32) {
-    ((packed >> 32) as u32, packed as u32)
 }
 
 #[cfg(test)]

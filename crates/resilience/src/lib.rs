@@ -5,6 +5,7 @@
 //! rule is tested with a simulated clock.
 
 pub mod balance;
+pub mod breaker;
 pub mod budget;
 pub mod checks;
 pub mod latency;
@@ -13,5 +14,7 @@ pub mod moment;
 pub mod outlier;
 pub mod percentile;
 pub mod standing;
+
+mod window;
 
 pub use moment::Moment;
