@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::file::File;
+use crate::secret::MASK;
 
 /// Header fields that carry proof of who one is. Their values are often put together from variables.
 const TELLING: [&str; 7] = ["auth", "cookie", "key", "password", "secret", "session", "token"];
@@ -34,9 +35,14 @@ fn tidy(value: &mut Value) {
 
 fn mask(fields: &mut serde_json::Map<String, Value>) {
     for (name, value) in fields {
-        let name = name.to_ascii_lowercase();
-        if value.is_string() && TELLING.iter().any(|part| name.contains(part)) {
-            *value = Value::String("***".to_owned());
+        if value.is_string() && is_telling(name) {
+            *value = Value::String(MASK.to_owned());
         }
     }
+}
+
+/// Whether the name of a header field suggests that its value must not be shown.
+pub(crate) fn is_telling(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    TELLING.iter().any(|part| name.contains(part))
 }

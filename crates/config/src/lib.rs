@@ -7,10 +7,12 @@ mod effective;
 mod load;
 mod part;
 mod problem;
+mod record;
 mod reference;
 
 mod substitute;
 mod tree;
+mod written;
 
 mod check;
 mod formats;
@@ -38,5 +40,6 @@ pub use file::File;
 pub use load::{Loaded, load, parse};
 pub use part::{parse_target, read_targets};
 pub use problem::{Place, Problem, Problems};
+pub use record::Record;
 pub use reference::reference;
 pub use schema::schema;

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use crate::check;
 use crate::file::File;
 use crate::problem::{Problem, Problems, Report};
+use crate::record::Record;
 use crate::schema::schema;
 use crate::sound::Sound;
-use crate::structure::{self, Surroundings};
+use crate::structure::{self, Shapes, Surroundings};
 use crate::tree::{self, Node};
 
-/// The largest file: some eight times what ten thousand routes take.
-const MAX_BYTES: u64 = 8 * 1024 * 1024;
+/// The largest file: some eight times what forty thousand routes take.
+const MAX_BYTES: u64 = 32 * 1024 * 1024;
 
 /// A configuration without problems of its own.
 #[derive(Debug)]
@@ -23,15 +24,18 @@ pub struct Loaded {
     pub base: PathBuf,
     /// What is allowed and probably not meant.
     pub warnings: Vec<Problem>,
-    name: String,
-    tree: Node,
+    /// What is remembered of it.
+    pub record: Record,
+    pub(crate) name: String,
+    /// The places of what it says, unless it comes from memory.
+    pub(crate) tree: Option<Node>,
 }
 
 impl Loaded {
     /// A problem that was found later, with the place of a path such as `routes[3].to.table`, or of what comes nearest
     /// to it in the file.
     pub fn problem(&self, path: &str, message: impl Into<String>) -> Problem {
-        let place = Some(self.tree.place_of(path));
+        let place = self.tree.as_ref().map(|tree| tree.place_of(path));
         Problem {
             file: self.name.clone(),
             place,
@@ -84,8 +88,12 @@ pub fn parse(
         environment,
         read,
     };
-    let value = structure::check(&tree, &schema(), &surroundings, &mut report);
-    let sound = match Sound::of(value) {
+    let shapes = Shapes::of(&schema());
+    let written = structure::check(&tree, &shapes, &surroundings, &mut report);
+    let record = report
+        .is_empty()
+        .then(|| Record::new(&written, base.clone(), name.clone()));
+    let sound = match Sound::of(written, report.is_empty()) {
         Ok(sound) => sound,
         Err(error) => {
             // The schema and the types are one; this says so, should they ever differ.
@@ -96,9 +104,9 @@ pub fn parse(
     check::problems(&sound, &mut |path, message| {
         report.add(Some(tree.place_of(path)), path, message);
     });
-    if !report.is_empty() {
+    let Some(record) = record.filter(|_| report.is_empty()) else {
         return Err(report.into_problems());
-    }
+    };
     let mut warnings = Report::new(name.clone());
     check::warnings(&sound.file, &mut |path, message| {
         warnings.add(Some(tree.place_of(path)), path, message);
@@ -107,8 +115,9 @@ pub fn parse(
         file: sound.file,
         base,
         warnings: warnings.into_problems().0,
+        record,
         name,
-        tree,
+        tree: Some(tree),
     })
 }
 

@@ -11,7 +11,7 @@ use crate::problem::{Problems, Report};
 use crate::schema::schema_of;
 use crate::service::Target;
 use crate::service::discover::TargetList;
-use crate::structure::{self, Surroundings};
+use crate::structure::{self, Shapes, Surroundings};
 use crate::tree;
 
 /// The largest file of targets: some two hundred bytes for each that there may be.
@@ -56,11 +56,12 @@ fn parse<T: JsonSchema + DeserializeOwned>(text: &str, name: &str) -> Result<T, 
         environment: &|_| None,
         read: &|_| Err(io::ErrorKind::PermissionDenied.into()),
     };
-    let value = structure::check(&tree, &schema_of::<T>(), &surroundings, &mut report);
+    let shapes = Shapes::of(&schema_of::<T>());
+    let written = structure::check(&tree, &shapes, &surroundings, &mut report);
     if !report.is_empty() {
         return Err(report.into_problems());
     }
-    serde_json::from_value(value).map_err(|error| {
+    T::deserialize(written).map_err(|error| {
         report.add(None, "", format!("it can't be understood: {error}"));
         report.into_problems()
     })

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize, Serializer};
 pub struct Secret(String);
 
 /// What is shown in a secret's place.
-const MASK: &str = "***";
+pub(crate) const MASK: &str = "***";
 
 impl Secret {
     /// A secret that did not come from a file.

@@ -1,9 +1,11 @@
 //! Those parts of a file in which nothing is wrong by themselves, so that they can be compared with each other even when
 //! there is something wrong elsewhere.
 
-use serde_json::{Map, Value, json};
+use serde::Deserialize;
+use serde::de::value::Error;
 
 use crate::file::File;
+use crate::written::Written;
 
 /// What is sound of a file: all of it when no problem was found.
 pub(crate) struct Sound {
@@ -16,53 +18,53 @@ pub(crate) struct Sound {
 }
 
 impl Sound {
-    /// Reads what the check of the structure gave, where `null` stands for what is wrong.
-    pub(crate) fn of(value: Value) -> Result<Sound, serde_json::Error> {
-        let mut root = match value {
-            Value::Object(root) => root,
-            _ => Map::new(),
+    /// Reads what the check of the structure gave. `is_whole` says that it found nothing wrong.
+    pub(crate) fn of(written: Written<'_>, is_whole: bool) -> Result<Sound, Error> {
+        let mut root = match written {
+            Written::Group(root) => root,
+            _ => Vec::new(),
         };
-        let listeners = prune_list(root.entry("listeners").or_insert(Value::Null));
-        let routes = prune_list(root.entry("routes").or_insert(Value::Null));
-        for (key, value) in &mut root {
-            match key.as_str() {
-                "services" | "databases" | "policies" => prune_map(value),
-                "everywhere" => _ = prune_list(value),
-                _ => {}
+        let (mut listeners, mut routes) = (None, None);
+        if !is_whole {
+            for (key, value) in &mut root {
+                match *key {
+                    "listeners" => listeners = Some(prune_list(value)),
+                    "routes" => routes = Some(prune_list(value)),
+                    "services" | "databases" | "policies" => prune_group(value),
+                    "everywhere" => _ = prune_list(value),
+                    _ => {}
+                }
             }
+            for key in ["listeners", "routes"] {
+                if !root.iter().any(|(present, _)| *present == key) {
+                    root.push((key, Written::List(Vec::new())));
+                }
+            }
+            root.retain(|(_, value)| value.is_sound());
         }
-        root.retain(|_, value| is_sound(value));
+        let file = File::deserialize(Written::Group(root))?;
         Ok(Sound {
-            file: serde_json::from_value(Value::Object(root))?,
-            listeners,
-            routes,
+            listeners: listeners.unwrap_or_else(|| (0..file.listeners.len()).collect()),
+            routes: routes.unwrap_or_else(|| (0..file.routes.len()).collect()),
+            file,
         })
     }
 }
 
 /// Leaves the sound items of a list, and says which those are.
-fn prune_list(value: &mut Value) -> Vec<usize> {
-    let Value::Array(items) = value else {
-        *value = json!([]);
+fn prune_list(value: &mut Written<'_>) -> Vec<usize> {
+    let Written::List(items) = value else {
+        *value = Written::List(Vec::new());
         return Vec::new();
     };
-    let sound: Vec<_> = (0..items.len()).filter(|index| is_sound(&items[*index])).collect();
-    items.retain(is_sound);
+    let sound: Vec<_> = (0..items.len()).filter(|index| items[*index].is_sound()).collect();
+    items.retain(Written::is_sound);
     sound
 }
 
-fn prune_map(value: &mut Value) {
+fn prune_group(value: &mut Written<'_>) {
     match value {
-        Value::Object(entries) => entries.retain(|_, value| is_sound(value)),
-        _ => *value = json!({}),
-    }
-}
-
-fn is_sound(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::Array(items) => items.iter().all(is_sound),
-        Value::Object(entries) => entries.values().all(is_sound),
-        _ => true,
+        Written::Group(entries) => entries.retain(|(_, value)| value.is_sound()),
+        _ => *value = Written::Group(Vec::new()),
     }
 }

@@ -2,19 +2,21 @@
 //! name there. It goes on after each problem, and gives the tree back in the one long form that the types read.
 
 mod branch;
+mod shape;
 mod text;
 
 use std::collections::{BTreeSet, HashMap};
+use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
 
-use serde_json::{Map, Value, json};
-
+pub(crate) use self::shape::Shapes;
+use self::shape::{Group, Kind, Shape};
 use crate::problem::{Place, Report};
-use crate::schema::resolve;
 use crate::substitute::Environment;
 use crate::suggest::did_you_mean;
 use crate::tree::{Content, Entry, Node};
+use crate::written::Written;
 
 /// What a file may refer to outside of itself.
 pub(crate) struct Surroundings<'a> {
@@ -26,29 +28,29 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) read: &'a dyn Fn(&Path) -> io::Result<String>,
 }
 
-/// Checks a tree and gives what it says. In place of what is wrong, and has been reported, there is `null`.
+/// Checks a tree and gives what it says, with [`Written::Wrong`] in place of what is wrong and has been reported.
 pub(crate) fn check<'a>(
     root: &'a Node,
-    schema: &'a Value,
+    shapes: &'a Shapes,
     surroundings: &'a Surroundings<'a>,
     report: &mut Report,
-) -> Value {
+) -> Written<'a> {
     let names = ["services", "databases", "policies"].map(|key| {
         let entries = root.entry(key).map(|entry| entry.node.entries()).unwrap_or_default();
         (key, entries.iter().map(|entry| &*entry.key).collect())
     });
     Walk {
-        schema,
+        shapes,
         surroundings,
         report,
         names: names.into(),
         path: String::new(),
     }
-    .value(root, schema, root.place)
+    .value(root, shapes.root(), root.place)
 }
 
 struct Walk<'a, 'r> {
-    schema: &'a Value,
+    shapes: &'a Shapes,
     surroundings: &'a Surroundings<'a>,
     report: &'r mut Report,
     /// The names that there are to refer to, by the key of the file under which they stand.
@@ -56,11 +58,17 @@ struct Walk<'a, 'r> {
     path: String,
 }
 
+/// A step of the path to a value.
+enum Step<'k> {
+    Key(&'k str),
+    Item(usize),
+}
+
 impl<'a> Walk<'a, '_> {
     /// Reports a problem with the value that is being looked at.
-    fn problem(&mut self, place: Place, message: impl Into<String>) -> Value {
+    fn problem(&mut self, place: Place, message: impl Into<String>) -> Written<'a> {
         self.report.add(Some(place), &self.path, message);
-        Value::Null
+        Written::Wrong
     }
 
     /// The proposal that follows a name that isn't there.
@@ -72,174 +80,132 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    /// Looks at something below the present value: its path is longer by `segment`.
-    fn below<T>(&mut self, segment: &str, look: impl FnOnce(&mut Self) -> T) -> T {
+    /// Looks at something below the present value: its path is longer by a step.
+    fn below<T>(&mut self, step: &Step<'_>, look: impl FnOnce(&mut Self) -> T) -> T {
         let length = self.path.len();
-        self.path.push_str(segment);
+        // Writing to a text doesn't fail.
+        let _ = match step {
+            Step::Key(key) if length == 0 => self.path.write_str(key),
+            Step::Key(key) => write!(self.path, ".{key}"),
+            Step::Item(index) => write!(self.path, "[{index}]"),
+        };
         let result = look(self);
         self.path.truncate(length);
         result
     }
 
     /// A value of any kind. `key` is the place of its key, where it has one: what is nothing stands nowhere itself.
-    fn value(&mut self, node: &Node, schema: &'a Value, key: Place) -> Value {
-        let names = &schema["x-names"];
-        let schema = resolve(self.schema, schema);
+    fn value(&mut self, node: &'a Node, shape: &'a Shape, key: Place) -> Written<'a> {
         match &node.content {
-            Content::Broken => return Value::Null,
+            Content::Broken => return Written::Wrong,
             Content::Nothing => {
                 return self.problem(key, "there is no value here; write one, or take the key out");
             }
             _ => {}
         }
-        if let Some(name) = schema["x-short"].as_str() {
-            return self.short(node, schema, name);
-        }
-        if schema["x-single"] == true {
-            return self.single(node, schema);
-        }
-        if let Some(branches) = schema["anyOf"].as_array() {
-            return match self.branch(node, branches) {
+        match (&shape.kind, &node.content) {
+            // Whatever isn't a group of keys is the value of the one key that matters.
+            (Kind::Short { long, .. }, Content::Map(_)) => self.value(node, self.shapes.get(*long), node.place),
+            (Kind::Short { key, brief, .. }, _) => match self.value(node, self.shapes.get(*brief), node.place) {
+                Written::Wrong => Written::Wrong,
+                value => Written::Group(vec![(key, value)]),
+            },
+            (Kind::Single { item, .. }, Content::Scalar { .. }) => {
+                match self.value(node, self.shapes.get(*item), node.place) {
+                    Written::Wrong => Written::Wrong,
+                    item => Written::List(vec![item]),
+                }
+            }
+            (Kind::Single { list, .. }, _) => self.value(node, self.shapes.get(*list), node.place),
+            (Kind::AnyOf(branches), _) => match self.branch(node, branches) {
                 Some(branch) => self.value(node, branch, key),
-                None => Value::Null,
-            };
-        }
-        match (&node.content, schema["type"].as_str()) {
-            (Content::Map(entries), Some("object")) => self.object(node, entries, schema),
-            (Content::List(items), Some("array")) => self.array(node, items, schema),
-            (Content::Scalar { text, quoted }, Some("integer")) => self.integer(node.place, text, *quoted, schema),
-            (Content::Scalar { text, quoted }, Some("boolean")) => self.boolean(node.place, text, *quoted),
-            (Content::Scalar { text, .. }, Some("string") | None) => self.text(node.place, text, schema, names),
-            (_, expected) => {
-                let expected = expected_in_words(expected.unwrap_or("string"));
+                None => Written::Wrong,
+            },
+            (Kind::Group(group), Content::Map(entries)) => self.group(node, entries, group),
+            (Kind::List { items, least, most }, Content::List(nodes)) => {
+                self.list(node, nodes, self.shapes.get(*items), *least..=*most)
+            }
+            (Kind::Integer, Content::Scalar { text, quoted }) => self.integer(node.place, text, *quoted, shape),
+            (Kind::Boolean, Content::Scalar { text, quoted }) => self.boolean(node.place, text, *quoted),
+            (Kind::Text, Content::Scalar { text, .. }) => self.text(node.place, text, shape),
+            _ => {
+                let expected = expected_in_words(&shape.kind_name);
                 self.problem(node.place, format!("expected {expected}, found {}", node.described()))
             }
         }
     }
 
-    /// A type with a short form: whatever isn't a group of keys is the value of the one key that matters.
-    fn short(&mut self, node: &Node, schema: &'a Value, name: &str) -> Value {
-        match &node.content {
-            Content::Map(_) => self.value(node, &schema["anyOf"][1], node.place),
-            _ => match self.value(node, &schema["anyOf"][0], node.place) {
-                Value::Null => Value::Null,
-                value => json!({ name: value }),
-            },
-        }
-    }
-
-    /// A list, or its only item.
-    fn single(&mut self, node: &Node, schema: &'a Value) -> Value {
-        match &node.content {
-            Content::Scalar { .. } => match self.value(node, &schema["anyOf"][0], node.place) {
-                Value::Null => Value::Null,
-                item => json!([item]),
-            },
-            _ => self.value(node, &schema["anyOf"][1], node.place),
-        }
-    }
-
-    fn array(&mut self, node: &Node, items: &[Node], schema: &'a Value) -> Value {
-        if let Some(least) = schema["minItems"].as_u64()
-            && (items.len() as u64) < least
-        {
+    fn list(
+        &mut self,
+        node: &Node,
+        nodes: &'a [Node],
+        items: &'a Shape,
+        count: std::ops::RangeInclusive<usize>,
+    ) -> Written<'a> {
+        if nodes.len() < *count.start() {
             return self.problem(node.place, "the list is empty; it needs at least one item");
         }
-        if let Some(most) = schema["maxItems"].as_u64()
-            && (items.len() as u64) > most
-        {
-            let message = format!("the list has {} items; it can have {most}", items.len());
+        if nodes.len() > *count.end() {
+            let message = format!("the list has {} items; it can have {}", nodes.len(), count.end());
             return self.problem(node.place, message);
         }
-        let each = items.iter().enumerate().map(|(index, item)| {
-            self.below(&format!("[{index}]"), |walk| {
-                walk.value(item, &schema["items"], item.place)
-            })
-        });
-        Value::Array(each.collect())
+        let each = nodes
+            .iter()
+            .enumerate()
+            .map(|(index, item)| self.below(&Step::Item(index), |walk| walk.value(item, items, item.place)));
+        Written::List(each.collect())
     }
 
-    fn object(&mut self, node: &Node, entries: &[Entry], schema: &'a Value) -> Value {
-        let mut object = Map::new();
+    fn group(&mut self, node: &Node, entries: &'a [Entry], group: &'a Group) -> Written<'a> {
+        let mut written = Vec::with_capacity(entries.len());
         for entry in entries {
-            let segment = if self.path.is_empty() {
-                entry.key.to_string()
-            } else {
-                format!(".{}", entry.key)
-            };
-            self.below(&segment, |walk| walk.entry(entry, schema, &mut object));
+            self.below(&Step::Key(&entry.key), |walk| walk.entry(entry, group, &mut written));
         }
-        for required in schema["required"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-        {
-            if !object.contains_key(required) {
-                let meaning = self.first_sentence(&schema["properties"][required]);
-                self.problem(node.place, format!("`{required}` is missing{meaning}"));
-                object.insert(required.to_owned(), Value::Null);
+        for required in &group.required {
+            if !written.iter().any(|(key, _)| *key == required.key) {
+                self.problem(node.place, format!("`{}` is missing{}", required.key, required.purpose));
+                written.push((&required.key, Written::Wrong));
             }
         }
-        Value::Object(object)
+        Written::Group(written)
     }
 
-    fn entry(&mut self, entry: &Entry, schema: &'a Value, object: &mut Map<String, Value>) {
-        let (key, property) = match &schema["properties"][&*entry.key] {
-            Value::Null if schema["additionalProperties"].is_object() => {
-                let format = schema["propertyNames"]["format"].as_str().unwrap_or_default();
+    fn entry(&mut self, entry: &'a Entry, group: &'a Group, written: &mut Vec<(&'a str, Written<'a>)>) {
+        let property = group.properties.iter().find(|property| *property.key == *entry.key);
+        let (key, shape) = match (property, &group.others) {
+            (Some(property), _) => {
+                let key = property.means.as_str();
+                // The tree has each key once, so that only two words for one thing can meet.
+                if written.iter().any(|(other, _)| *other == key) {
+                    let message = format!("this means the same as `{key}`, which is there too; keep one of them");
+                    self.problem(entry.place, message);
+                    return;
+                }
+                (key, property.shape)
+            }
+            (None, Some((format, shape))) => {
                 if let Err(message) = crate::formats::check(format, &entry.key) {
                     self.problem(entry.place, message);
                 }
-                (&*entry.key, &schema["additionalProperties"])
+                (&*entry.key, *shape)
             }
-            Value::Null => {
-                self.unknown(entry, schema);
+            (None, None) => {
+                self.unknown(entry, group);
                 return;
             }
-            property => (property["x-means"].as_str().unwrap_or(&entry.key), property),
         };
-        if object.contains_key(key) {
-            self.problem(
-                entry.place,
-                format!("this means the same as `{key}`, which is there too; keep one of them"),
-            );
-            return;
-        }
-        let value = self.value(&entry.node, property, entry.place);
-        object.insert(key.to_owned(), value);
+        let value = self.value(&entry.node, self.shapes.get(shape), entry.place);
+        written.push((key, value));
     }
 
-    fn unknown(&mut self, entry: &Entry, schema: &Value) {
-        let known = || {
-            schema["properties"]
-                .as_object()
-                .into_iter()
-                .flatten()
-                .map(|(key, _)| key.as_str())
-        };
+    fn unknown(&mut self, entry: &Entry, group: &Group) {
+        let known = || group.properties.iter().map(|property| property.key.as_str());
         let mut advice = self.advice(&entry.key, known());
         if advice.is_empty() {
             let keys: Vec<_> = known().map(|key| format!("`{key}`")).collect();
             advice = format!("; there is {}", keys.join(", "));
         }
         self.problem(entry.place, format!("there is no key `{}` here{advice}", entry.key));
-    }
-
-    /// What a missing key is for, to follow its name.
-    fn first_sentence(&self, property: &Value) -> String {
-        let own = property["description"].as_str();
-        let description = own
-            .or_else(|| resolve(self.schema, property)["description"].as_str())
-            .unwrap_or_default();
-        match description
-            .split_once(". ")
-            .map_or(description, |(first, _)| first)
-            .trim_end_matches('.')
-        {
-            "" => String::new(),
-            sentence => format!(": {sentence}"),
-        }
     }
 }
 

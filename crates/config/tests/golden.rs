@@ -180,9 +180,9 @@ fn files_that_cannot_be_read_are_problems() {
         problem(&latin1)
     );
 
-    let large = "x: ".to_owned() + &"x".repeat(9 * 1024 * 1024);
+    let large = "x: ".to_owned() + &"x".repeat(33 * 1024 * 1024);
     let problems = portcullis_config::parse(&large, Path::new("large.yaml"), &environment, &read).unwrap_err();
-    assert_eq!(problems.to_string(), "large.yaml: the file has more than 8388608 bytes");
+    assert_eq!(problems.to_string(), "large.yaml: the file has more than 33554432 bytes");
 }
 
 #[test]

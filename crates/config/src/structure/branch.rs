@@ -1,29 +1,25 @@
 //! Which of several forms a value has.
 
-use serde_json::Value;
-
-use super::{Walk, expected_in_words};
-use crate::schema::resolve;
+use super::shape::{Kind, Shape, ShapeId};
+use super::{Step, Walk, expected_in_words};
 use crate::suggest::did_you_mean;
 use crate::tree::{Content, Node};
 
 impl<'a> Walk<'a, '_> {
     /// Chooses the branch that a value means: by its kind, and among several groups of keys by the key that only one
     /// of them requires. Where it means none or more than one, that is reported.
-    pub(super) fn branch(&mut self, node: &Node, branches: &'a [Value]) -> Option<&'a Value> {
+    pub(super) fn branch(&mut self, node: &Node, branches: &[ShapeId]) -> Option<&'a Shape> {
         let kind = match &node.content {
             Content::Map(_) => "object",
             Content::List(_) => "array",
             _ => "string",
         };
-        let of_kind: Vec<_> = branches.iter().filter(|branch| self.kind(branch) == kind).collect();
+        let branches = branches.iter().map(|branch| self.shapes.get(*branch));
+        let of_kind: Vec<_> = branches.clone().filter(|branch| branch.kind_name == kind).collect();
         match of_kind.as_slice() {
             [only] => Some(only),
             [] => {
-                let mut kinds: Vec<_> = branches
-                    .iter()
-                    .map(|branch| expected_in_words(self.kind(branch)))
-                    .collect();
+                let mut kinds: Vec<_> = branches.map(|branch| expected_in_words(&branch.kind_name)).collect();
                 kinds.dedup();
                 self.problem(
                     node.place,
@@ -31,12 +27,12 @@ impl<'a> Walk<'a, '_> {
                 );
                 None
             }
-            groups => self.group(node, groups),
+            groups => self.one_of(node, groups),
         }
     }
 
-    fn group(&mut self, node: &Node, groups: &[&'a Value]) -> Option<&'a Value> {
-        let keys: Vec<&str> = groups.iter().map(|group| self.deciding_key(group)).collect();
+    fn one_of(&mut self, node: &Node, groups: &[&'a Shape]) -> Option<&'a Shape> {
+        let keys: Vec<&str> = groups.iter().map(|group| deciding_key(group)).collect();
         let present: Vec<_> = (0..groups.len())
             .filter(|index| node.entry(keys[*index]).is_some())
             .collect();
@@ -58,7 +54,7 @@ impl<'a> Walk<'a, '_> {
                 match near.into_iter().find(|(_, advice)| !advice.is_empty()) {
                     Some((entry, advice)) => {
                         let message = format!("there is no key `{}` here{advice}", entry.key);
-                        self.below(&format!(".{}", entry.key), |walk| walk.problem(entry.place, message));
+                        self.below(&Step::Key(&entry.key), |walk| walk.problem(entry.place, message));
                     }
                     None => {
                         let one_of: Vec<_> = keys.iter().map(|key| format!("`{key}`")).collect();
@@ -69,13 +65,12 @@ impl<'a> Walk<'a, '_> {
             }
         }
     }
+}
 
-    fn kind(&self, branch: &'a Value) -> &'a str {
-        resolve(self.schema, branch)["type"].as_str().unwrap_or_default()
-    }
-
-    /// The key that tells a group from the others: the first that it requires.
-    fn deciding_key(&self, group: &'a Value) -> &'a str {
-        resolve(self.schema, group)["required"][0].as_str().unwrap_or_default()
+/// The key that tells a group from the others: the first that it requires.
+fn deciding_key(shape: &Shape) -> &str {
+    match &shape.kind {
+        Kind::Group(group) => group.required.first().map_or("", |required| required.key.as_str()),
+        _ => "",
     }
 }

@@ -2,62 +2,61 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Value, json};
-
 use super::Walk;
+use super::shape::Shape;
 use crate::formats;
 use crate::problem::Place;
 use crate::substitute::{is_one_reference, substitute};
 use crate::suggest::did_you_mean;
+use crate::written::{Hidden, Written};
 
 /// A secret longer than this is another file by mistake.
 const LONGEST_SECRET: usize = 64 * 1024;
 
-impl Walk<'_, '_> {
+impl<'a> Walk<'a, '_> {
     /// Where a text is asked for, whatever was written is one: `min_version: 1.3` means the text `1.3`.
-    pub(super) fn text(&mut self, place: Place, text: &str, schema: &Value, names: &Value) -> Value {
-        let format = schema["format"].as_str().unwrap_or_default();
-        if format == "secret" {
+    pub(super) fn text(&mut self, place: Place, text: &'a str, shape: &Shape) -> Written<'a> {
+        if shape.format == "secret" {
             return match self.secret(text) {
-                Ok(secret) => json!(secret),
+                Ok(secret) => Written::Secret(Hidden(secret)),
                 Err(message) => self.problem(place, message),
             };
         }
         let checked = substitute(text, self.surroundings.environment).and_then(|text| {
-            if let Some(least) = schema["minLength"].as_u64()
-                && (text.len() as u64) < least
-            {
+            if text.len() < shape.min_length {
                 return Err("this must not be empty".to_owned());
             }
-            choice(&text, schema)?;
-            let text = formats::check(format, &text)?;
-            self.name(&text, if names.is_string() { names } else { &schema["x-names"] })?;
+            choice(&text, &shape.choices)?;
+            let text = match &*shape.format {
+                "" => text,
+                format => Cow::Owned(formats::check(format, &text)?),
+            };
+            self.name(&text, shape.names.as_deref())?;
             Ok(text)
         });
         match checked {
-            Ok(text) => json!(text),
+            Ok(text) => Written::Text(text),
             Err(message) => self.problem(place, message),
         }
     }
 
-    pub(super) fn integer(&mut self, place: Place, text: &str, quoted: bool, schema: &Value) -> Value {
+    pub(super) fn integer(&mut self, place: Place, text: &str, quoted: bool, shape: &Shape) -> Written<'a> {
         let number = self.unquoted(text, quoted, "a number").and_then(|text| {
             let number = whole_number(&text).ok_or_else(|| format!("expected a whole number, found `{text}`"))?;
-            let least = schema["minimum"].as_i64().unwrap_or(0);
-            let most = schema["maximum"].as_i64().unwrap_or(i64::MAX);
+            let (least, most) = (shape.minimum, shape.maximum);
             if !(least..=most).contains(&number) {
                 return Err(format!("`{text}` is out of range; it can be {least} to {most}"));
             }
-            choice(&number.to_string(), schema)?;
+            choice(&number.to_string(), &shape.choices)?;
             Ok(number)
         });
         match number {
-            Ok(number) => json!(number),
+            Ok(number) => Written::Number(number),
             Err(message) => self.problem(place, message),
         }
     }
 
-    pub(super) fn boolean(&mut self, place: Place, text: &str, quoted: bool) -> Value {
+    pub(super) fn boolean(&mut self, place: Place, text: &str, quoted: bool) -> Written<'a> {
         // YAML 1.2.2, section 10.3.2. The `yes` and `off` of YAML 1.1 are texts.
         let switch = self
             .unquoted(text, quoted, "`true` or `false`")
@@ -67,7 +66,7 @@ impl Walk<'_, '_> {
                 _ => Err(format!("expected `true` or `false`, found `{text}`")),
             });
         match switch {
-            Ok(switch) => json!(switch),
+            Ok(switch) => Written::Switch(switch),
             Err(message) => self.problem(place, message),
         }
     }
@@ -82,8 +81,8 @@ impl Walk<'_, '_> {
     }
 
     /// A name must be there under the key that the schema tells; of `DATABASE.TABLE` it is the first part.
-    fn name(&self, text: &str, names: &Value) -> Result<(), String> {
-        let Some(key) = names.as_str() else { return Ok(()) };
+    fn name(&self, text: &str, names: Option<&str>) -> Result<(), String> {
+        let Some(key) = names else { return Ok(()) };
         let name = if key == "databases" {
             text.split('.').next().unwrap_or(text)
         } else {
@@ -127,15 +126,8 @@ impl Walk<'_, '_> {
     }
 }
 
-/// Checks that a value is one of those to choose from, where the schema lists them.
-fn choice(text: &str, schema: &Value) -> Result<(), String> {
-    let listed = schema["enum"].as_array().into_iter().flatten();
-    let described = schema["oneOf"].as_array().into_iter().flatten();
-    let described = described.flat_map(|one| one["enum"].as_array().into_iter().flatten().chain(one.get("const")));
-    let choices: Vec<String> = listed
-        .chain(described)
-        .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
-        .collect();
+/// Checks that a value is one of those to choose from, where there are any.
+fn choice(text: &str, choices: &[String]) -> Result<(), String> {
     if choices.is_empty() || choices.iter().any(|choice| choice == text) {
         return Ok(());
     }

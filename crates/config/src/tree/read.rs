@@ -12,8 +12,8 @@ use crate::problem::{Place, Report};
 
 /// How deep values may be nested. The deepest that means anything has seven levels.
 const MAX_DEPTH: usize = 64;
-/// How many values there may be: ten thousand routes have about a fifth of it.
-const MAX_NODES: usize = 1_000_000;
+/// How many values there may be: forty thousand routes have about a fifth of it.
+const MAX_NODES: usize = 4_000_000;
 
 /// Reads one document. What is wrong goes into the report, such as that there is none, with what it `needs`; without a tree
 /// there is nothing more to say.
