@@ -13,6 +13,7 @@ pub mod members;
 pub mod moment;
 pub mod outlier;
 pub mod percentile;
+pub mod rollout;
 pub mod standing;
 
 mod window;
