@@ -1,16 +1,23 @@
 //! A route that ends in a pool of upstream servers.
 //!
-//! `service.rs` chooses the way of a request, and another one after a failure; `over_http1.rs` and `over_http2.rs` send it,
-//! `forwarded.rs` tells about the client. `target.rs` makes connections to one server, `pool_http1.rs` and `pool_http2.rs`
-//! keep them, `tls.rs` verifies the server.
+//! `attempts.rs` chooses a target, and another one after a failure, as `retry.rs` allows; `over_http1.rs` and `over_http2.rs`
+//! send the request, `replay.rs` keeps its body, `forwarded.rs` tells about the client. `membership.rs` knows the targets of a
+//! service; `target.rs` makes connections to one of them, `pool_http1.rs` and `pool_http2.rs` keep them, `tls.rs` verifies the
+//! server.
 
+mod attempts;
 mod forwarded;
 mod grpc_answer;
 mod outgoing;
 mod over_http1;
 mod over_http2;
+mod replay;
+mod retry;
 mod websocket;
 
+mod kept;
+mod membership;
+mod pending;
 mod pool_http1;
 mod pool_http2;
 mod target;
@@ -27,11 +34,17 @@ use portcullis_config::service as written;
 use portcullis_core::{Backend, Ctx, Error, Known, Reply, Request, Response, Result, codes, proxy_protocol};
 use portcullis_http1::HeadLimits;
 use portcullis_http1::client::Timeouts;
+use portcullis_resilience::balance::{Algorithm, Balancer};
+use portcullis_resilience::budget::Budget;
+use portcullis_resilience::members::Seat;
 
-use self::outgoing::{Attempt, Outgoing};
+use self::attempts::{Hedge, Wish};
+pub use self::kept::{ServiceTold, Services, TargetTold};
+use self::membership::Membership;
+use self::outgoing::{Content, Outgoing};
 use self::pool_http2::Found;
-pub use self::target::Targets;
-use self::target::{Opener, Target, TargetKey};
+use self::retry::Retry;
+use self::target::{Opener, Target, TargetKey, Turn};
 use self::transport::Transport;
 
 /// How large the head of a response may be. A server of ours is trusted with more than a client is.
@@ -45,26 +58,36 @@ const RESPONSE_LIMITS: HeadLimits = HeadLimits {
 /// minute or less; those that don't should still outlive a coffee break.
 const TUNNEL_IDLE: Duration = Duration::from_secs(3600);
 
-/// How often a request is sent at the most: again where a kept connection had ended, or a server refused to begin.
-const MOST_ATTEMPTS: u32 = 3;
-
 /// A pool of servers that do the same: what all routes to a service share.
 pub struct Pool {
     name: Arc<str>,
-    targets: Vec<Arc<Target>>,
-    balance: written::Balance,
+    membership: Arc<Membership>,
+    /// The targets that the configuration lists, until they are put in place.
+    listed: Vec<Listed>,
+    balancer: Balancer,
+    retry: Retry,
+    budget: Arc<Budget>,
+    hedge: Option<Hedge>,
     timeout: written::ServiceTimeout,
     max_connections: u32,
+    max_pending: written::MaxPending,
     protocol: written::Protocol,
     proxy_protocol: Option<written::ProxyProtocol>,
     opener: Opener,
     host: written::HostHeader,
-    turn: AtomicUsize,
+}
+
+/// A target that the configuration lists.
+struct Listed {
+    target: Arc<Target>,
+    weight: u32,
+    priority: u8,
 }
 
 impl Pool {
-    /// The pool of a service. Targets that `known` holds are taken over with their connections. Names are resolved on
-    /// `slow`. Paths are relative to `base`.
+    /// The pool of a service. What `known` holds of it is taken over: targets with their connections, the membership, the budget.
+    /// Names are resolved on `slow`. Paths are relative to `base`. Until [`Pool::take_effect`] a membership that is in use
+    /// stays as it is.
     ///
     /// # Errors
     /// Says in words for people what in the service can't be used.
@@ -72,80 +95,77 @@ impl Pool {
         name: &str,
         config: &written::Service,
         base: &Path,
-        known: &Targets,
+        known: &Services,
         slow: tokio::runtime::Handle,
     ) -> std::result::Result<Pool, String> {
         let tls = tls::TlsSettings::new(&config.tls, base)?;
-        let target = |written::Target { url, .. }: &written::Target| {
-            known.get(
-                TargetKey {
-                    service: name.to_owned(),
-                    url: match url.strip_prefix("unix:") {
-                        Some(path) => format!("unix:{}", base.join(path).display()),
-                        None => url.clone(),
-                    },
-                    protocol: config.protocol,
-                    proxy_protocol: config.proxy_protocol,
-                    tls: tls.clone(),
+        let membership = known.memberships.of(name);
+        let listed = config.targets.iter().map(|written| {
+            let key = TargetKey {
+                service: name.to_owned(),
+                url: match written.url.strip_prefix("unix:") {
+                    Some(path) => format!("unix:{}", base.join(path).display()),
+                    None => written.url.clone(),
                 },
-                Target::new,
-            )
-        };
-        let targets = config
-            .targets
-            .iter()
-            .map(target)
-            .collect::<std::result::Result<Vec<_>, _>>()?;
+                protocol: config.protocol,
+                proxy_protocol: config.proxy_protocol,
+                tls: tls.clone(),
+            };
+            Ok(Listed {
+                target: known.targets.get(key, &membership.pending)?,
+                weight: written.weight,
+                priority: written.priority,
+            })
+        });
+        let listed = listed.collect::<std::result::Result<Vec<_>, String>>()?;
+        if listed.is_empty() {
+            return Err("a service needs at least one target".to_owned());
+        }
         let mut keep_alive = config.keep_alive.clone();
         if config.proxy_protocol.is_some() {
             // A connection that began with the address of one client must not carry the request of another.
             keep_alive.connections = 0;
         }
-        if targets.is_empty() {
-            return Err("a service needs at least one target".to_owned());
-        }
-        Ok(Pool {
+        let workers = known.workers();
+        let pool = Pool {
             name: name.into(),
-            targets,
-            balance: config.balance,
+            listed,
+            balancer: Balancer::new(match config.balance {
+                written::Balance::RoundRobin => Algorithm::RoundRobin,
+                written::Balance::LeastRequest => Algorithm::LeastRequest,
+            }),
+            budget: membership.budget(retry::budget_settings(&config.retry.budget), workers),
+            retry: Retry::new(&config.retry),
+            hedge: config.hedge.as_ref().map(|hedge| Hedge::new(hedge, workers)),
+            membership,
             timeout: config.timeout.clone(),
             max_connections: config.max_connections,
+            max_pending: config.max_pending.clone(),
             protocol: config.protocol,
             proxy_protocol: config.proxy_protocol,
             opener: Opener::new(config.timeout.connect.0, slow, keep_alive),
             host: config.host,
-            turn: AtomicUsize::new(0),
-        })
+        };
+        if pool.membership.now().seats().is_empty() {
+            // Nobody uses it yet, and who does must find somebody.
+            pool.take_effect();
+        }
+        Ok(pool)
     }
 
-    /// The target for the next request: another one than `failed`, where there is another.
-    fn choose(&self, failed: Option<&Arc<Target>>) -> &Arc<Target> {
-        if let [only] = &self.targets[..] {
-            return only;
-        }
-        let candidate = || match self.balance {
-            written::Balance::RoundRobin => {
-                &self.targets[self.turn.fetch_add(1, Ordering::Relaxed) % self.targets.len()]
-            }
-            written::Balance::LeastRequest => {
-                let (one, other) = two_of(self.targets.len());
-                let (one, other) = (&self.targets[one], &self.targets[other]);
-                let load = |target: &Target| target.load();
-                if load(other) < load(one) { other } else { one }
-            }
-        };
-        let first = candidate();
-        match failed {
-            Some(failed) if Arc::ptr_eq(first, failed) => {
-                let at = self
-                    .targets
-                    .iter()
-                    .position(|target| Arc::ptr_eq(target, failed))
-                    .unwrap_or(0);
-                &self.targets[(at + 1) % self.targets.len()]
-            }
-            _ => first,
-        }
+    /// Puts the targets of the configuration in place, once that is in force.
+    pub fn take_effect(&self) {
+        let seats = self.listed.iter().map(|listed| Seat {
+            member: listed.target.clone(),
+            weight: listed.weight,
+            priority: listed.priority,
+        });
+        self.membership.put(seats.collect());
+    }
+
+    /// Whether targets see their own host and port as `Host`.
+    fn shows_own_host(&self) -> bool {
+        self.host == written::HostHeader::Target
     }
 
     fn timeouts(&self, deadline: Option<Instant>) -> Timeouts {
@@ -157,10 +177,10 @@ impl Pool {
         }
     }
 
-    /// A way to a target, before the request's deadline. A kept connection of HTTP/1.1 is only taken where `may_reuse`, for
-    /// after a failure another kept one would be no safer.
-    async fn way_to(&self, target: &Arc<Target>, now: Instant, may_reuse: bool, outgoing: &Outgoing) -> Result<Way> {
-        let turn = target.enter(self.max_connections)?;
+    /// A way to the target of that turn, before the request's deadline. A kept connection of HTTP/1.1 is only taken where
+    /// `may_reuse`, for after a failure another kept one would be no safer.
+    async fn way_to(&self, turn: Turn, now: Instant, may_reuse: bool, outgoing: &Outgoing) -> Result<Way> {
+        let target = turn.target();
         let speaks_http2 = match self.protocol {
             written::Protocol::Http1 => false,
             written::Protocol::Http2 => true,
@@ -233,11 +253,13 @@ enum Connection {
     Http2(portcullis_http2::client::Connection),
 }
 
-/// Two different numbers below `count`, which is at least two, at random.
-fn two_of(count: usize) -> (usize, usize) {
-    let one = fastrand::usize(..count);
-    let other = fastrand::usize(..count - 1);
-    (one, if other >= one { other + 1 } else { other })
+/// The number of this worker, for counts of which each worker writes its own.
+fn shard() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static SHARD: usize = NEXT.fetch_add(1, Ordering::Relaxed);
+    }
+    SHARD.with(|shard| *shard)
 }
 
 /// The end of one route in a pool.
@@ -259,7 +281,7 @@ impl Service {
     }
 
     /// Makes a request ready to be sent.
-    fn prepare(&self, cx: &mut Ctx, mut request: Request) -> Result<Outgoing> {
+    fn prepare(&self, cx: &mut Ctx, mut request: Request) -> Result<(Outgoing, Content)> {
         let pool = &*self.pool;
         if let Some(prefix) = &self.strip {
             strip_prefix(&mut request, prefix);
@@ -267,48 +289,19 @@ impl Service {
         let lines = forwarded::describe(cx, request.version, &mut request.headers);
         request.headers.remove(Known::Expect);
         cx.upstream.service = Some(pool.name.clone());
-
-        let limit = pool.timeout.request.as_ref().map(|limit| limit.0);
-        let mut outgoing = Outgoing::of(request, cx, limit, lines)?;
+        let (mut outgoing, body) = Outgoing::of(request, cx, pool, lines)?;
         outgoing.proxy_header = pool.proxy_protocol.map(|version| proxy_header(version, cx));
-        Ok(outgoing)
+        let remembered = if outgoing.idempotent { pool.retry.body } else { 0 };
+        Ok((outgoing, Content::of(body, remembered)))
     }
 
-    async fn forward(&self, cx: &mut Ctx, outgoing: &mut Outgoing) -> Result<Response> {
-        let pool = &*self.pool;
-        let mut failed: Option<Arc<Target>> = None;
-        loop {
-            let target = pool.choose(failed.as_ref());
-            cx.upstream.target = Some(target.label.clone());
-            cx.upstream.attempts += 1;
-            let first_attempt = cx.upstream.attempts == 1;
-            outgoing.tell_time_left()?;
-            let way = match pool.way_to(target, cx.started, first_attempt, outgoing).await {
-                Ok(way) => way,
-                // Nothing was sent: another target may take it.
-                Err(_) if first_attempt && pool.targets.len() > 1 => {
-                    failed = Some(target.clone());
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
-            if pool.host == written::HostHeader::Target {
-                outgoing.request.headers.set(Known::Host, &target.authority);
-            }
-            let attempt = match way {
-                Way::Http1(way) => over_http1::attempt(pool, cx, target, way, outgoing).await,
-                Way::Http2(way) => over_http2::attempt(pool, cx, target, way, outgoing).await,
-            };
-            match attempt {
-                Ok(response) if outgoing.grpc => return Ok(grpc_answer::watched(cx, response)),
-                Ok(response) => return Ok(response),
-                Err(Attempt { again: Some(body), .. }) if cx.upstream.attempts < MOST_ATTEMPTS => {
-                    outgoing.body = body;
-                    failed = Some(target.clone());
-                }
-                Err(attempt) => return Err(attempt.error),
-            }
-        }
+    async fn forward(&self, cx: &mut Ctx, outgoing: &Outgoing, content: Content) -> Result<Response> {
+        let (response, _) = attempts::answer(&self.pool, cx, Wish::default(), outgoing, content).await?;
+        Ok(if outgoing.grpc {
+            grpc_answer::watched(cx, response)
+        } else {
+            response
+        })
     }
 }
 
@@ -316,7 +309,7 @@ impl Backend for Service {
     fn call<'a>(&'a self, cx: &'a mut Ctx, request: Request) -> Reply<'a> {
         match self.prepare(cx, request) {
             // A future holds what it captures once, and an argument that it takes twice.
-            Ok(mut outgoing) => Reply::later(async move { self.forward(cx, &mut outgoing).await }),
+            Ok((outgoing, content)) => Reply::later(async move { self.forward(cx, &outgoing, content).await }),
             Err(error) => Reply::from(error),
         }
     }
@@ -372,16 +365,6 @@ mod tests {
             let mut request = Request::new(Method::Get, target);
             strip_prefix(&mut request, "/a");
             assert_eq!(request.target.as_str(), expected);
-        }
-    }
-
-    #[test]
-    fn two_different_targets_are_compared() {
-        for count in 2..5 {
-            for _ in 0..100 {
-                let (one, other) = two_of(count);
-                assert!(one != other && one < count && other < count);
-            }
         }
     }
 }

@@ -41,6 +41,10 @@ pub(crate) fn problems(sound: &Sound, sink: Sink<'_>) {
             let message = "a connection of HTTP/2 carries the requests of many clients, and can begin with the address of one only";
             sink(&format!("services.{name}.proxy_protocol"), message.to_owned());
         }
+        let health = service.health.iter();
+        for (key, message) in health.flat_map(|health| health.contradictions(service.protocol)) {
+            sink(&format!("services.{name}.health.{key}"), message);
+        }
     }
     for (name, set) in &sound.file.policies {
         policy_set(&format!("policies.{name}"), set, sink);
@@ -103,10 +107,9 @@ pub(crate) fn warnings(file: &File, sink: Sink<'_>) {
     let mut databases = HashSet::new();
     let mut policies: HashSet<&str> = file.everywhere.iter().map(String::as_str).collect();
     for route in &file.routes {
-        match &route.to {
-            To::Service(to) => _ = services.insert(to.service.as_str()),
-            To::Table(to) => databases.extend(to.table.split('.').next()),
-            To::Files(_) | To::Respond(_) | To::Redirect(_) => {}
+        services.extend(route.to.services());
+        if let To::Table(to) = &route.to {
+            databases.extend(to.table.split('.').next());
         }
         policies.extend(route.policies.iter().filter_map(|policy| match policy {
             PolicyRef::Name(name) => Some(name.as_str()),
@@ -264,19 +267,25 @@ fn keys(path: &str, api_key: &ApiKey, sink: Sink<'_>) {
 }
 
 fn to(path: &str, route: &Route, sink: Sink<'_>) {
-    let strip = match &route.to {
-        To::Service(to) => to.strip.as_deref(),
-        To::Files(to) => to.strip.as_deref(),
-        To::Respond(to) => {
-            if matches!(to.respond.status, 204 | 205 | 304) && !to.respond.body.is_empty() {
-                let message = format!("an answer {} has no body (RFC 9110, section 6.4.1)", to.respond.status);
-                sink(&format!("{path}.to.respond.body"), message);
-            }
-            None
+    let contradictions = match &route.to {
+        To::Service(to) => {
+            let mirror = to.mirror.iter();
+            mirror
+                .flat_map(|mirror| mirror.contradictions([to.service.as_str()].into_iter()))
+                .collect()
         }
-        To::Table(_) | To::Redirect(_) => None,
+        To::Split(to) => to.contradictions(),
+        To::Rollout(to) => to.rollout.contradictions(),
+        To::Respond(to) if matches!(to.respond.status, 204 | 205 | 304) && !to.respond.body.is_empty() => {
+            let message = format!("an answer {} has no body (RFC 9110, section 6.4.1)", to.respond.status);
+            vec![("respond.body".to_owned(), message)]
+        }
+        To::Files(_) | To::Respond(_) | To::Table(_) | To::Redirect(_) => Vec::new(),
     };
-    if let Some(strip) = strip {
+    for (key, message) in contradictions {
+        sink(&format!("{path}.to.{key}"), message);
+    }
+    if let Some(strip) = route.to.strip() {
         let fixed = fixed_part(&route.path);
         if !fixed
             .strip_prefix(strip)

@@ -5,8 +5,12 @@ use std::time;
 
 use crate::listener::{Http3, ListenerLimits, ListenerProtocol, ListenerTimeouts};
 use crate::policy::compress::{CompressLevel, Encoding};
-use crate::service::{KeepAlive, ServiceTimeout};
-use crate::units::{ByteSize, Duration};
+use crate::route::rollout::Judge;
+use crate::service::{
+    Health, HealthKind, HealthMethod, KeepAlive, MaxPending, Outlier, Retry, RetryBudget, RetryOn, ServiceTimeout,
+    StatusRange,
+};
+use crate::units::{ByteSize, Duration, Percent};
 
 /// How long requests in progress may go on after SIGTERM: 30 s, the grace that Kubernetes gives a pod before it kills it.
 pub fn drain() -> Duration {
@@ -17,6 +21,43 @@ pub fn drain() -> Duration {
 /// can count on the change being true everywhere by the next day, and clients of streams must be able to begin anew anyway.
 pub fn max_age() -> Duration {
     Duration::seconds(86_400)
+}
+
+/// Which share of the requests is mirrored: all. Who mirrors wants to see how the service does under the load that there is.
+pub fn mirror_percent() -> Percent {
+    Percent::whole(100)
+}
+
+/// Bytes of a body that is mirrored: 64 KiB, more than calls of an API have, and 6 MiB for all copies that a worker may have.
+pub fn mirror_body() -> ByteSize {
+    ByteSize::kib(64)
+}
+
+/// How long a mirror may take: 5 s. Who waits for nobody's sake for longer only takes connections.
+pub fn mirror_timeout() -> Duration {
+    Duration::seconds(5)
+}
+
+/// The steps of a roll-out: one request of twenty shows most of what is bad, and three quarters of the clients never see it.
+pub fn rollout_steps() -> Vec<Percent> {
+    [5, 25, 50, 100].map(Percent::whole).to_vec()
+}
+
+/// How long a step of a roll-out takes: a minute, in which caches fill, and whoever rolled out still looks.
+pub fn rollout_every() -> Duration {
+    Duration::seconds(60)
+}
+
+/// What a new version is judged by.
+pub fn rollout_judge() -> Judge {
+    Judge {
+        // One failure more of a hundred requests is what people notice.
+        errors: Percent::whole(1),
+        // A new version may have cold caches, and a difference that matters is larger than that.
+        latency: Percent::whole(150),
+        // Of fewer a 95th percentile says little.
+        min_requests: 100,
+    }
 }
 
 /// The protocols of a listener: all, for a client takes the best that it can.
@@ -80,12 +121,100 @@ pub fn service_timeout() -> ServiceTimeout {
         request: None,
         // A stream that says nothing for so long is dead, unless its owner knows better.
         idle: Duration::seconds(30),
+        // There is no standard for it, so nobody is told unasked.
+        header: None,
+    }
+}
+
+/// When a request is sent again.
+pub fn retry() -> Retry {
+    Retry {
+        // Two of three targets may be gone, and a request still finds the third.
+        attempts: 2,
+        // What says that the target, and not the request, is the trouble. Statuses are the application's own words.
+        on: vec![RetryOn::Connect, RetryOn::Reset, RetryOn::Timeout],
+        codes: Vec::new(),
+        grpc: Vec::new(),
+        methods: Vec::new(),
+        per_try_timeout: None,
+        // Long enough for a process to be replaced, short enough for nobody to notice.
+        backoff: Duration::millis(25),
+        // Most requests of programs are smaller; a thousand of them at a time take 64 MiB at the most.
+        body: ByteSize::kib(64),
+        budget: retry_budget(),
+    }
+}
+
+/// How many retries a service may cause: the figures of Finagle and Linkerd.
+pub fn retry_budget() -> RetryBudget {
+    RetryBudget {
+        percent: Percent::whole(20),
+        // A service with few requests may still retry some.
+        min_rate: 10,
+        interval: Duration::seconds(10),
+    }
+}
+
+/// How many attempts beside the first.
+pub const fn hedges() -> u32 {
+    1
+}
+
+/// Requests that wait for a target: none, for whoever waits here could be told at once.
+pub fn max_pending() -> MaxPending {
+    MaxPending {
+        requests: 0,
+        // Longer than a second hardly anybody waits for a page.
+        timeout: Duration::seconds(1),
     }
 }
 
 /// The weight of a target: that of every other.
 pub const fn weight() -> u32 {
     1
+}
+
+/// Checks of targets.
+pub fn health() -> Health {
+    Health {
+        // The one path of which every server knows something.
+        path: "/".to_owned(),
+        kind: HealthKind::Http,
+        // A target that dies is found in about three seconds, for one small request in two.
+        every: Duration::seconds(2),
+        // What takes a second to say that it is well is not.
+        timeout: Duration::seconds(1),
+        // One that passes and fails by turns shouldn't come and go.
+        healthy: 2,
+        // A lost packet or a pause of its runtime is forgiven.
+        unhealthy: 3,
+        status: vec![StatusRange::new(200, 299)],
+        body: None,
+        method: HealthMethod::Get,
+        port: None,
+        host: None,
+        grpc_service: None,
+    }
+}
+
+/// When a target is left alone for what requests met.
+pub fn outlier() -> Outlier {
+    Outlier {
+        off: false,
+        // A server that fails now and then doesn't fail five times in a row; one that is gone does within milliseconds.
+        consecutive: 5,
+        // What share is too large depends on what clients ask for, and so does what is too slow.
+        error_rate: None,
+        latency: None,
+        // With fewer, a share says little.
+        min_requests: 20,
+        interval: Duration::seconds(10),
+        // As long as a process takes to start again, and not so long that its absence is felt.
+        eject: Duration::seconds(30),
+        max_eject: Duration::seconds(300),
+        // The other half has to carry all: beyond it the cure is worse.
+        max_ejected: Percent::whole(50),
+    }
 }
 
 /// The connections that are kept open to each target by each worker.

@@ -11,6 +11,8 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use crate::policy::rate_limit::RateLimitKey;
+use crate::route::split::SplitKey;
+use crate::service::{HedgeDelay, StatusRange};
 use crate::units::{ByteSize, Duration, Percent, Quota};
 
 pub(crate) use http::is_token;
@@ -27,7 +29,10 @@ pub(crate) fn check(format: &str, text: &str) -> Checked {
         "byte-size" => written::<ByteSize>(text),
         "quota" => written::<Quota>(text),
         "percent" => written::<Percent>(text),
+        "status-range" => written::<StatusRange>(text),
+        "hedge-delay" => written::<HedgeDelay>(text),
         "rate-limit-key" => written::<RateLimitKey>(text),
+        "split-key" => written::<SplitKey>(text),
         "name" => name(text),
         "column" => not_empty(text, "the name of a column"),
         "label" => label(text),
@@ -39,6 +44,7 @@ pub(crate) fn check(format: &str, text: &str) -> Checked {
         "target-url" => address::target(text),
         "database-url" => address::database(text),
         "host-pattern" => address::host_pattern(text),
+        "authority" => address::authority(text),
         "host-name" => address::host_name(text),
         "domain-name" => address::domain_name(text),
         "dns-server" => address::dns_server(text),
@@ -48,6 +54,7 @@ pub(crate) fn check(format: &str, text: &str) -> Checked {
         "origin" => address::origin(text),
         "table" => table(text),
         "path-pattern" => path::pattern(text),
+        "check-path" => path::check(text),
         "path-prefix" => path::prefix(text),
         "file-name" => path::file_name(text),
         "redirect-url" => path::redirect(text),
@@ -197,6 +204,15 @@ mod tests {
             ],
         );
         table(
+            "authority",
+            &[
+                ("api.example.com", Ok("api.example.com")),
+                ("[::1]:9000", Ok("[::1]:9000")),
+                ("http://api", Err("host")),
+                ("a b", Err("host")),
+            ],
+        );
+        table(
             "origin",
             &[
                 ("*", Ok("*")),
@@ -309,6 +325,16 @@ mod tests {
                 ("{path}", Ok("{path}")),
                 ("new", Err("absolute")),
                 ("/a b", Err("space")),
+            ],
+        );
+        table(
+            "check-path",
+            &[
+                ("/healthz", Ok("/healthz")),
+                ("/ready?deep=1&x=%20", Ok("/ready?deep=1&x=%20")),
+                ("healthz", Err("begin with `/`")),
+                ("/a b", Err("percent")),
+                ("/a#b", Err("fragment")),
             ],
         );
         table(

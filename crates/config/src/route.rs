@@ -1,5 +1,9 @@
 //! Routes: which requests, what guards them, who answers.
 
+pub mod mirror;
+pub mod rollout;
+pub mod split;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -62,6 +66,10 @@ pub enum PolicyRef {
 pub enum To {
     /// A pool of upstream servers.
     Service(ToService),
+    /// Several pools that share the requests.
+    Split(split::ToSplit),
+    /// A pool that takes the place of another one step by step.
+    Rollout(rollout::ToRollout),
     /// A table of a database.
     Table(ToTable),
     /// Files of a folder.
@@ -83,6 +91,36 @@ pub struct ToService {
     #[serde(default)]
     #[schemars(extend("format" = "path-prefix"))]
     pub strip: Option<String>,
+    /// A service that gets a copy of the requests; its answers are thrown away.
+    #[serde(default)]
+    pub mirror: Option<mirror::Mirror>,
+}
+
+impl To {
+    /// The services that it needs, by their names under `services`.
+    pub fn services(&self) -> Vec<&str> {
+        let mirrored = |mirror: &Option<mirror::Mirror>| mirror.as_ref().map(|mirror| mirror.service.as_str());
+        match self {
+            To::Service(to) => [to.service.as_str()].into_iter().chain(mirrored(&to.mirror)).collect(),
+            To::Split(to) => {
+                let parts = to.split.iter().map(|part| part.service.as_str());
+                parts.chain(mirrored(&to.mirror)).collect()
+            }
+            To::Rollout(to) => vec![&to.rollout.from, &to.rollout.to],
+            To::Table(_) | To::Files(_) | To::Respond(_) | To::Redirect(_) => Vec::new(),
+        }
+    }
+
+    /// The prefix of the path that whoever answers doesn't see.
+    pub fn strip(&self) -> Option<&str> {
+        match self {
+            To::Service(to) => to.strip.as_deref(),
+            To::Split(to) => to.strip.as_deref(),
+            To::Rollout(to) => to.strip.as_deref(),
+            To::Files(to) => to.strip.as_deref(),
+            To::Table(_) | To::Respond(_) | To::Redirect(_) => None,
+        }
+    }
 }
 
 /// A table of a database, as a REST resource. The route's path is the collection; `/{key}` below it is one row.

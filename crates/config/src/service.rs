@@ -2,6 +2,11 @@
 
 pub mod discover;
 
+mod health;
+mod max_pending;
+mod outlier;
+mod retry;
+
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -11,6 +16,11 @@ use self::discover::Discover;
 use crate::listener::TlsVersion;
 use crate::schema::form;
 use crate::{defaults, units};
+
+pub use health::{Health, HealthKind, HealthMethod, StatusRange};
+pub use max_pending::MaxPending;
+pub use outlier::Outlier;
+pub use retry::{GrpcStatus, Hedge, HedgeDelay, Retry, RetryBudget, RetryOn};
 
 /// A pool of upstream servers that do the same. Short form: a list of targets, or one.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -38,6 +48,21 @@ pub struct Service {
     #[serde(default = "defaults::max_connections")]
     #[schemars(range(min = 1))]
     pub max_connections: u32,
+    /// Requests that wait while every target has so many.
+    #[serde(default)]
+    pub max_pending: MaxPending,
+    /// When a request that failed is sent again.
+    #[serde(default)]
+    pub retry: Retry,
+    /// A second attempt beside the first, when that takes longer than most do.
+    #[serde(default)]
+    pub hedge: Option<Hedge>,
+    /// Checks of each target, beside the requests of clients. By default there are none.
+    #[serde(default)]
+    pub health: Option<Health>,
+    /// When a target is left alone for a while because of what requests met.
+    #[serde(default)]
+    pub outlier: Outlier,
     /// Connections that are kept open between requests.
     #[serde(default)]
     pub keep_alive: KeepAlive,
@@ -124,6 +149,10 @@ pub struct ServiceTimeout {
     /// Between two pieces of the response's body, or of the request's that the target takes.
     #[schemars(extend("format" = "timeout"))]
     pub idle: units::Duration,
+    /// The name of the field in which targets are told how many milliseconds are left of `request`. Clients may shorten that
+    /// time by sending the field. Calls of gRPC have `grpc-timeout` for it, always.
+    #[schemars(extend("format" = "editable-field-name"))]
+    pub header: Option<String>,
 }
 
 impl Default for ServiceTimeout {

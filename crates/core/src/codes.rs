@@ -134,6 +134,8 @@ codes! {
         "The service did not answer in time", "See the service's `timeout.first_byte` and `timeout.request`.";
     UPSTREAM_BUSY = "upstream_busy", SERVICE_UNAVAILABLE, Upstream, Some("connection_limit_reached"),
         "The service is at its limit", "All connections that `max_connections` allows are in use.";
+    UPSTREAM_UNAVAILABLE = "upstream_unavailable", SERVICE_UNAVAILABLE, Upstream, Some("destination_unavailable"),
+        "The service has no target that may be asked", "All are being drained, or none was found; `GET /services` on the admin listener tells why.";
     UPGRADE_NOT_OFFERED = "upgrade_not_offered", NOT_IMPLEMENTED, Upstream, Some("http_protocol_error"),
         "The service can't switch protocols", "It speaks HTTP/2 and offers no extended CONNECT (RFC 8441). For WebSocket, route to a service with `protocol: auto` or `http1`.";
     DATABASE_BUSY = "database_busy", SERVICE_UNAVAILABLE, Upstream, None,

@@ -80,6 +80,7 @@ pub(crate) fn compile(loaded: &Loaded, kept: &Kept, slow: &Handle, purpose: Purp
         unrouted: guards.unrouted(),
         listeners,
         certificates: compiler.certificates,
+        services: ends.pools,
         drain: loaded.file.drain.0,
         max_age: loaded.file.max_age.0,
         effective: effective(&loaded.file),
@@ -208,7 +209,7 @@ impl Compiler<'_> {
     fn pools(&mut self) -> BTreeMap<String, Arc<service::Pool>> {
         let mut pools = BTreeMap::new();
         for (name, config) in &self.loaded.file.services {
-            let pool = service::Pool::new(name, config, &self.loaded.base, &self.kept.targets, self.slow.clone());
+            let pool = service::Pool::new(name, config, &self.loaded.base, &self.kept.services, self.slow.clone());
             if let Some(pool) = self.check(&format!("services.{name}"), pool) {
                 pools.insert(name.clone(), Arc::new(pool));
             }

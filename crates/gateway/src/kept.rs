@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use portcullis_acme::Acme;
-use portcullis_backends::service::Targets;
+use portcullis_backends::service::Services;
 use portcullis_backends::table::database::Database;
 use portcullis_config::database::Database as DatabaseConfig;
 use portcullis_policies::access_log::sink::Sinks;
@@ -19,8 +19,8 @@ use crate::snapshot::ListenerKey;
 /// The registries of what lives through reloads.
 #[derive(Default)]
 pub(crate) struct Kept {
-    /// Connections to upstream servers.
-    pub(crate) targets: Targets,
+    /// Targets with their connections, and who belongs to which service.
+    pub(crate) services: Services,
     /// The counts of rate limits.
     pub(crate) rate_limits: RateLimits,
     /// The files of access logs.

@@ -200,7 +200,11 @@ impl Reloader {
             })
             .await?;
         arrived?;
-        let old = self.state.snapshot.swap(Arc::new(compiled.snapshot));
+        let snapshot = Arc::new(compiled.snapshot);
+        let old = self.state.snapshot.swap(snapshot.clone());
+        for pool in snapshot.services.values() {
+            pool.take_effect();
+        }
         sockets.carry_out(change);
         self.state.retire(old);
         for warning in &warnings {

@@ -1,5 +1,6 @@
 //! The running configuration: immutable, shared by all workers, swapped whole.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use portcullis_acme::Keeping;
+use portcullis_backends::service::Pool;
 use portcullis_core::{Backend, Ctx, Headers, Observer, Outcome, Policy, RouteName};
 use portcullis_http1::server::Settings;
 use portcullis_policies::access_log::AccessLog;
@@ -30,6 +32,8 @@ pub(crate) struct Snapshot {
     pub(crate) unrouted: Unrouted,
     /// The listeners, in the order of the file.
     pub(crate) listeners: Vec<Arc<ListenerRules>>,
+    /// The services, by name.
+    pub(crate) services: BTreeMap<String, Arc<Pool>>,
     /// Certificates that are ordered and renewed for as long as this configuration is in force.
     pub(crate) certificates: Vec<Arc<Keeping>>,
     /// How long requests may go on after SIGTERM.
@@ -56,6 +60,7 @@ impl Snapshot {
             },
             listeners: Vec::new(),
             certificates: Vec::new(),
+            services: BTreeMap::new(),
             drain: Duration::ZERO,
             max_age: Duration::MAX / 4,
             effective: serde_json::Value::Null,

@@ -222,7 +222,7 @@ impl Worker {
     }
 
     fn sweep(&self) {
-        self.state.kept.targets.sweep();
+        self.state.kept.services.sweep();
     }
 }
 

@@ -1,15 +1,17 @@
 //! A request and its answer over HTTP/1.1.
 
 use std::future::Future;
+use std::rc::Rc;
 use std::sync::Arc;
 
-use portcullis_core::{Ctx, Error, Interim, Known, Response, Status, codes};
+use portcullis_core::{Body, Error, Interim, Known, Request, Response, Status, codes};
 use portcullis_http1::client::{Connection, Exchange, Failure, Outbound};
 use portcullis_http1::framing::BodyLength;
 use portcullis_http1::response::ResponseHead;
 use portcullis_http1::{buffers, encode, hop_by_hop};
 
-use super::outgoing::{Attempt, Outgoing};
+use super::attempts::Answer;
+use super::outgoing::{Attempt, Kind, Outgoing};
 use super::target::{Target, Turn};
 use super::transport::Transport;
 use super::websocket;
@@ -27,43 +29,50 @@ pub(super) struct Way {
 /// holds no more than it waits with.
 pub(super) fn attempt<'a>(
     pool: &'a Pool,
-    cx: &'a mut Ctx,
+    interim: Option<Rc<dyn Interim>>,
     target: &'a Arc<Target>,
     way: Way,
-    outgoing: &mut Outgoing,
-) -> impl Future<Output = Result<Response, Attempt>> + 'a {
+    outgoing: &Outgoing,
+    body: Body,
+) -> impl Future<Output = Result<Answer, Attempt>> + 'a {
     let upgrade = outgoing.protocol.is_some();
-    let may_repeat = !way.fresh && outgoing.is_idempotent();
-    let copy = may_repeat.then(|| outgoing.copy_of_body()).flatten();
-    let Way { connection, turn, .. } = way;
+    let Way {
+        connection,
+        turn,
+        fresh,
+    } = way;
     let timeouts = pool.timeouts(outgoing.deadline);
-    let key = websocket::Key::wanted(&outgoing.request.headers, outgoing.protocol.as_deref());
-    let mut exchange = connection.start(outbound(outgoing, key.as_ref()), timeouts);
+    let request = outgoing.request.borrow();
+    let key = websocket::Key::wanted(&request.headers, outgoing.protocol.as_deref());
+    let mut exchange = connection.start(outbound(outgoing, &request, key.as_ref(), body), timeouts);
+    drop(request);
     async move {
-        let interim = cx.interim.clone();
         let mut head = match exchange
             .head(|head| pass_on(interim.as_deref(), head), &RESPONSE_LIMITS)
             .await
         {
             Ok(head) => head,
             Err(failure) => {
-                // The server had ended the kept connection before the request reached it (RFC 9112 §9.3.1).
-                let unread = matches!(failure, Failure::Closed(_)) && !exchange.has_response();
-                return Err(Attempt {
-                    error: error_of(failure),
-                    again: copy.filter(|_| unread),
-                });
+                let kind = match &failure {
+                    Failure::Closed(_) if exchange.has_response() => Kind::Final,
+                    Failure::Closed(_) if fresh => Kind::Reset,
+                    Failure::Closed(_) => Kind::Stale,
+                    Failure::Request(_) => Kind::Request,
+                    Failure::Timeout | Failure::Invalid(_) | Failure::Unasked(_) => Kind::Final,
+                };
+                return Err(Attempt::new(kind, error_of(failure)));
             }
         };
-        cx.upstream.first_byte = exchange.sent_at().map(|sent| sent.elapsed());
+        let first_byte = exchange.sent_at().map(|sent| sent.elapsed());
         if let Some(key) = key
             && head.status == Status::SWITCHING_PROTOCOLS
             && !key.take_proof(&mut head.headers)
         {
             let failure = Failure::Unasked("101 without a proof that the WebSocket's key was read");
-            return Err(Attempt::last(error_of(failure)));
+            return Err(Attempt::new(Kind::Final, error_of(failure)));
         }
-        answer(pool, target, exchange, head, upgrade, turn)
+        let response = answer(pool, target, exchange, head, upgrade, turn)?;
+        Ok(Answer { response, first_byte })
     }
 }
 
@@ -88,7 +97,7 @@ fn answer(
     let switching = head.status == Status::SWITCHING_PROTOCOLS;
     if switching && !upgrade {
         let failure = Failure::Unasked("101 to a request that asked for no other protocol");
-        return Err(Attempt::last(error_of(failure)));
+        return Err(Attempt::new(Kind::Final, error_of(failure)));
     }
     let protocol = switching
         .then(|| head.headers.get(Known::Upgrade).map(<[u8]>::to_vec))
@@ -112,16 +121,17 @@ fn answer(
     })
 }
 
-fn outbound(outgoing: &mut Outgoing, key: Option<&websocket::Key>) -> Outbound {
-    let framing = match (&outgoing.protocol, outgoing.body.remaining()) {
+fn outbound(outgoing: &Outgoing, request: &Request, key: Option<&websocket::Key>, body: Body) -> Outbound {
+    let framing = match (&outgoing.protocol, body.remaining()) {
         (Some(_), _) => BodyLength::UntilClose,
         (None, Some(0)) => BodyLength::None,
         (None, Some(length)) => BodyLength::Sized(length),
         (None, None) => BodyLength::Chunked,
     };
-    let request = &outgoing.request;
+    let mut lines = outgoing.lines.borrow_mut();
+    let common = lines.len();
     if let Some(key) = key {
-        key.write_line(&mut outgoing.lines);
+        key.write_line(&mut lines);
     }
     let mut head = buffers::take_output();
     encode::request(
@@ -129,15 +139,16 @@ fn outbound(outgoing: &mut Outgoing, key: Option<&websocket::Key>) -> Outbound {
         &request.method,
         &request.target,
         &request.headers,
-        &outgoing.lines,
+        &lines,
         framing,
         outgoing.protocol.as_deref(),
     );
+    lines.truncate(common);
     Outbound {
         head,
         framing,
         method: request.method.clone(),
-        body: std::mem::take(&mut outgoing.body),
+        body,
     }
 }
 

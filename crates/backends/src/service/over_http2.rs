@@ -1,12 +1,14 @@
 //! A request and its answer over HTTP/2.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
-use portcullis_core::{Ctx, Error, Response, Status, codes};
+use portcullis_core::{Body, Error, Interim, Response, Status, codes};
 use portcullis_http1::hop_by_hop;
-use portcullis_http2::client::{Connection, Failure, Outbound, ResponseHead};
+use portcullis_http2::client::{Connection, Exchange, Failure, Outbound, ResponseHead};
 
-use super::outgoing::{Attempt, Outgoing};
+use super::attempts::Answer;
+use super::outgoing::{Attempt, Kind, Outgoing};
 use super::target::{Target, Turn};
 use super::{Pool, RESPONSE_LIMITS, websocket};
 
@@ -19,40 +21,21 @@ pub(super) struct Way {
 /// Sends the request and waits for the head of the answer.
 pub(super) async fn attempt(
     pool: &Pool,
-    cx: &mut Ctx,
+    interim: Option<Rc<dyn Interim>>,
     target: &Arc<Target>,
     way: Way,
-    outgoing: &mut Outgoing,
-) -> Result<Response, Attempt> {
+    outgoing: &Outgoing,
+    body: Body,
+) -> Result<Answer, Attempt> {
     let Way { connection, turn } = way;
     let tunnel = outgoing.protocol.is_some();
     if tunnel && !connection.takes_tunnels() {
         let error =
             Error::new(&codes::UPGRADE_NOT_OFFERED).with_cause("the target does not offer extended CONNECT (RFC 8441)");
-        return Err(Attempt::last(error));
+        return Err(Attempt::new(Kind::Final, error));
     }
     let fresh = connection.started() == 0;
-    let copy = if tunnel { None } else { outgoing.copy_of_body() };
-    let body = std::mem::take(&mut outgoing.body);
-    let request = Outbound {
-        method: &outgoing.request.method,
-        target: &outgoing.request.target,
-        headers: &outgoing.request.headers,
-        lines: &outgoing.lines,
-        authority: &target.authority,
-        secure: target.is_secure(),
-        te_trailers: outgoing.grpc,
-        protocol: outgoing.protocol.as_deref(),
-    };
-    let mut exchange = match connection.start(&request, body, pool.timeouts(outgoing.deadline)) {
-        Ok(exchange) => exchange,
-        Err((failure, body)) => {
-            let again = matches!(failure, Failure::Unprocessed(_)).then_some(body);
-            let error = failure.into();
-            return Err(Attempt { error, again });
-        }
-    };
-    let interim = cx.interim.clone();
+    let mut exchange = begin(pool, &connection, target, outgoing, body)?;
     let pass_on = |head: ResponseHead| {
         if let Some(interim) = &interim
             && head.status != Status::CONTINUE
@@ -63,31 +46,65 @@ pub(super) async fn attempt(
     let (mut head, content) = match exchange.head(pass_on, &RESPONSE_LIMITS).await {
         Ok(answer) => answer,
         Err(failure) => {
-            let may_repeat = match &failure {
-                Failure::Unprocessed(_) => true,
+            let kind = match &failure {
+                Failure::Unprocessed(_) => Kind::Unprocessed,
+                Failure::Closed(_) if fresh => Kind::Reset,
                 // The server had ended the kept connection before the request reached it, as in HTTP/1.1.
-                Failure::Closed(_) => !fresh && outgoing.is_idempotent(),
-                _ => false,
+                Failure::Closed(_) => Kind::Stale,
+                Failure::Request(_) => Kind::Request,
+                Failure::Timeout | Failure::Invalid(_) => Kind::Final,
             };
-            let again = may_repeat.then(|| copy.or_else(|| exchange.into_unsent())).flatten();
-            let error = failure.into();
-            return Err(Attempt { error, again });
+            let mut attempt = Attempt::new(kind, failure.into());
+            if kind == Kind::Unprocessed {
+                attempt.unsent = exchange.into_unsent();
+            }
+            return Err(attempt);
         }
     };
-    cx.upstream.first_byte = exchange.sent_at().map(|sent| sent.elapsed());
+    let first_byte = exchange.sent_at().map(|sent| sent.elapsed());
     let body = exchange.into_body(&head, content, &RESPONSE_LIMITS, turn);
     hop_by_hop::strip_hop_by_hop(&mut head.headers);
     if tunnel && (200..300).contains(&head.status.code()) {
         head.status = Status::SWITCHING_PROTOCOLS;
         websocket::complete_handshake(
-            &outgoing.request.headers,
+            &outgoing.request.borrow().headers,
             outgoing.protocol.as_deref(),
             &mut head.headers,
         );
     }
-    Ok(Response {
+    let response = Response {
         status: head.status,
         headers: head.headers,
         body,
+    };
+    Ok(Answer { response, first_byte })
+}
+
+fn begin(
+    pool: &Pool,
+    connection: &Connection,
+    target: &Target,
+    outgoing: &Outgoing,
+    body: Body,
+) -> Result<Exchange, Attempt> {
+    let head = outgoing.request.borrow();
+    let lines = outgoing.lines.borrow();
+    let request = Outbound {
+        method: &head.method,
+        target: &head.target,
+        headers: &head.headers,
+        lines: &lines,
+        authority: &target.authority,
+        secure: target.is_secure(),
+        te_trailers: outgoing.grpc,
+        protocol: outgoing.protocol.as_deref(),
+    };
+    let started = connection.start(&request, body, pool.timeouts(outgoing.deadline));
+    started.map_err(|(failure, body)| {
+        let kind = match failure {
+            Failure::Unprocessed(_) => Kind::Unprocessed,
+            _ => Kind::Final,
+        };
+        Attempt::untouched(kind, failure.into(), body)
     })
 }

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,9 +9,13 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use portcullis_config::service::{KeepAlive, Protocol, ProxyProtocol};
-use portcullis_core::{Error, codes};
+use portcullis_core::{Error, Status, codes};
 use portcullis_http1::client::Connection;
 use portcullis_http2::client as http2;
+use portcullis_resilience::Moment;
+use portcullis_resilience::latency::Ewma;
+use portcullis_resilience::members::Member;
+use portcullis_resilience::standing::Standing;
 use rustls::pki_types::ServerName;
 use thread_local::ThreadLocal;
 use tokio::io::AsyncWriteExt;
@@ -20,6 +23,8 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 
+use super::kept::TargetTold;
+use super::pending::Pending;
 use super::pool_http1::Http1Pool;
 use super::pool_http2::Http2Pool;
 use super::tls::{self, TlsSettings};
@@ -41,6 +46,14 @@ pub(super) struct Target {
     open: AtomicU32,
     /// Requests in progress, over all workers.
     in_progress: AtomicU32,
+    /// Whether it may get requests.
+    pub(super) standing: Standing,
+    /// How long it takes to answer.
+    pub(super) latency: Ewma,
+    /// Who waits for a request of its service to end.
+    pending: Arc<Pending>,
+    /// A hash of its address, the same on every node.
+    identity: u64,
     /// Keeps name resolution that hangs from taking all threads of the slow runtime.
     lookups: Arc<Semaphore>,
     http1: ThreadLocal<RefCell<Http1Pool>>,
@@ -109,10 +122,31 @@ enum Offer {
 /// Counts a request to a target until its response is over.
 pub(super) struct Turn(Arc<Target>);
 
+impl Turn {
+    /// Where the request goes.
+    pub(super) fn target(&self) -> &Arc<Target> {
+        &self.0
+    }
+}
+
 impl Drop for Turn {
     fn drop(&mut self) {
         self.0.in_progress.fetch_sub(1, Ordering::Relaxed);
+        self.0.pending.wake_one();
     }
+}
+
+/// How an attempt to have a request answered by a target ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Met {
+    /// No connection could be made.
+    Unreachable,
+    /// The connection broke, or what came was no response.
+    Broken,
+    /// No response in time.
+    Timeout,
+    /// A response.
+    Status(Status),
 }
 
 /// Counts a connection as open until it is dropped.
@@ -126,20 +160,16 @@ impl Drop for Opened {
 
 /// All targets that are in use, for the next configuration to take over.
 #[derive(Default)]
-pub struct Targets(Mutex<HashMap<TargetKey, Weak<Target>>>);
+pub(super) struct Targets(Mutex<HashMap<TargetKey, Weak<Target>>>);
 
 impl Targets {
     /// The target of that key: the one that is in use, or a new one.
-    pub(super) fn get(
-        &self,
-        key: TargetKey,
-        make: impl FnOnce(TargetKey) -> Result<Target, String>,
-    ) -> Result<Arc<Target>, String> {
+    pub(super) fn get(&self, key: TargetKey, pending: &Arc<Pending>) -> Result<Arc<Target>, String> {
         let mut targets = self.0.lock().expect("no thread panics while it holds this lock");
         if let Some(target) = targets.get(&key).and_then(Weak::upgrade) {
             return Ok(target);
         }
-        let target = Arc::new(make(key.clone())?);
+        let target = Arc::new(Target::new(key.clone(), pending.clone())?);
         targets.retain(|_, target| target.strong_count() > 0);
         targets.insert(key, Arc::downgrade(&target));
         Ok(target)
@@ -147,7 +177,7 @@ impl Targets {
 
     /// Closes this thread's connections that have been idle for too long, or that the servers ended. Each worker calls
     /// it now and then.
-    pub fn sweep(&self) {
+    pub(super) fn sweep(&self) {
         let targets: Vec<Arc<Target>> = {
             let targets = self.0.lock().expect("no thread panics while it holds this lock");
             targets.values().filter_map(Weak::upgrade).collect()
@@ -162,35 +192,26 @@ impl Targets {
         }
     }
 
-    /// Connections open now to each target: URL and number.
-    pub fn open_connections(&self) -> Vec<(String, Arc<str>, u32)> {
+    /// All that are in use.
+    pub(super) fn told(&self) -> Vec<TargetTold> {
         let targets = self.0.lock().expect("no thread panics while it holds this lock");
         let alive = targets.values().filter_map(Weak::upgrade);
-        alive
-            .map(|it| {
-                (
-                    it.key.service.clone(),
-                    it.label.clone(),
-                    it.open.load(Ordering::Relaxed),
-                )
-            })
-            .collect()
-    }
-}
-
-impl fmt::Debug for Targets {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Targets")
+        let told = alive.map(|target| TargetTold {
+            service: target.key.service.clone(),
+            url: target.label.clone(),
+            connections: target.open.load(Ordering::Relaxed),
+        });
+        told.collect()
     }
 }
 
 impl Target {
     /// The target of a URL `http://host:port`, `https://host:port` or `unix:/path`.
-    pub(super) fn new(key: TargetKey) -> Result<Target, String> {
+    fn new(key: TargetKey, pending: Arc<Pending>) -> Result<Target, String> {
         let url = &key.url;
         if let Some(path) = url.strip_prefix("unix:") {
             let address = Address::Unix(path.into());
-            return Ok(Target::at(address, "localhost".to_owned(), None, key));
+            return Ok(Target::at(address, "localhost".to_owned(), None, key, pending));
         }
         let (tls, rest) = match url.split_once("://") {
             Some(("http", rest)) => (false, rest),
@@ -211,10 +232,10 @@ impl Target {
             Err(_) => Address::Named(host.to_owned(), port),
         };
         let secure = if tls { Some(Secure::new(&key, bare)?) } else { None };
-        Ok(Target::at(address, authority.to_owned(), secure, key))
+        Ok(Target::at(address, authority.to_owned(), secure, key, pending))
     }
 
-    fn at(address: Address, authority: String, tls: Option<Secure>, key: TargetKey) -> Target {
+    fn at(address: Address, authority: String, tls: Option<Secure>, key: TargetKey, pending: Arc<Pending>) -> Target {
         Target {
             authority,
             label: key.url.as_str().into(),
@@ -222,6 +243,10 @@ impl Target {
             tls,
             open: AtomicU32::new(0),
             in_progress: AtomicU32::new(0),
+            standing: Standing::default(),
+            latency: Ewma::default(),
+            pending,
+            identity: identity_of(&key.url),
             lookups: Arc::new(Semaphore::new(LOOKUPS)),
             http1: ThreadLocal::new(),
             http2: ThreadLocal::new(),
@@ -229,20 +254,21 @@ impl Target {
         }
     }
 
-    /// Requests in progress, over all workers.
-    pub(super) fn load(&self) -> u32 {
-        self.in_progress.load(Ordering::Relaxed)
-    }
-
     /// Lets a request in, unless `most` are in progress. Idle connections don't count: another worker's would keep
     /// requests out that nobody else is served in place of.
-    pub(super) fn enter(self: &Arc<Self>, most: u32) -> Result<Turn, Error> {
-        let before = self.in_progress.fetch_add(1, Ordering::Relaxed);
-        let turn = Turn(self.clone());
-        if before >= most {
-            return Err(Error::new(&codes::UPSTREAM_BUSY).with_header("Retry-After", "1"));
+    pub(super) fn enter(self: &Arc<Self>, most: u32) -> Option<Turn> {
+        if self.in_progress.fetch_add(1, Ordering::Relaxed) < most {
+            return Some(Turn(self.clone()));
         }
-        Ok(turn)
+        self.in_progress.fetch_sub(1, Ordering::Relaxed);
+        None
+    }
+
+    /// Learns how an attempt ended, and how long the head of its response took where there is one.
+    pub(super) fn ended(&self, _met: Met, took: Option<Duration>, now: Moment) {
+        if let Some(took) = took {
+            self.latency.observe(took, now);
+        }
     }
 
     /// This thread's connections of HTTP/1.1.
@@ -372,6 +398,31 @@ impl Secure {
             name,
         })
     }
+}
+
+impl Member for Target {
+    fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    fn in_progress(&self) -> u32 {
+        self.in_progress.load(Ordering::Relaxed)
+    }
+
+    fn latency(&self) -> &Ewma {
+        &self.latency
+    }
+
+    fn identity(&self) -> u64 {
+        self.identity
+    }
+}
+
+/// A hash that doesn't depend on the process or the machine (FNV-1a).
+fn identity_of(address: &str) -> u64 {
+    address.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 /// What opening gives, unless it takes too long.

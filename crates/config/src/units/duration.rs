@@ -36,6 +36,11 @@ impl Duration {
     pub const fn seconds(count: u64) -> Duration {
         Duration(time::Duration::from_secs(count))
     }
+
+    /// So many milliseconds.
+    pub const fn millis(count: u64) -> Duration {
+        Duration(time::Duration::from_millis(count))
+    }
 }
 
 impl FromStr for Duration {

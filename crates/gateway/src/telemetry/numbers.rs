@@ -8,6 +8,7 @@ use portcullis_policies::access_log::sink;
 use portcullis_policies::metrics;
 use portcullis_policies::metrics::family::Family;
 
+use super::services;
 use crate::listener::ListenerTls;
 use crate::state::State;
 
@@ -139,9 +140,10 @@ pub(crate) fn render(state: &State) -> String {
     }
     acme(state, &mut out);
     UPSTREAM_CONNECTIONS_OPEN.announce(&mut out);
-    for (service, target, open) in state.kept.targets.open_connections() {
-        UPSTREAM_CONNECTIONS_OPEN.sample(&[&service, &target], open, &mut out);
+    for target in state.kept.services.targets() {
+        UPSTREAM_CONNECTIONS_OPEN.sample(&[&target.service, &target.url], target.connections, &mut out);
     }
+    services::render(&state.kept.services.services(), &mut out);
     BUILD.announce(&mut out);
     BUILD.sample(&[env!("CARGO_PKG_VERSION")], 1, &mut out);
     out.push_str("# EOF\n");
@@ -185,4 +187,5 @@ pub(crate) fn families() -> impl Iterator<Item = &'static Family> {
         .chain(own)
         .chain(labelled)
         .chain(&ACME)
+        .chain(services::families())
 }

@@ -1,0 +1,97 @@
+//! What is kept of services through reloads.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::membership::{Memberships, Reason};
+use super::target::Targets;
+
+/// What is kept of services through reloads: targets with their connections, who belongs to a service, what it may spend.
+#[derive(Default)]
+pub struct Services {
+    pub(super) targets: Targets,
+    pub(super) memberships: Memberships,
+    workers: std::sync::OnceLock<usize>,
+}
+
+/// What people want to know of a target.
+#[derive(Clone, Debug)]
+pub struct TargetTold {
+    /// Its service, by its name in the file.
+    pub service: String,
+    /// Its URL.
+    pub url: Arc<str>,
+    /// Connections that are open.
+    pub connections: u32,
+}
+
+/// What has happened to the requests of a service since the process began, or the service first had a route.
+#[derive(Clone, Debug)]
+pub struct ServiceTold {
+    /// Its name in the file.
+    pub service: String,
+    /// Requests that were sent again, by the reason's name.
+    pub retries: Vec<(&'static str, u64)>,
+    /// Those that would have been, had the budget allowed it.
+    pub retries_denied: u64,
+    /// Second attempts beside the first.
+    pub hedges: u64,
+    /// Those whose response came first.
+    pub hedges_won: u64,
+    /// Requests that waited for room.
+    pub queued: u64,
+    /// Those that waited in vain.
+    pub queue_timeouts: u64,
+    /// Those that wait now.
+    pub pending: u64,
+}
+
+impl Services {
+    /// Says how many workers there are; they count apart. Without it one is taken for granted, which is right in any case, and slower.
+    pub fn set_workers(&self, workers: usize) {
+        // Said once, as the process begins.
+        let _ = self.workers.set(workers);
+    }
+
+    pub(super) fn workers(&self) -> usize {
+        self.workers.get().copied().unwrap_or(1)
+    }
+
+    /// Closes this thread's connections that have been idle for too long, or that the servers ended. Each worker calls
+    /// it now and then.
+    pub fn sweep(&self) {
+        self.targets.sweep();
+    }
+
+    /// All targets.
+    pub fn targets(&self) -> Vec<TargetTold> {
+        self.targets.told()
+    }
+
+    /// All services.
+    pub fn services(&self) -> Vec<ServiceTold> {
+        let told = |(service, membership): (String, Arc<super::membership::Membership>)| {
+            let tallies = &membership.tallies;
+            let retries = Reason::ALL
+                .iter()
+                .map(|(reason, name)| (*name, tallies.retries[*reason as usize].load(Ordering::Relaxed)));
+            ServiceTold {
+                service,
+                retries: retries.collect(),
+                retries_denied: tallies.retries_denied.load(Ordering::Relaxed),
+                hedges: tallies.hedges.load(Ordering::Relaxed),
+                hedges_won: tallies.hedges_won.load(Ordering::Relaxed),
+                queued: tallies.queued.load(Ordering::Relaxed),
+                queue_timeouts: tallies.queue_timeouts.load(Ordering::Relaxed),
+                pending: membership.pending.len().into(),
+            }
+        };
+        self.memberships.in_use().into_iter().map(told).collect()
+    }
+}
+
+impl std::fmt::Debug for Services {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Services")
+    }
+}
