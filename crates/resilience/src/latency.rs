@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use crate::Moment;
 
-/// A decaying average of latency, which rises at once with a slow answer and falls slowly ("peak EWMA", as in Finagle).
-/// Workers write it without waiting for each other: an observation may be lost, the average may not be torn.
+/// A decaying average of latency, which rises at once with a slow answer and falls slowly ("peak EWMA", as in Finagle):
+/// with the time, and with each quicker answer by a twentieth of the way. Workers write it without waiting for each other: an
+/// observation may be lost, the average may not be torn.
 #[derive(Debug, Default)]
 pub struct Ewma {
     /// Microseconds of the average, above, and the moment of the last observation in milliseconds, below.
@@ -16,6 +17,9 @@ pub struct Ewma {
 /// After this long without answers an average has fallen to a third.
 const DECAY: Duration = Duration::from_secs(10);
 
+/// The most that is kept of an average when a quicker answer comes.
+const MOST_KEPT: f64 = 0.95;
+
 impl Ewma {
     /// Takes in how long an answer took.
     pub fn observe(&self, latency: Duration, now: Moment) {
@@ -24,10 +28,7 @@ impl Ewma {
         let next = if average == 0 || latency > average {
             latency
         } else {
-            let kept = (-elapsed(seen, now).as_secs_f64() / DECAY.as_secs_f64())
-                .exp()
-                .min(0.95);
-            mixed(average, latency, kept)
+            mixed(average, latency, kept(seen, now).min(MOST_KEPT))
         };
         self.packed.store(pack(next.max(1), now), Ordering::Relaxed);
     }
@@ -35,6 +36,21 @@ impl Ewma {
     /// The average; zero where nothing was observed yet.
     pub fn get(&self) -> Duration {
         Duration::from_micros(u64::from(self.parts().0))
+    }
+
+    /// The average as it counts for whoever chooses: it fades while the target is idle, so that one that was slow is tried
+    /// again. `None` where nothing was observed yet.
+    pub fn at(&self, now: Moment, idle: bool) -> Option<Duration> {
+        let (average, seen) = self.parts();
+        if average == 0 {
+            return None;
+        }
+        let average = if idle {
+            mixed(average, 0, kept(seen, now))
+        } else {
+            average
+        };
+        Some(Duration::from_micros(u64::from(average)))
     }
 
     fn parts(&self) -> (u32, u32) {
@@ -52,9 +68,20 @@ fn pack(average: u32, now: Moment) -> u64 {
     u64::from(average) << 32 | u64::from((now.micros() / 1000) as u32)
 }
 
+/// How much of an average is left at that moment.
+fn kept(seen: u32, now: Moment) -> f64 {
+    let elapsed = elapsed(seen, now);
+    if elapsed.is_zero() {
+        return 1.0;
+    }
+    (-elapsed.as_secs_f64() / DECAY.as_secs_f64()).exp()
+}
+
 #[allow(clippy::cast_possible_truncation, reason = "see `pack`")]
 fn elapsed(seen: u32, now: Moment) -> Duration {
     let millis = ((now.micros() / 1000) as u32).wrapping_sub(seen);
+    // Another worker may have observed at a later moment than ours; that is no weeks ago.
+    let millis = if millis > u32::MAX / 2 { 0 } else { millis };
     Duration::from_millis(u64::from(millis))
 }
 
@@ -86,5 +113,26 @@ mod tests {
             ewma.observe(Duration::from_millis(2), now);
         }
         assert!(ewma.get() < Duration::from_millis(3));
+    }
+
+    #[test]
+    fn it_fades_while_the_target_is_idle() {
+        let ewma = Ewma::default();
+        let start = Moment::from_micros(1_000_000);
+        assert_eq!(ewma.at(start, true), None);
+        ewma.observe(Duration::from_millis(100), start);
+        assert_eq!(ewma.at(start, true), Some(Duration::from_millis(100)));
+        let later = start + DECAY;
+        assert_eq!(ewma.at(later, false), Some(Duration::from_millis(100)));
+        let faded = ewma.at(later, true).expect("it was observed");
+        assert!((36..38).contains(&faded.as_millis()), "{faded:?}");
+    }
+
+    #[test]
+    fn observations_out_of_order_do_not_forget_the_past() {
+        let ewma = Ewma::default();
+        ewma.observe(Duration::from_millis(100), Moment::from_micros(2_000_000));
+        ewma.observe(Duration::from_millis(1), Moment::from_micros(1_990_000));
+        assert!(ewma.get() > Duration::from_millis(90));
     }
 }
