@@ -99,16 +99,17 @@ pub struct ToService {
 impl To {
     /// The services that it needs, by their names under `services`.
     pub fn services(&self) -> Vec<&str> {
-        let mirrored = |mirror: &Option<mirror::Mirror>| mirror.as_ref().map(|mirror| mirror.service.as_str());
-        match self {
-            To::Service(to) => [to.service.as_str()].into_iter().chain(mirrored(&to.mirror)).collect(),
-            To::Split(to) => {
-                let parts = to.split.iter().map(|part| part.service.as_str());
-                parts.chain(mirrored(&to.mirror)).collect()
-            }
-            To::Rollout(to) => vec![&to.rollout.from, &to.rollout.to],
-            To::Table(_) | To::Files(_) | To::Respond(_) | To::Redirect(_) => Vec::new(),
-        }
+        let (mut services, mirror): (Vec<&str>, _) = match self {
+            To::Service(to) => (vec![&to.service], to.mirror.as_ref()),
+            To::Split(to) => (
+                to.split.iter().map(|part| part.service.as_str()).collect(),
+                to.mirror.as_ref(),
+            ),
+            To::Rollout(to) => (vec![&to.rollout.from, &to.rollout.to], None),
+            To::Table(_) | To::Files(_) | To::Respond(_) | To::Redirect(_) => (Vec::new(), None),
+        };
+        services.extend(mirror.map(|mirror| mirror.service.as_str()));
+        services
     }
 
     /// The prefix of the path that whoever answers doesn't see.

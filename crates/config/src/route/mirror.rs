@@ -47,7 +47,10 @@ impl Mirror {
             found.push(("mirror.body".to_owned(), message));
         }
         if served.any(|service| service == self.service) {
-            let message = format!("`{}` answers these requests already, and would get them twice", self.service);
+            let message = format!(
+                "`{}` answers these requests already, and would get them twice",
+                self.service
+            );
             found.push(("mirror.service".to_owned(), message));
         }
         found

@@ -37,10 +37,10 @@ pub struct Rollout {
     /// The new version: the name of a service under `services`.
     #[schemars(extend("x-names" = "services"))]
     pub to: String,
-    /// The shares of the requests that the new version gets, one after the other: rising, the last one `100%`, with which the roll-out is
-    /// completed.
+    /// The shares of the requests that the new version gets, one after the other: rising, two to twenty of them, the last one
+    /// `100%`, with which the roll-out is completed.
     #[serde(default = "defaults::rollout_steps")]
-    #[schemars(length(min = 2, max = 20))]
+    #[schemars(length(min = 1))]
     pub steps: Vec<units::Percent>,
     /// How long each step takes at the least.
     #[serde(default = "defaults::rollout_every")]
@@ -69,6 +69,9 @@ pub struct Judge {
     pub min_requests: u32,
 }
 
+/// Each step costs some certainty, since a version may look bad by chance in each.
+const MOST_STEPS: usize = 20;
+
 impl Default for Judge {
     fn default() -> Self {
         defaults::rollout_judge()
@@ -84,12 +87,26 @@ impl Rollout {
         if self.from == self.to {
             add("to", "the new version is the old one; name two services");
         }
+        match self.steps.len() {
+            1 => add(
+                "steps",
+                "a single step compares nothing; begin with a smaller one, or exchange the services by `POST /swap`",
+            ),
+            count if count > MOST_STEPS => add("steps", "these are too many; leave some out"),
+            _ => {}
+        }
         if self.steps.first().is_some_and(|first| first.per_mille() == 0) {
-            add("steps[0]", "a version that gets no requests can't be judged; begin with a small share");
+            add(
+                "steps[0]",
+                "a version that gets no requests can't be judged; begin with a small share",
+            );
         }
         for (at, pair) in self.steps.windows(2).enumerate() {
             if pair[0] >= pair[1] {
-                add(&format!("steps[{}]", at + 1), "each step must be larger than the one before");
+                add(
+                    &format!("steps[{}]", at + 1),
+                    "each step must be larger than the one before",
+                );
             }
         }
         if self.steps.last().is_some_and(|last| *last != whole) {
