@@ -65,6 +65,7 @@ mod it {
     mod floods;
     mod overload;
     mod reload;
+    mod retries;
     mod startup;
     mod systemd;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use portcullis_core::{Body, Error, Interim, Response, Status, codes};
 use portcullis_http1::hop_by_hop;
-use portcullis_http2::client::{Connection, Exchange, Failure, Outbound, ResponseHead};
+use portcullis_http2::client::{Connection, Exchange, Failure, Outbound, ResponseHead, Room};
 
 use super::attempts::Answer;
 use super::outgoing::{Attempt, Kind, Outgoing};
@@ -48,7 +48,8 @@ pub(super) async fn attempt(
         Err(failure) => {
             let kind = match &failure {
                 Failure::Unprocessed(_) => Kind::Unprocessed,
-                Failure::Closed(_) if fresh => Kind::Reset,
+                // The server took the stream and gave it up.
+                Failure::Closed(_) if fresh || connection.room() != Room::Ended => Kind::Reset,
                 // The server had ended the kept connection before the request reached it, as in HTTP/1.1.
                 Failure::Closed(_) => Kind::Stale,
                 Failure::Request(_) => Kind::Request,

@@ -44,14 +44,16 @@ fn a_server_that_always_refuses_is_asked_three_times() {
 }
 
 #[test]
-fn a_reset_is_a_failure_and_no_reason_to_send_again() {
+fn a_reset_is_a_reason_to_send_again_where_that_does_no_harm() {
     let upstream = Http2Upstream::answering(|mut call| async move {
         call.answer.send_reset(Reason::INTERNAL_ERROR);
     });
     let gate = gate_before(upstream.address(), "");
-    let answer = gate.get("/");
-    assert_eq!(answer.json()["code"], "upstream_closed");
+    let answer = gate.connect().ask("POST", "/", &[], "once");
+    answer.assert_problem(502, "upstream_closed");
     assert_eq!(upstream.requests().len(), 1);
+    gate.get("/").assert_problem(502, "upstream_closed");
+    assert_eq!(upstream.requests().len(), 4);
 }
 
 #[test]
