@@ -8,6 +8,7 @@ pub mod balance;
 pub mod breaker;
 pub mod budget;
 pub mod checks;
+pub mod concurrency;
 pub mod latency;
 pub mod members;
 pub mod moment;
