@@ -2,7 +2,7 @@
 //!
 //! `attempts.rs` chooses a target, and another one after a failure, as `retry.rs` allows; `over_http1.rs` and `over_http2.rs`
 //! send the request, `replay.rs` keeps its body, `forwarded.rs` tells about the client. `membership.rs` knows the targets of a
-//! service; `target.rs` makes connections to one of them, `pool_http1.rs` and `pool_http2.rs` keep them, `tls.rs` verifies the
+//! service, and `health.rs` looks after them; `target.rs` makes connections to one of them, `pool_http1.rs` and `pool_http2.rs` keep them, `tls.rs` verifies the
 //! server.
 
 mod attempts;
@@ -15,6 +15,8 @@ mod replay;
 mod retry;
 mod websocket;
 
+mod health;
+mod journal;
 mod kept;
 mod membership;
 mod pending;
@@ -39,6 +41,9 @@ use portcullis_resilience::budget::Budget;
 use portcullis_resilience::members::Seat;
 
 use self::attempts::{Hedge, Wish};
+pub use self::health::HealthTold;
+use self::health::{Rules, Watchmen};
+pub use self::journal::Journal;
 pub use self::kept::{ServiceTold, Services, TargetTold};
 use self::membership::Membership;
 use self::outgoing::{Content, Outgoing};
@@ -68,6 +73,9 @@ pub struct Pool {
     retry: Retry,
     budget: Arc<Budget>,
     hedge: Option<Hedge>,
+    /// How its targets are looked after.
+    rules: Arc<Rules>,
+    watchmen: Arc<Watchmen>,
     timeout: written::ServiceTimeout,
     max_connections: u32,
     max_pending: written::MaxPending,
@@ -127,6 +135,7 @@ impl Pool {
             keep_alive.connections = 0;
         }
         let workers = known.workers();
+        let opener = Opener::new(config.timeout.connect.0, slow, keep_alive);
         let pool = Pool {
             name: name.into(),
             listed,
@@ -137,24 +146,32 @@ impl Pool {
             budget: membership.budget(retry::budget_settings(&config.retry.budget), workers),
             retry: Retry::new(&config.retry),
             hedge: config.hedge.as_ref().map(|hedge| Hedge::new(hedge, workers)),
+            rules: Arc::new(Rules::new(config, &opener)?),
+            watchmen: known.watchmen.clone(),
             membership,
             timeout: config.timeout.clone(),
             max_connections: config.max_connections,
             max_pending: config.max_pending.clone(),
             protocol: config.protocol,
             proxy_protocol: config.proxy_protocol,
-            opener: Opener::new(config.timeout.connect.0, slow, keep_alive),
+            opener,
             host: config.host,
         };
         if pool.membership.now().seats().is_empty() {
             // Nobody uses it yet, and who does must find somebody.
-            pool.take_effect();
+            pool.put_listed();
         }
         Ok(pool)
     }
 
-    /// Puts the targets of the configuration in place, once that is in force.
+    /// Puts the targets of the configuration in place, once that is in force, and looks after them as it says.
     pub fn take_effect(&self) {
+        self.put_listed();
+        self.watchmen
+            .look_after(&self.name, &self.membership, self.rules.clone());
+    }
+
+    fn put_listed(&self) {
         let seats = self.listed.iter().map(|listed| Seat {
             member: listed.target.clone(),
             weight: listed.weight,

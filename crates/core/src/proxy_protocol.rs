@@ -201,6 +201,16 @@ pub enum Version {
     V2,
 }
 
+/// The header of a connection that a proxy makes on its own account, such as for a health check. Version 1 has no word for that
+/// but that the client is unknown.
+pub fn own(version: Version) -> Vec<u8> {
+    match version {
+        Version::V1 => b"PROXY UNKNOWN\r\n".to_vec(),
+        // Version 2, the command LOCAL, no family and no address.
+        Version::V2 => [SIGNATURE, &[0x20, 0, 0, 0][..]].concat(),
+    }
+}
+
 /// The header that tells of a connection from `source` to `destination`. Where the two are of different families, the
 /// IPv4 address is written as an IPv6 one.
 pub fn encode(version: Version, source: SocketAddr, destination: SocketAddr) -> Vec<u8> {

@@ -96,6 +96,7 @@ fn start(source: Source) -> Result<(Running, Runtime), String> {
     // Until one is in force, the workers know an empty configuration. Nothing reaches them yet.
     let state = Arc::new(State::new());
     state.kept.services.set_workers(workers);
+    state.kept.services.set_journal(log::journal());
     if let Some(folder) = state_folder {
         let kept = state.handover.keep_in(&folder)?;
         state.handover.expect(|| Ok(kept.unwrap_or_default()));

@@ -3,3 +3,4 @@
 pub(crate) mod log;
 pub(crate) mod numbers;
 mod services;
+mod upstreams;

@@ -115,6 +115,11 @@ impl Outlier {
         self.in_a_row.store(0, Ordering::Relaxed);
     }
 
+    /// Whether an ejection has not been made good yet: windows of counting matter until it is.
+    pub fn is_on_probation(&self) -> bool {
+        self.ejections.load(Ordering::Relaxed) > 0
+    }
+
     /// Ends a window of counting.
     fn close(&self) -> Window {
         let answered = self.answered.swap(0, Ordering::Relaxed);

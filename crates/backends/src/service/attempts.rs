@@ -116,8 +116,10 @@ async fn attempt(
             Err(Attempt::new(Kind::Timeout, error))
         }),
     };
-    if let Some((met, took)) = met(&result) {
-        target.ended(met, took, Moment::of(now));
+    if let Some((met, took)) = met(&result)
+        && target.ended(met, took, Moment::of(now), pool.rules.outlier.as_ref())
+    {
+        pool.membership.watch.stir();
     }
     Ended { target, result }
 }

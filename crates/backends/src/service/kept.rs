@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::health::{HealthTold, Watchmen};
+use super::journal::Journal;
 use super::membership::{Memberships, Reason};
 use super::target::Targets;
 
@@ -11,6 +13,7 @@ use super::target::Targets;
 pub struct Services {
     pub(super) targets: Targets,
     pub(super) memberships: Memberships,
+    pub(super) watchmen: Arc<Watchmen>,
     workers: std::sync::OnceLock<usize>,
 }
 
@@ -23,6 +26,8 @@ pub struct TargetTold {
     pub url: Arc<str>,
     /// Connections that are open.
     pub connections: u32,
+    /// Its health.
+    pub health: HealthTold,
 }
 
 /// What has happened to the requests of a service since the process began, or the service first had a route.
@@ -51,6 +56,11 @@ impl Services {
     pub fn set_workers(&self, workers: usize) {
         // Said once, as the process begins.
         let _ = self.workers.set(workers);
+    }
+
+    /// Says where to tell of what targets do. Without it nobody is told.
+    pub fn set_journal(&self, journal: Journal) {
+        self.watchmen.set_journal(journal);
     }
 
     pub(super) fn workers(&self) -> usize {

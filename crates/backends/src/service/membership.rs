@@ -10,6 +10,7 @@ use portcullis_resilience::Moment;
 use portcullis_resilience::budget::{self, Budget};
 use portcullis_resilience::members::{Members, Seat};
 
+use super::health::Watch;
 use super::pending::Pending;
 use super::target::Target;
 
@@ -18,6 +19,8 @@ pub(super) struct Membership {
     members: ArcSwap<Members<Target>>,
     /// Requests that wait for a target.
     pub(super) pending: Arc<Pending>,
+    /// How the targets are looked after.
+    pub(super) watch: Arc<Watch>,
     /// What is told of the service in metrics.
     pub(super) tallies: Tallies,
     /// The one that its requests pay retries from.
@@ -81,6 +84,7 @@ impl Membership {
         Membership {
             members: ArcSwap::from_pointee(Members::new(Vec::new())),
             pending: Arc::default(),
+            watch: Arc::default(),
             tallies: Tallies::default(),
             budget: Mutex::default(),
         }
@@ -118,6 +122,14 @@ impl Membership {
         }
         self.members.store(Arc::new(Members::new(seats)));
         self.pending.wake_all();
+        self.watch.stir();
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        // Who looks after it finds it gone.
+        self.watch.stir();
     }
 }
 

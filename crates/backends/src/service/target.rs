@@ -9,12 +9,13 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use portcullis_config::service::{KeepAlive, Protocol, ProxyProtocol};
-use portcullis_core::{Error, Status, codes};
+use portcullis_core::{Error, Status, codes, proxy_protocol};
 use portcullis_http1::client::Connection;
 use portcullis_http2::client as http2;
 use portcullis_resilience::Moment;
 use portcullis_resilience::latency::Ewma;
 use portcullis_resilience::members::Member;
+use portcullis_resilience::outlier::{self, Outcome, Outlier};
 use portcullis_resilience::standing::Standing;
 use rustls::pki_types::ServerName;
 use thread_local::ThreadLocal;
@@ -23,6 +24,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 
+use super::health;
 use super::kept::TargetTold;
 use super::pending::Pending;
 use super::pool_http1::Http1Pool;
@@ -50,6 +52,10 @@ pub(super) struct Target {
     pub(super) standing: Standing,
     /// How long it takes to answer.
     pub(super) latency: Ewma,
+    /// What requests met.
+    pub(super) outlier: Outlier,
+    /// What is counted of its health.
+    pub(super) health: health::Tallies,
     /// Who waits for a request of its service to end.
     pending: Arc<Pending>,
     /// A hash of its address, the same on every node.
@@ -114,7 +120,7 @@ impl Opener {
 
 /// What is offered to speak on a new connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Offer {
+pub(super) enum Offer {
     Http1,
     Http2,
 }
@@ -194,12 +200,14 @@ impl Targets {
 
     /// All that are in use.
     pub(super) fn told(&self) -> Vec<TargetTold> {
+        let now = Moment::of(Instant::now());
         let targets = self.0.lock().expect("no thread panics while it holds this lock");
         let alive = targets.values().filter_map(Weak::upgrade);
         let told = alive.map(|target| TargetTold {
             service: target.key.service.clone(),
             url: target.label.clone(),
             connections: target.open.load(Ordering::Relaxed),
+            health: target.health.told(target.standing.is_healthy(now)),
         });
         told.collect()
     }
@@ -245,6 +253,8 @@ impl Target {
             in_progress: AtomicU32::new(0),
             standing: Standing::default(),
             latency: Ewma::default(),
+            outlier: Outlier::default(),
+            health: health::Tallies::default(),
             pending,
             identity: identity_of(&key.url),
             lookups: Arc::new(Semaphore::new(LOOKUPS)),
@@ -264,11 +274,23 @@ impl Target {
         None
     }
 
-    /// Learns how an attempt ended, and how long the head of its response took where there is one.
-    pub(super) fn ended(&self, _met: Met, took: Option<Duration>, now: Moment) {
+    /// Learns how an attempt ended that began at that moment, and how long the head of its response took where there is one.
+    /// `rules` say what makes an outlier. Whether there is reason to judge the targets now.
+    pub(super) fn ended(
+        &self,
+        met: Met,
+        took: Option<Duration>,
+        began: Moment,
+        rules: Option<&outlier::Settings>,
+    ) -> bool {
         if let Some(took) = took {
-            self.latency.observe(took, now);
+            self.latency.observe(took, began);
         }
+        let outcome = match met {
+            Met::Status(status) if !matches!(status.code(), 502..=504) => Outcome::Answered(took.unwrap_or_default()),
+            Met::Status(_) | Met::Unreachable | Met::Broken | Met::Timeout => Outcome::Failed,
+        };
+        rules.is_some_and(|rules| self.outlier.record(&self.standing, outcome, rules, began))
     }
 
     /// This thread's connections of HTTP/1.1.
@@ -293,7 +315,7 @@ impl Target {
         header: Option<&[u8]>,
     ) -> Result<Connection<Transport>, Error> {
         let opening = async {
-            let transport = self.transport(opener, Offer::Http1, header).await?;
+            let transport = self.transport(opener, Offer::Http1, header, None).await?;
             Ok(Connection::new(transport))
         };
         in_time(opener, opening).await
@@ -303,7 +325,7 @@ impl Target {
     /// is among the kept ones.
     pub(super) async fn open_http2(self: &Arc<Self>, opener: &Opener) -> Result<Option<http2::Connection>, Error> {
         let opening = async {
-            let transport = self.transport(opener, Offer::Http2, None).await?;
+            let transport = self.transport(opener, Offer::Http2, None, None).await?;
             if self.is_secure() && transport.protocol() != Some(tls::HTTP2) {
                 if self.key.protocol == Protocol::Auto {
                     let mut pool = self.http1().borrow_mut();
@@ -318,32 +340,56 @@ impl Target {
         in_time(opener, opening).await
     }
 
+    /// Makes a connection for a check, to `port` in place of its own where one is given. The caller keeps the time.
+    pub(super) async fn open_for_check(
+        self: &Arc<Self>,
+        opener: &Opener,
+        offer: Offer,
+        port: Option<u16>,
+    ) -> Result<Transport, Error> {
+        let header = self.key.proxy_protocol.map(|version| match version {
+            ProxyProtocol::V1 => proxy_protocol::own(proxy_protocol::Version::V1),
+            ProxyProtocol::V2 => proxy_protocol::own(proxy_protocol::Version::V2),
+        });
+        self.transport(opener, offer, header.as_deref(), port).await
+    }
+
     async fn transport(
         self: &Arc<Self>,
         opener: &Opener,
         offer: Offer,
         header: Option<&[u8]>,
+        port: Option<u16>,
     ) -> Result<Transport, Error> {
         self.open.fetch_add(1, Ordering::Relaxed);
         let opened = Opened(self.clone());
         Ok(Transport {
             stream: self
-                .open_stream(&opener.0.slow, offer, header.unwrap_or_default())
+                .open_stream(&opener.0.slow, offer, header.unwrap_or_default(), port)
                 .await?,
             _opened: opened,
         })
     }
 
-    async fn open_stream(&self, slow: &tokio::runtime::Handle, offer: Offer, header: &[u8]) -> Result<Stream, Error> {
+    async fn open_stream(
+        &self,
+        slow: &tokio::runtime::Handle,
+        offer: Offer,
+        header: &[u8],
+        port: Option<u16>,
+    ) -> Result<Stream, Error> {
         let mut stream = match &self.address {
             Address::Unix(path) => {
                 let mut stream = UnixStream::connect(path).await.map_err(refused)?;
                 stream.write_all(header).await.map_err(refused)?;
                 return Ok(Stream::Unix(stream));
             }
-            Address::Fixed(address) => TcpStream::connect(address).await.map_err(refused)?,
-            Address::Named(host, port) => {
-                let addresses = self.resolve(host, *port, slow).await?;
+            Address::Fixed(address) => {
+                let address = SocketAddr::new(address.ip(), port.unwrap_or(address.port()));
+                TcpStream::connect(address).await.map_err(refused)?
+            }
+            Address::Named(host, own) => {
+                let addresses = self.resolve(host, port.unwrap_or(*own), slow).await?;
                 TcpStream::connect(&addresses[..]).await.map_err(refused)?
             }
         };

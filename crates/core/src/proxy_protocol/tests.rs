@@ -1,4 +1,4 @@
-use super::{Header, LONGEST, SIGNATURE, Version, encode, parse};
+use super::{Header, LONGEST, SIGNATURE, Version, encode, own, parse};
 
 fn ends(from: &str, to: &str) -> Option<(std::net::SocketAddr, std::net::SocketAddr)> {
     Some((from.parse().expect("an address"), to.parse().expect("an address")))
@@ -108,6 +108,7 @@ fn a_checksum_is_verified() {
 #[test]
 fn what_is_written_is_read_again() {
     for version in [Version::V1, Version::V2] {
+        check(&own(version), None);
         for (from, to) in [("192.0.2.1:5", "198.51.100.2:443"), ("[2001:db8::1]:5", "[::1]:443")] {
             let (source, destination) = ends(from, to).expect("they are given");
             check(&encode(version, source, destination), Some((source, destination)));

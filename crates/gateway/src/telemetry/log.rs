@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
+use portcullis_backends::service::Journal;
 use portcullis_core::{Ctx, Error};
 use portcullis_policies::access_log::timestamp;
 
@@ -23,6 +24,14 @@ pub(crate) fn info(message: impl fmt::Display) {
 /// Something went wrong, and the gate goes on.
 pub(crate) fn warn(message: impl fmt::Display) {
     write("WARN ", message);
+}
+
+/// Where those tell who know nothing of this log.
+pub(crate) fn journal() -> Journal {
+    Journal {
+        info: |line| info(line),
+        warn: |line| warn(line),
+    }
 }
 
 /// Tells of a request that failed by an upstream's or the gate's own fault, with the cause that no client sees.

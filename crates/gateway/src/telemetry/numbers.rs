@@ -8,7 +8,7 @@ use portcullis_policies::access_log::sink;
 use portcullis_policies::metrics;
 use portcullis_policies::metrics::family::Family;
 
-use super::services;
+use super::{services, upstreams};
 use crate::listener::ListenerTls;
 use crate::state::State;
 
@@ -140,9 +140,11 @@ pub(crate) fn render(state: &State) -> String {
     }
     acme(state, &mut out);
     UPSTREAM_CONNECTIONS_OPEN.announce(&mut out);
-    for target in state.kept.services.targets() {
+    let targets = state.kept.services.targets();
+    for target in &targets {
         UPSTREAM_CONNECTIONS_OPEN.sample(&[&target.service, &target.url], target.connections, &mut out);
     }
+    upstreams::render(&targets, &mut out);
     services::render(&state.kept.services.services(), &mut out);
     BUILD.announce(&mut out);
     BUILD.sample(&[env!("CARGO_PKG_VERSION")], 1, &mut out);
@@ -187,5 +189,6 @@ pub(crate) fn families() -> impl Iterator<Item = &'static Family> {
         .chain(own)
         .chain(labelled)
         .chain(&ACME)
+        .chain(upstreams::families())
         .chain(services::families())
 }
