@@ -41,6 +41,7 @@ mod it {
     mod answers;
     mod forwarding;
     mod grpc;
+    mod health;
     mod http2_upstream;
     mod http2_upstream_failures;
     mod proxy_protocol;
