@@ -38,7 +38,7 @@ pub struct Part {
     #[schemars(extend("x-names" = "services"))]
     pub service: String,
     /// Its share, beside the weights of the others: per cent where they make a hundred together. 0 gets nothing.
-    #[schemars(range(min = 0, max = 1_000_000))]
+    #[schemars(range(max = 1000))]
     pub weight: u32,
 }
 
