@@ -14,6 +14,7 @@ use portcullis_core::{Arrival, Drain, Error, Handler, Known, Method, Request, Re
 use portcullis_http1::HeadLimits;
 use portcullis_http1::server::{self, Accepted, Settings};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 
 use crate::event_loop;
 use crate::reload::Reloader;
@@ -33,25 +34,34 @@ pub(crate) fn bind(address: SocketAddr) -> Result<StdListener, String> {
     Ok(socket)
 }
 
-/// Serves operators until the process ends.
+/// Serves operators until `end` is notified, which leaves the socket to another process.
 ///
 /// # Errors
 /// When the system gives no thread or event loop.
-pub(crate) fn start(socket: StdListener, state: Arc<State>, reloader: Arc<Reloader>) -> Result<(), String> {
+pub(crate) fn start(
+    socket: StdListener,
+    state: Arc<State>,
+    reloader: Arc<Reloader>,
+    end: Arc<Notify>,
+) -> Result<(), String> {
     let begin = move || {
         let listener = TcpListener::from_std(socket)?;
-        Ok(accept(listener, Desk { state, reloader }))
+        Ok(accept(listener, Desk { state, reloader }, end))
     };
     event_loop::start("admin".to_owned(), begin)
         .map(drop)
         .map_err(|error| format!("can't start the admin listener: {error}"))
 }
 
-async fn accept(listener: TcpListener, desk: Desk) {
+async fn accept(listener: TcpListener, desk: Desk, end: Arc<Notify>) {
     let desk = Rc::new(desk);
     let drain = Drain::new();
     loop {
-        match listener.accept().await {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = end.notified() => break,
+        };
+        match accepted {
             Ok((stream, _)) if drain.connections() < CONNECTIONS => {
                 let (desk, ticket) = (desk.clone(), drain.join());
                 tokio::task::spawn_local(async move {
@@ -64,6 +74,11 @@ async fn accept(listener: TcpListener, desk: Desk) {
             Ok(_) => {}
             Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
         }
+    }
+    drop(listener);
+    drain.start();
+    while drain.connections() > 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
@@ -111,7 +126,7 @@ impl Handler for Desk {
 }
 
 /// What there is to ask, for those who asked for something else.
-const PATHS: [&str; 5] = ["/healthz", "/readyz", "/metrics", "/config", "POST /reload"];
+const PATHS: &[&str] = &["/healthz", "/readyz", "/metrics", "/config", "POST /reload"];
 
 /// Whether a request only asks.
 fn reads(request: &Request) -> bool {

@@ -32,7 +32,8 @@ const FIRST_STEPS: &str = "First steps:
   portcullis run portcullis.yaml               serves
   portcullis explain GET /questions            says which route answers and why
 
-Signals of a running gateway: HUP reloads the file, TERM ends after the requests in progress, USR1 reopens logs.";
+Signals of a running gateway: HUP reloads the file, TERM ends after the requests in progress, USR1 reopens logs,
+USR2 starts the program's file anew in place of this one.";
 
 /// The file that commands take when none is named.
 const DEFAULT_FILE: &str = "portcullis.yaml";
@@ -50,6 +51,9 @@ enum Command {
     Run {
         #[command(flatten)]
         configuration: Configuration,
+        /// Write the number of the process that serves to this file. After an upgrade it is the new one's.
+        #[arg(long, value_name = "PATH")]
+        pid_file: Option<PathBuf>,
     },
     /// Say everything that is wrong with a configuration, and change nothing.
     ///
@@ -165,7 +169,10 @@ pub(crate) fn run() -> ExitCode {
             print(&command.render_long_help().to_string());
             ExitCode::SUCCESS
         }
-        Some(Command::Run { configuration }) => server::run(Source::File(configuration.file)),
+        Some(Command::Run {
+            configuration,
+            pid_file,
+        }) => server::run(Source::File(configuration.file), pid_file.as_deref()),
         Some(Command::Check {
             configuration,
             format,
@@ -188,7 +195,9 @@ pub(crate) fn run() -> ExitCode {
             print(&format!("{:#}\n", portcullis_config::schema()));
             ExitCode::SUCCESS
         }
-        Some(Command::Proxy { targets, bind, admin }) => server::run(Source::Text(proxy_file(&targets, bind, admin))),
+        Some(Command::Proxy { targets, bind, admin }) => {
+            server::run(Source::Text(proxy_file(&targets, bind, admin)), None)
+        }
         Some(Command::Reference { page }) => {
             print(&crate::reference::render(page));
             ExitCode::SUCCESS

@@ -105,7 +105,6 @@ impl Handover {
         self.changed.notify_one();
     }
 
-    #[allow(dead_code, reason = "called when another process takes over")]
     /// What the next process is to know. May take a while: not for event loops.
     pub(crate) fn document(&self) -> Document {
         self.write(Lives::Upgrades)
@@ -158,7 +157,6 @@ impl Handover {
     }
 
     /// The same where the process before keeps its document in that folder now: what it hands over is newer.
-    #[allow(dead_code, reason = "called when another process takes over")]
     pub(crate) fn go_on_in(&self, path: &Path) {
         let _ = self.folder.set(Folder::of(path));
         self.changed();
@@ -187,10 +185,15 @@ impl Handover {
         }
     }
 
-    #[allow(dead_code, reason = "called when another process takes over")]
-    /// Leaves the folder to the process that has taken over.
+    /// Leaves the folder to the process that takes over.
     pub(crate) fn end(&self) {
         self.over.store(true, Ordering::Release);
+    }
+
+    /// Takes the folder back: nobody has taken over.
+    pub(crate) fn go_on(&self) {
+        self.over.store(false, Ordering::Release);
+        self.changed.notify_one();
     }
 
     fn write(&self, least: Lives) -> Document {

@@ -34,6 +34,7 @@ mod admin;
 mod reference;
 mod systemd;
 mod telemetry;
+mod upgrade;
 
 use std::process::ExitCode;
 

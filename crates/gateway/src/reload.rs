@@ -3,22 +3,25 @@
 mod fixed;
 
 use std::fmt;
+use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use portcullis_config::{Loaded, Problem, Problems};
 use tokio::runtime::Handle;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 pub(crate) use self::fixed::Fixed;
 use crate::compile::{Purpose, compile};
 use crate::kept::Kept;
 use crate::snapshot::ListenerRules;
-use crate::sockets::Sockets;
+use crate::sockets::{Pledge, Sockets};
 use crate::source::Source;
 use crate::state::State;
 use crate::telemetry::log;
+use crate::upgrade::{Ceding, Described};
 
 /// Loads configurations, one at a time.
 pub(crate) struct Reloader {
@@ -27,7 +30,12 @@ pub(crate) struct Reloader {
     slow: Handle,
     fixed: Fixed,
     sockets: Mutex<Sockets>,
+    /// Whoever has it may change what is in force: one reload, or an upgrade from its start to its end.
+    turn: Turn,
 }
+
+/// The right to change what is in force.
+type Turn = Arc<Mutex<()>>;
 
 /// Who asked for a reload.
 #[derive(Clone, Copy)]
@@ -98,6 +106,7 @@ impl Reloader {
             slow,
             fixed,
             sockets: Mutex::new(sockets),
+            turn: Turn::default(),
         }
     }
 
@@ -116,6 +125,7 @@ impl Reloader {
     /// # Errors
     /// Why it can't be; the configuration in force stays.
     pub(crate) async fn reload(self: &Arc<Self>, asker: Asker) -> Result<Vec<Problem>, Refused> {
+        let _turn = self.turn.lock().await;
         let mut sockets = self.sockets.lock().await;
         // Readiness ends before a drain takes the lock, so a reload that waited for it comes too late, too.
         let result = if self.state.ready.load(Ordering::Acquire) {
@@ -141,6 +151,24 @@ impl Reloader {
             }
         }
         result
+    }
+
+    /// Keeps reloads waiting until it is dropped, so that a process that takes over finds what it was offered.
+    pub(crate) async fn turn(&self) -> OwnedMutexGuard<()> {
+        self.turn.clone().lock_owned().await
+    }
+
+    /// Every socket once more, for a process that takes over.
+    ///
+    /// # Errors
+    /// When the system has no descriptors for them.
+    pub(crate) async fn offer(&self) -> io::Result<(Vec<(Described, OwnedFd)>, Pledge)> {
+        self.sockets.lock().await.offer()
+    }
+
+    /// Leaves its sockets to the process that takes over, and lets the workers finish. The gate must not be ready any more.
+    pub(crate) async fn cede(&self, pledge: Pledge, ceding: &Ceding) {
+        self.sockets.lock().await.cede(pledge, ceding);
     }
 
     /// Stops listening and lets the workers finish. The gate must not be ready any more.

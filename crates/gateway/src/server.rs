@@ -1,15 +1,22 @@
 //! The life of the process: start, signals, end.
 
+mod pid_file;
+mod upgrading;
+
 use std::io::Write as _;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 
+use self::pid_file::PidFile;
+use self::upgrading::{Operators, Pledged};
 use crate::admin;
 use crate::inherited::Inherited;
 use crate::listener::watch_certificates;
@@ -19,6 +26,7 @@ use crate::source::Source;
 use crate::state::State;
 use crate::systemd::Manager;
 use crate::telemetry::log;
+use crate::upgrade::{Predecessor, Program, Upgrades};
 use crate::worker;
 
 /// How often configurations that nothing uses any more are looked for.
@@ -39,9 +47,10 @@ const SLOW_THREADS: usize = 2;
 /// Descriptors that the runtime takes as it is made.
 const DESCRIPTORS: usize = 8;
 
-/// Serves until a signal ends it.
-pub(crate) fn run(source: Source) -> ExitCode {
-    match start(source) {
+/// Serves until a signal ends it. The file for
+/// its number, where there is one, says which process serves.
+pub(crate) fn run(source: Source, pid_file: Option<&Path>) -> ExitCode {
+    match start(source, pid_file) {
         Ok((running, slow)) => slow.block_on(running.until_ended()),
         Err(why) => {
             let _ = writeln!(std::io::stderr(), "{why}");
@@ -55,11 +64,21 @@ struct Running {
     state: Arc<State>,
     reloader: Arc<Reloader>,
     signals: Signals,
+    /// Which process this is since the first one.
+    generation: u8,
+    upgrades: Upgrades,
+    /// What the process was promised that is to take over, while it starts.
+    pledged: Option<Pledged>,
+    operators: Option<Operators>,
+    pid_file: Option<PidFile>,
+    /// Whether somebody asked for a reload while this process took over: what it has read may be old.
+    reload_due: bool,
 }
 
 struct Signals {
     reload: Signal,
     reopen: Signal,
+    upgrade: Signal,
     terminate: Signal,
     interrupt: Signal,
     quit: Signal,
@@ -67,8 +86,11 @@ struct Signals {
 
 /// Everything up to readiness. What creates or changes something, such as a database, comes last, after
 /// all else that can fail.
-fn start(source: Source) -> Result<(Running, Runtime), String> {
+fn start(source: Source, pid_file: Option<&Path>) -> Result<(Running, Runtime), String> {
     descriptors_to_begin_with()?;
+    let upgrades = Upgrades::new(Program::started());
+    let (predecessor, inherited) = before_us()?;
+    let offer = predecessor.as_ref().map(|predecessor| predecessor.offer);
     let slow = Builder::new_multi_thread()
         .worker_threads(SLOW_THREADS)
         .thread_name("slow")
@@ -89,25 +111,43 @@ fn start(source: Source) -> Result<(Running, Runtime), String> {
     let file = &checked.loaded.file;
     let workers = worker::count(file.workers)?;
     let fixed = Fixed::new(file, workers);
-    let admin_socket = file.admin.as_ref().map(|admin| admin::bind(admin.bind)).transpose()?;
-    let admin_address = admin_socket.as_ref().and_then(|socket| socket.local_addr().ok());
+    let desk = file
+        .admin
+        .as_ref()
+        .map(|admin| Desk::open(admin.bind, &inherited))
+        .transpose()?;
+    let admin_address = desk.as_ref().map(|desk| desk.address);
     let state_folder = file.state.as_ref().map(|folder| checked.loaded.base.join(folder));
 
     // Until one is in force, the workers know an empty configuration. Nothing reaches them yet.
     let state = Arc::new(State::new());
     state.kept.services.set_workers(workers);
     state.kept.services.set_journal(log::journal());
-    if let Some(folder) = state_folder {
-        let kept = state.handover.keep_in(&folder)?;
-        state.handover.expect(|| Ok(kept.unwrap_or_default()));
+    let generation = offer.map_or(0, |offer| state.goes_on_from(offer));
+    if let Some(folder) = &state_folder {
         slow.spawn(state.handover.clone().keep());
+        if predecessor.is_some() {
+            state.handover.go_on_in(folder);
+        } else {
+            let kept = state.handover.keep_in(folder)?;
+            state.handover.expect(|| Ok(kept.unwrap_or_default()));
+        }
+    }
+    let reload_due = Arc::<AtomicBool>::default();
+    if let Some(predecessor) = predecessor {
+        let (inherited, reload_due) = (inherited.clone(), reload_due.clone());
+        state.handover.expect(move || {
+            let (document, reload) = predecessor.take_over(inherited.kept())?;
+            reload_due.store(reload, Ordering::Release);
+            Ok(document)
+        });
     }
     let mut handles = Vec::with_capacity(workers);
     for number in 0..workers {
         let handle = worker::start(number, state.clone());
         handles.push(handle.map_err(|error| format!("can't start a worker: {error}"))?);
     }
-    let sockets = Sockets::new(handles, Inherited::from_environment());
+    let sockets = Sockets::new(handles, inherited, generation);
     let reloader = Arc::new(Reloader::new(
         source,
         state.clone(),
@@ -115,10 +155,12 @@ fn start(source: Source) -> Result<(Running, Runtime), String> {
         fixed,
         sockets,
     ));
-    if let Some(socket) = admin_socket {
-        admin::start(socket, state.clone(), reloader.clone())?;
-    }
+    let serve = |desk: Desk| desk.serve(&state, &reloader);
+    // While another process serves, it is the one that answers operators.
+    let (early, late) = if offer.is_none() { (desk, None) } else { (None, desk) };
+    let early = early.map(serve).transpose()?;
     let urls = slow.block_on(reloader.begin(checked))?;
+    let operators = early.or(late.map(serve).transpose()?);
     // Only now: a signal ends a start at once, even one that waits for a migration.
     let signals = {
         let _context = slow.enter();
@@ -127,18 +169,64 @@ fn start(source: Source) -> Result<(Running, Runtime), String> {
     announce(&urls, workers, state.snapshot.load().routes.len(), admin_address);
     slow.spawn(watch_certificates(state.clone()));
     state.ready.store(true, Ordering::Release);
+    let pid_file = pid_file.map(PidFile::write).transpose()?;
     log::info("ready");
     let manager = Manager::from_environment();
-    manager.ready("serving");
-    Ok((
-        Running {
-            manager,
-            state,
-            reloader,
-            signals,
-        },
-        slow,
-    ))
+    match offer {
+        None => manager.ready("serving"),
+        Some(_) => manager.taken_over(),
+    }
+    let running = Running {
+        manager,
+        state,
+        reloader,
+        signals,
+        generation,
+        upgrades,
+        pledged: None,
+        operators,
+        pid_file,
+        reload_due: reload_due.load(Ordering::Acquire),
+    };
+    Ok((running, slow))
+}
+
+/// The process whose place this one takes, if there is one, and the sockets that were opened for us.
+fn before_us() -> Result<(Option<Predecessor>, Arc<Inherited>), String> {
+    let inherited = Inherited::from_environment();
+    Ok(match Predecessor::meet()? {
+        None => (None, Arc::new(inherited)),
+        Some((predecessor, sockets)) => {
+            log::info(format_args!("taking over from process {}", predecessor.offer.pid));
+            (Some(predecessor), Arc::new(inherited.and_handed(sockets)))
+        }
+    })
+}
+
+/// Where operators ask, before anybody answers.
+struct Desk {
+    bind: SocketAddr,
+    address: SocketAddr,
+    socket: TcpListener,
+}
+
+impl Desk {
+    fn open(bind: SocketAddr, inherited: &Inherited) -> Result<Desk, String> {
+        let socket = inherited.operators(bind).map_or_else(|| admin::bind(bind), Ok)?;
+        let address = socket
+            .local_addr()
+            .map_err(|error| format!("can't listen on {bind} (admin): {error}"))?;
+        Ok(Desk { bind, address, socket })
+    }
+
+    fn serve(self, state: &Arc<State>, reloader: &Arc<Reloader>) -> Result<Operators, String> {
+        let bind = self.bind;
+        let spare = self.socket.try_clone();
+        let spare = spare.map_err(|error| format!("can't listen on {bind} (admin): {error}"))?;
+        let end = Arc::<Notify>::default();
+        admin::start(self.socket, state.clone(), reloader.clone(), end.clone())?;
+        Ok(Operators { bind, spare, end })
+    }
 }
 
 /// Makes sure that the system gives a few descriptors: the runtime panics when it gets none for its signals.
@@ -171,6 +259,7 @@ impl Signals {
         Ok(Signals {
             reload: signal(SignalKind::hangup())?,
             reopen: signal(SignalKind::user_defined1())?,
+            upgrade: signal(SignalKind::user_defined2())?,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             quit: signal(SignalKind::quit())?,
@@ -180,6 +269,9 @@ impl Signals {
 
 impl Running {
     async fn until_ended(mut self) -> ExitCode {
+        if self.reload_due {
+            self.reload(Asker::Signal).await;
+        }
         let mut bury = tokio::time::interval(BURY);
         bury.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let beat = self.manager.heartbeat();
@@ -188,15 +280,14 @@ impl Running {
         loop {
             let signals = &mut self.signals;
             tokio::select! {
-                _ = signals.reload.recv() => {
-                    self.manager.reloading();
-                    // Refusals are logged and counted where they are found.
-                    let status = match self.reloader.reload(Asker::Signal).await {
-                        Ok(_) => "serving",
-                        Err(_) => "serving; the last reload was refused",
-                    };
-                    self.manager.ready(status);
-                }
+                _ = signals.reload.recv() => match &mut self.pledged {
+                    Some(pledged) => pledged.reload = true,
+                    None => self.reload(Asker::Signal).await,
+                },
+                _ = signals.upgrade.recv() => self.begin_upgrade().await,
+                outcome = self.upgrades.outcome() => if self.end_upgrade(outcome).await {
+                    break;
+                },
                 _ = heart.tick(), if beat.is_some() => {
                     // A worker that hangs is to be seen from outside: then the manager hears nothing.
                     if self.reloader.workers_live(heart.period() / 2).await {
@@ -208,6 +299,7 @@ impl Running {
                 _ = signals.quit.recv() => break,
                 _ = signals.interrupt.recv() => {
                     log::info("interrupted: ending without a drain");
+                    self.upgrades.give_up().await;
                     // Sockets in the file system are removed. Nobody is waited for.
                     self.reloader.drain().await;
                     self.finish();
@@ -219,9 +311,21 @@ impl Running {
                 }
             }
         }
+        self.upgrades.give_up().await;
         self.drain().await;
         self.finish();
         ExitCode::SUCCESS
+    }
+
+    /// Loads the configuration again, and tells the service manager of it.
+    async fn reload(&mut self, asker: Asker) {
+        self.manager.reloading();
+        // Refusals are logged and counted where they are found.
+        let status = match self.reloader.reload(asker).await {
+            Ok(_) => "serving",
+            Err(_) => "serving; the last reload was refused",
+        };
+        self.manager.ready(status);
     }
 
     /// Lets requests in progress finish, as long as the configuration gives them.
@@ -243,6 +347,7 @@ impl Running {
                 _ = self.signals.reload.recv() => {
                     let _ = self.reloader.reload(Asker::Signal).await;
                 }
+                _ = self.signals.upgrade.recv() => log::warn("upgrade refused: this process drains"),
                 _ = self.signals.interrupt.recv() => {
                     log::warn("interrupted: requests in progress are cut off");
                     return;
@@ -253,7 +358,8 @@ impl Running {
     }
 
     /// Writes what has not been written yet.
-    fn finish(&self) {
+    fn finish(&mut self) {
+        self.pid_file = None;
         self.state.handover.write_changes();
         if !self.state.kept.sinks.close(LOG_PATIENCE) {
             log::warn("an access log could not be written to its end");

@@ -1,6 +1,8 @@
 //! Which sockets listen, on which workers.
 
-use std::collections::{HashMap, HashSet};
+mod pledge;
+
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -9,6 +11,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
+pub(crate) use self::pledge::Pledge;
 use crate::inherited::Inherited;
 use crate::listener::{Listening, SocketFile, open_tcp, open_unix, quic};
 use crate::snapshot::{Bind, ListenerKey, ListenerRules, Snapshot};
@@ -19,18 +22,21 @@ use crate::worker::{Command, Handle};
 pub(crate) struct Sockets {
     workers: Vec<Handle>,
     /// What was opened for us before we began.
-    inherited: Inherited,
+    inherited: Arc<Inherited>,
+    /// Which process this is since the first one.
+    generation: u8,
     /// What each listener is bound to.
     bound: HashMap<ListenerKey, Bound>,
-    /// The listeners that also speak HTTP/3, on the UDP port of the same number.
-    bound_quic: HashSet<ListenerKey>,
+    /// The listeners that also speak HTTP/3, on the UDP port of the same number: their sockets once more, for a process that
+    /// takes over.
+    bound_quic: HashMap<ListenerKey, Vec<quic::Share>>,
 }
 
 /// What a new configuration changes: sockets that listen already, and listeners that go. Dropping it undoes it.
 pub(crate) struct Change {
     opened: Vec<(ListenerKey, Bound, Vec<Listening>)>,
     closed: Vec<ListenerKey>,
-    opened_quic: Vec<(ListenerKey, Vec<quic::Share>)>,
+    opened_quic: Vec<(ListenerKey, Vec<quic::Share>, Vec<quic::Share>)>,
     closed_quic: Vec<ListenerKey>,
 }
 
@@ -38,12 +44,13 @@ pub(crate) struct Change {
 const ATTEMPTS: usize = 16;
 
 impl Sockets {
-    pub(crate) fn new(workers: Vec<Handle>, inherited: Inherited) -> Sockets {
+    pub(crate) fn new(workers: Vec<Handle>, inherited: Arc<Inherited>, generation: u8) -> Sockets {
         Sockets {
             workers,
             inherited,
+            generation,
             bound: HashMap::new(),
-            bound_quic: HashSet::new(),
+            bound_quic: HashMap::new(),
         }
     }
 
@@ -54,33 +61,77 @@ impl Sockets {
     pub(crate) fn change_to(&self, listeners: &[Arc<ListenerRules>]) -> Result<Change, String> {
         let (mut opened, mut opened_quic) = (Vec::new(), Vec::new());
         for rules in listeners {
+            let cannot = |error| format!("can't listen on {}: {error}", rules.key.bind);
             let speaks_quic = rules.quic.is_some();
+            let mut shares = None;
             if let Some(bound) = self.bound.get(&rules.key) {
                 if speaks_quic
-                    && !self.bound_quic.contains(&rules.key)
-                    && let Bound::Tcp(address) = bound
+                    && !self.bound_quic.contains_key(&rules.key)
+                    && let Place::Tcp(address) = bound.place
                 {
-                    opened_quic.push((rules.key, self.open_quic(*address)?));
+                    shares = Some(self.open_quic(address)?);
                 }
-                continue;
+            } else {
+                let (place, sockets, quic) = match self.take_over(rules)? {
+                    Some(taken) => taken,
+                    None => match rules.key.bind {
+                        Bind::Tcp(bind) => self.open_both(bind, speaks_quic)?,
+                        Bind::Unix(path) => self.open_unix(path, rules.mode)?,
+                    },
+                };
+                let spares = sockets.iter().map(Listening::try_clone).collect::<io::Result<_>>();
+                let spares = spares.map_err(cannot)?;
+                let sockets = self.for_all_workers(sockets).map_err(cannot)?;
+                opened.push((rules.key, Bound { place, spares }, sockets));
+                shares = quic;
             }
-            let (bound, sockets, shares) = match rules.key.bind {
-                Bind::Tcp(bind) => self.open_both(bind, speaks_quic)?,
-                Bind::Unix(path) => self.open_unix(path, rules.mode)?,
-            };
-            opened.push((rules.key, bound, sockets));
-            opened_quic.extend(shares.map(|shares| (rules.key, shares)));
+            if let Some(shares) = shares {
+                let spares = shares.iter().map(quic::Share::try_clone).collect::<io::Result<_>>();
+                opened_quic.push((rules.key, spares.map_err(cannot)?, shares));
+            }
         }
         let stays = |key: &ListenerKey| listeners.iter().any(|rules| rules.key == *key);
         let closed = self.bound.keys().filter(|key| !stays(key)).copied().collect();
         let stays = |key: &ListenerKey| listeners.iter().any(|rules| rules.key == *key && rules.quic.is_some());
-        let closed_quic = self.bound_quic.iter().filter(|key| !stays(key)).copied().collect();
+        let closed_quic = self.bound_quic.keys().filter(|key| !stays(key)).copied().collect();
         Ok(Change {
             opened,
             closed,
             opened_quic,
             closed_quic,
         })
+    }
+
+    /// The sockets that the process before had for a listener.
+    fn take_over(&self, rules: &ListenerRules) -> Result<Option<Opened>, String> {
+        let Some(listened) = self.inherited.listened(rules.key) else {
+            return Ok(None);
+        };
+        let place = match (rules.key.bind, &listened.sockets[..]) {
+            (Bind::Tcp(_), [Listening::Tcp(socket), ..]) => {
+                let address = socket.local_addr();
+                Place::Tcp(address.map_err(|error| format!("can't listen on {}: {error}", rules.key.bind))?)
+            }
+            (Bind::Unix(path), _) => Place::Unix(path.to_owned(), listened.file),
+            (Bind::Tcp(_), _) => return Ok(None),
+        };
+        let shares = match place {
+            Place::Tcp(address) if rules.quic.is_some() => {
+                let taken = self.inherited.spoken_quic(rules.key, self.generation);
+                Some(taken.map_or_else(|| self.open_quic(address), Ok)?)
+            }
+            _ => None,
+        };
+        Ok(Some((place, listened.sockets, shares)))
+    }
+
+    /// At least one socket for each worker: where there are fewer, some workers share one.
+    fn for_all_workers(&self, mut sockets: Vec<Listening>) -> io::Result<Vec<Listening>> {
+        let missing = self.workers.len().saturating_sub(sockets.len());
+        let shared: io::Result<Vec<Listening>> =
+            sockets.iter().cycle().take(missing).map(Listening::try_clone).collect();
+        sockets.extend(shared?);
+        Ok(sockets)
     }
 
     /// The sockets of a new listener, and those of the same port for QUIC, where it speaks that.
@@ -91,10 +142,10 @@ impl Sockets {
                 .open_tcp(bind)
                 .map_err(|error| format!("can't listen on {bind}: {error}"))?;
             if !speaks_quic {
-                return Ok((Bound::Tcp(address), sockets, None));
+                return Ok((Place::Tcp(address), sockets, None));
             }
             match self.open_quic(address) {
-                Ok(shares) => return Ok((Bound::Tcp(address), sockets, Some(shares))),
+                Ok(shares) => return Ok((Place::Tcp(address), sockets, Some(shares))),
                 Err(_) if bind.port() == 0 && attempt < ATTEMPTS => attempt += 1,
                 Err(why) => return Err(why),
             }
@@ -103,59 +154,46 @@ impl Sockets {
 
     fn open_tcp(&self, bind: SocketAddr) -> io::Result<(SocketAddr, Vec<Listening>)> {
         match self.inherited.tcp(bind) {
-            Some(socket) => Ok((bind, Listening::Tcp(socket).shared_by(self.workers.len())?)),
+            Some(socket) => Ok((bind, vec![Listening::Tcp(socket)])),
             None => open_tcp(bind, self.workers.len()),
         }
     }
 
     fn open_unix(&self, path: &Path, mode: u32) -> Result<Opened, String> {
-        let cannot = |error| format!("can't listen on {}: {error}", path.display());
         let (socket, file) = match self.inherited.unix(path) {
             // Whoever made its file removes it.
             Some(socket) => (Listening::Unix(socket), None),
             None => open_unix(path, mode)
                 .map(|(socket, file)| (socket, Some(file)))
-                .map_err(cannot)?,
+                .map_err(|error| format!("can't listen on {}: {error}", path.display()))?,
         };
-        let sockets = socket.shared_by(self.workers.len()).map_err(cannot)?;
-        let path = path.to_owned();
-        Ok((Bound::Unix(path, file), sockets, None))
+        Ok((Place::Unix(path.to_owned(), file), vec![socket], None))
     }
 
     fn open_quic(&self, address: SocketAddr) -> Result<Vec<quic::Share>, String> {
-        quic::open(address, self.workers.len())
+        quic::open(address, self.workers.len(), self.generation)
             .map_err(|error| format!("can't listen on {address} by UDP, for HTTP/3: {error}"))
     }
 
     /// Hands new sockets to the workers and takes old ones from them. The snapshot with their rules must be in force.
     pub(crate) fn carry_out(&mut self, change: Change) {
         for (key, bound, sockets) in change.opened {
-            for (worker, socket) in self.workers.iter().zip(sockets) {
+            for (worker, socket) in self.workers.iter().cycle().zip(sockets) {
                 worker.tell(Command::Listen(key, socket));
             }
             self.bound.insert(key, bound);
         }
-        for (key, shares) in change.opened_quic {
-            for (worker, share) in self.workers.iter().zip(shares) {
+        for (key, spares, shares) in change.opened_quic {
+            for (worker, share) in self.workers.iter().cycle().zip(shares) {
                 worker.tell(Command::ListenQuic(key, share));
             }
-            self.bound_quic.insert(key);
+            self.bound_quic.insert(key, spares);
         }
         for key in change.closed_quic {
-            for worker in &self.workers {
-                worker.tell(Command::UnlistenQuic(key));
-            }
-            self.bound_quic.remove(&key);
+            self.close_quic(key);
         }
         for key in change.closed {
-            for worker in &self.workers {
-                worker.tell(Command::Unlisten(key));
-            }
-            if let Some(bound) = self.bound.remove(&key) {
-                let place = bound.to_string();
-                drop(bound);
-                log::info(format_args!("no longer listening on {place}"));
-            }
+            self.close(key);
         }
         self.inherited.close_rest();
         for worker in &self.workers {
@@ -163,13 +201,33 @@ impl Sockets {
         }
     }
 
+    fn close_quic(&mut self, key: ListenerKey) {
+        self.bound_quic.remove(&key);
+        for worker in &self.workers {
+            worker.tell(Command::UnlistenQuic(key));
+        }
+    }
+
+    fn close(&mut self, key: ListenerKey) {
+        let bound = self.bound.remove(&key);
+        let place = bound.as_ref().map(|bound| bound.place.to_string());
+        // Before the workers close theirs: a socket that anybody holds goes on listening.
+        drop(bound);
+        for worker in &self.workers {
+            worker.tell(Command::Unlisten(key));
+        }
+        if let Some(place) = place {
+            log::info(format_args!("no longer listening on {place}"));
+        }
+    }
+
     /// Where the listeners of a configuration listen, such as `http://127.0.0.1:8080`.
     pub(crate) fn urls(&self, snapshot: &Snapshot) -> Vec<String> {
         let url = |rules: &Arc<ListenerRules>| {
             let scheme = if rules.tls.is_some() { "https" } else { "http" };
-            match self.bound.get(&rules.key)? {
-                Bound::Tcp(address) => Some(format!("{scheme}://{address}")),
-                bound => Some(bound.to_string()),
+            match &self.bound.get(&rules.key)?.place {
+                Place::Tcp(address) => Some(format!("{scheme}://{address}")),
+                place => Some(place.to_string()),
             }
         };
         snapshot.listeners.iter().filter_map(url).collect()
@@ -177,12 +235,9 @@ impl Sockets {
 
     /// Takes no more connections; those that are busy may finish.
     pub(crate) fn drain(&mut self) {
-        for bound in self.bound.values_mut() {
-            if let Bound::Unix(_, file) = bound {
-                // Nobody is to find it any more. Those who wait at it are let in.
-                drop(file.take());
-            }
-        }
+        // Nobody is to find the file of a socket any more. Those who wait at it are let in.
+        self.bound.clear();
+        self.bound_quic.clear();
         for worker in &self.workers {
             worker.tell(Command::Drain);
         }
@@ -205,20 +260,26 @@ impl Sockets {
 }
 
 /// What a new listener is bound to, its sockets, and those for QUIC.
-type Opened = (Bound, Vec<Listening>, Option<Vec<quic::Share>>);
+type Opened = (Place, Vec<Listening>, Option<Vec<quic::Share>>);
 
-/// What a listener is bound to.
-enum Bound {
+/// What a listener is bound to, and its sockets once more, for a process that takes over.
+struct Bound {
+    place: Place,
+    spares: Vec<Listening>,
+}
+
+/// Where a listener is found.
+enum Place {
     /// An address, with the port that the system chose where the file leaves that to it.
     Tcp(SocketAddr),
     Unix(PathBuf, Option<SocketFile>),
 }
 
-impl fmt::Display for Bound {
+impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Bound::Tcp(address) => write!(f, "{address}"),
-            Bound::Unix(path, _) => write!(f, "unix:{}", path.display()),
+            Place::Tcp(address) => write!(f, "{address}"),
+            Place::Unix(path, _) => write!(f, "unix:{}", path.display()),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the threads of the process share.
 
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use crate::handover::Handover;
 use crate::kept::Kept;
 use crate::snapshot::Snapshot;
+use crate::upgrade::Offer;
 
 /// What the threads of the process share.
 pub(crate) struct State {
@@ -36,6 +37,9 @@ pub(crate) struct Tallies {
     pub(crate) proxy_headers_refused: AtomicU64,
     pub(crate) reloads: AtomicU64,
     pub(crate) reloads_refused: AtomicU64,
+    /// Over the processes that have taken over from each other.
+    pub(crate) upgrades: AtomicU64,
+    pub(crate) upgrades_failed: AtomicU64,
     pub(crate) requests_retired: AtomicU64,
 }
 
@@ -51,6 +55,16 @@ impl State {
             retired: Mutex::default(),
             tallies: Tallies::default(),
         }
+    }
+
+    /// Goes on with the counts of the process before, and gives back which one this is since the first, modulo 256.
+    pub(crate) fn goes_on_from(&self, offer: Offer) -> u8 {
+        let tallies = &self.tallies;
+        tallies
+            .upgrades
+            .store(offer.upgrades.saturating_add(1), Ordering::Relaxed);
+        tallies.upgrades_failed.store(offer.upgrades_failed, Ordering::Relaxed);
+        offer.generation.wrapping_add(1)
     }
 
     /// Keeps a configuration until nothing uses it, so that it is never a worker that lets go of it last: closing a

@@ -44,6 +44,19 @@ impl Manager {
         self.tell(&format!("READY=1\nSTATUS={status}"));
     }
 
+    /// Another process is the one to watch from now on. What this one says later isn't heard.
+    pub(crate) fn hand_over(&mut self, pid: u32) {
+        self.tell(&format!("MAINPID={pid}"));
+        self.socket = None;
+        self.watchdog = None;
+    }
+
+    /// This process has taken over from another one, listens and serves.
+    pub(crate) fn taken_over(&self) {
+        let pid = std::process::id();
+        self.tell(&format!("MAINPID={pid}\nREADY=1\nSTATUS=serving"));
+    }
+
     /// A reload has begun; [`Manager::ready`] ends it.
     pub(crate) fn reloading(&self) {
         let now = clock_gettime(ClockId::Monotonic);

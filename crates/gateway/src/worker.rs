@@ -61,6 +61,8 @@ pub(crate) enum Command {
     Answer(oneshot::Sender<()>),
     /// Take no more connections, end idle ones, let busy ones finish.
     Drain,
+    /// The same, but leave those that wait to the process that has the sockets now.
+    Cede,
 }
 
 /// A listener of this worker.
@@ -74,6 +76,12 @@ impl Accepting {
     fn end(self) -> JoinTask<()> {
         self.end.start();
         self.task
+    }
+
+    /// Lets nobody in any more.
+    fn cede(self) {
+        // It takes connections and hands them on in one step: none is lost on the way.
+        self.task.abort();
     }
 }
 
@@ -136,8 +144,8 @@ impl Worker {
             connections: Cell::new(0),
             state,
         });
-        let mut accepting: HashMap<ListenerKey, Accepting> = HashMap::new();
-        let mut accepting_quic: HashMap<ListenerKey, Accepting> = HashMap::new();
+        let mut accepting: HashMap<ListenerKey, Vec<Accepting>> = HashMap::new();
+        let mut accepting_quic: HashMap<ListenerKey, Vec<Accepting>> = HashMap::new();
         let mut ending = Vec::new();
         let mut sweep = tokio::time::interval(SWEEP);
         sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -148,25 +156,29 @@ impl Worker {
                     Some(Command::Listen(key, socket)) => {
                         let end = Drain::new();
                         let accept = listener::accept(worker.clone(), key, socket, end.join());
-                        accepting.insert(key, Accepting { end, task: tokio::task::spawn_local(accept) });
+                        accepting.entry(key).or_default().push(Accepting { end, task: tokio::task::spawn_local(accept) });
                     }
                     Some(Command::Unlisten(key)) => {
                         ending.retain(|task: &JoinTask<()>| !task.is_finished());
-                        ending.extend(accepting.remove(&key).map(Accepting::end));
+                        ending.extend(accepting.remove(&key).into_iter().flatten().map(Accepting::end));
                     }
                     Some(Command::ListenQuic(key, share)) => {
                         let end = Drain::new();
                         let accept = quic::accept(worker.clone(), key, share, end.join());
-                        accepting_quic.insert(key, Accepting { end, task: tokio::task::spawn_local(accept) });
+                        accepting_quic.entry(key).or_default().push(Accepting { end, task: tokio::task::spawn_local(accept) });
                     }
                     Some(Command::UnlistenQuic(key)) => {
-                        ending.extend(accepting_quic.remove(&key).map(Accepting::end));
+                        ending.extend(accepting_quic.remove(&key).into_iter().flatten().map(Accepting::end));
                     }
                     // The next turn of the loop takes it up.
                     Some(Command::Renew) => {}
                     Some(Command::Answer(asker)) => {
                         // Whoever asked may have stopped waiting.
                         let _ = asker.send(());
+                    }
+                    Some(Command::Cede) => {
+                        accepting.drain().flat_map(|(_, all)| all).for_each(Accepting::cede);
+                        break;
                     }
                     Some(Command::Drain) | None => break,
                 },
@@ -179,6 +191,7 @@ impl Worker {
             accepting
                 .into_values()
                 .chain(accepting_quic.into_values())
+                .flatten()
                 .map(Accepting::end),
         );
         for task in ending {

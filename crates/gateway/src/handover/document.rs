@@ -1,6 +1,8 @@
 //! The document: sections by name, with a version.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
 
 use serde_json::{Map, Value, json};
 
@@ -8,7 +10,7 @@ use serde_json::{Map, Value, json};
 const VERSION: u64 = 1;
 
 /// The most bytes of a document: a hundred for each of 160,000 targets.
-pub(super) const MOST_BYTES: usize = 16 * 1024 * 1024;
+const MOST_BYTES: usize = 16 * 1024 * 1024;
 
 /// What one process tells the next one, by section.
 #[derive(Debug, Default, PartialEq)]
@@ -46,11 +48,24 @@ impl Document {
         Ok(text)
     }
 
+    /// Reads a file to its end, or to the most bytes that a document has.
+    ///
+    /// # Errors
+    /// Why it is no document.
+    pub(crate) fn read(file: File) -> Result<Document, String> {
+        let mut text = Vec::new();
+        // One byte more than it may have, so that a longer one is seen to be longer.
+        file.take(MOST_BYTES as u64 + 1)
+            .read_to_end(&mut text)
+            .map_err(|error| error.to_string())?;
+        Document::from_bytes(&text)
+    }
+
     /// Reads a text. What it has beside sections is ignored, for a later version may have more to say.
     ///
     /// # Errors
     /// Why it is no document.
-    pub(crate) fn from_bytes(text: &[u8]) -> Result<Document, String> {
+    fn from_bytes(text: &[u8]) -> Result<Document, String> {
         if text.len() > MOST_BYTES {
             return Err(format!("it has more than {MOST_BYTES} bytes"));
         }

@@ -1,11 +1,11 @@
 //! The folder in which the document outlives the process.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::document::{Document, MOST_BYTES};
+use super::document::Document;
 use crate::telemetry::log;
 
 /// The document.
@@ -83,10 +83,7 @@ impl Folder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        let mut text = Vec::new();
-        // One byte more than it may have, so that a longer one is seen to be longer.
-        file.take(MOST_BYTES as u64 + 1).read_to_end(&mut text)?;
-        Ok(Some(Document::from_bytes(&text)))
+        Ok(Some(Document::read(file)))
     }
 
     fn put_aside(&self, why: &str) {

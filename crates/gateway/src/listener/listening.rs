@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
@@ -102,13 +103,30 @@ fn make_room(path: &Path) -> io::Result<()> {
 pub(crate) struct SocketFile {
     path: PathBuf,
     identity: (u64, u64),
+    is_ours: bool,
 }
 
 impl SocketFile {
+    /// The one that the process before made, if it is still there.
+    pub(crate) fn taken_over(path: &Path, identity: (u64, u64)) -> Option<SocketFile> {
+        SocketFile::at(path).ok().filter(|file| file.identity == identity)
+    }
+
+    /// The device that it is on, and its number there.
+    pub(crate) fn identity(&self) -> (u64, u64) {
+        self.identity
+    }
+
+    /// Leaves it to the process that serves the socket now.
+    pub(crate) fn leave(mut self) {
+        self.is_ours = false;
+    }
+
     fn at(path: &Path) -> io::Result<SocketFile> {
         Ok(SocketFile {
             path: path.to_owned(),
             identity: identity(path)?,
+            is_ours: true,
         })
     }
 }
@@ -120,27 +138,30 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if identity(&self.path).is_ok_and(|now| now == self.identity) {
+        if self.is_ours && identity(&self.path).is_ok_and(|now| now == self.identity) {
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
 impl Listening {
-    /// The same socket once for each worker: one that was opened for us can't be bound again.
+    /// The same socket once more.
     ///
     /// # Errors
     /// When the system has no descriptor for it.
-    pub(crate) fn shared_by(self, count: usize) -> io::Result<Vec<Listening>> {
-        let mut sockets = Vec::with_capacity(count);
-        for _ in 1..count {
-            sockets.push(match &self {
-                Listening::Tcp(socket) => Listening::Tcp(socket.try_clone()?),
-                Listening::Unix(socket) => Listening::Unix(socket.try_clone()?),
-            });
+    pub(crate) fn try_clone(&self) -> io::Result<Listening> {
+        Ok(match self {
+            Listening::Tcp(socket) => Listening::Tcp(socket.try_clone()?),
+            Listening::Unix(socket) => Listening::Unix(socket.try_clone()?),
+        })
+    }
+
+    /// The descriptor, to be given to another process.
+    pub(crate) fn into_descriptor(self) -> OwnedFd {
+        match self {
+            Listening::Tcp(socket) => socket.into(),
+            Listening::Unix(socket) => socket.into(),
         }
-        sockets.push(self);
-        Ok(sockets)
     }
 }
 

@@ -1,9 +1,11 @@
 //! Connections by QUIC, for HTTP/3: one endpoint on each worker, all on one address.
 //!
 //! `settings.rs` says what a connection may take, `steering.rs` sees to it that a client's packets find its worker
-//! wherever they come from, and `connection.rs` leads one connection from its first packet to its end.
+//! wherever they come from, `passage.rs` that they find their process while another binary takes over, and `connection.rs`
+//! leads one connection from its first packet to its end.
 
 mod connection;
+mod passage;
 mod settings;
 mod steering;
 
@@ -21,6 +23,8 @@ use portcullis_core::{Drain, DrainTicket};
 use quinn::{Endpoint, Incoming, TokioRuntime};
 
 use self::connection::Handshakes;
+use self::passage::Passage;
+pub(crate) use self::passage::{Ceded, Elder, pair};
 pub(crate) use self::settings::Quic;
 use super::Admitted;
 use crate::snapshot::{ListenerKey, ListenerRules};
@@ -43,15 +47,38 @@ const LAST_PACKETS: Duration = Duration::from_millis(200);
 /// A worker's share of a listener's address.
 pub(crate) struct Share {
     pub(crate) socket: UdpSocket,
-    worker: usize,
-    workers: usize,
+    /// Which of the sockets on the address it is, and how many there are.
+    pub(crate) place: usize,
+    pub(crate) of: usize,
+    /// Which process this is since the first one.
+    pub(crate) generation: u8,
+    /// Those before it that still have connections.
+    pub(crate) elders: Arc<Vec<Elder>>,
+    pub(crate) ceded: Arc<Ceded>,
+}
+
+impl Share {
+    /// The same once more, to be given to the next process.
+    ///
+    /// # Errors
+    /// When the system has no descriptor for it.
+    pub(crate) fn try_clone(&self) -> io::Result<Share> {
+        Ok(Share {
+            socket: self.socket.try_clone()?,
+            place: self.place,
+            of: self.of,
+            generation: self.generation,
+            elders: self.elders.clone(),
+            ceded: self.ceded.clone(),
+        })
+    }
 }
 
 /// One socket for each worker, all on one address. The first one makes sure that no other process is there.
 ///
 /// # Errors
 /// The system's, such as an address that is in use.
-pub(crate) fn open(address: SocketAddr, workers: usize) -> io::Result<Vec<Share>> {
+pub(crate) fn open(address: SocketAddr, workers: usize, generation: u8) -> io::Result<Vec<Share>> {
     let probe = socket(address)?;
     probe.bind(&address.into())?;
     drop(probe);
@@ -65,8 +92,11 @@ pub(crate) fn open(address: SocketAddr, workers: usize) -> io::Result<Vec<Share>
         }
         shares.push(Share {
             socket: socket.into(),
-            worker,
-            workers,
+            place: worker,
+            of: workers,
+            generation,
+            elders: Arc::default(),
+            ceded: Arc::default(),
         });
     }
     Ok(shares)
@@ -111,10 +141,16 @@ fn endpoint(rules: &ListenerRules, share: Share) -> io::Result<Endpoint> {
     let quic = rules.quic.as_ref().ok_or(io::ErrorKind::InvalidInput)?;
     let server = quic.server(rules).map_err(io::Error::other)?;
     let mut config = quinn::EndpointConfig::default();
-    steering::number(&mut config, share.worker, share.workers);
+    steering::number(&mut config, share.place, share.of, share.generation);
     // The key of stateless resets is this endpoint's own: shared with others, it would let a packet that went astray
     // among the workers end a connection that lives.
-    Endpoint::new(config, Some((*server).clone()), share.socket, Arc::new(TokioRuntime))
+    let socket = Passage::new(share.socket, share.elders, share.ceded)?;
+    Endpoint::new_with_abstract_socket(
+        config,
+        Some((*server).clone()),
+        Arc::new(socket),
+        Arc::new(TokioRuntime),
+    )
 }
 
 /// Lets connections in to one listener.

@@ -62,6 +62,16 @@ const NUMBERS: &[Number] = &[
         "Reloads that were refused.",
         |state| read(&state.tallies.reloads_refused),
     ),
+    counter(
+        "portcullis_upgrades",
+        "Times that another process of the gate took over, since the first one was started.",
+        |state| read(&state.tallies.upgrades),
+    ),
+    counter(
+        "portcullis_upgrades_failed",
+        "Upgrades that came to nothing: the process that was there went on.",
+        |state| read(&state.tallies.upgrades_failed),
+    ),
     gauge(
         "portcullis_config_last_reload_successful",
         "1 unless the last reload was refused.",
