@@ -15,6 +15,7 @@ pub mod moment;
 pub mod outlier;
 pub mod percentile;
 pub mod rollout;
+pub mod shedding;
 pub mod standing;
 
 mod window;
