@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use http::{HeaderMap, Response};
 
 use super::client::Client;
+use super::folder::Folder;
 use super::gate::{Gate, eventually};
 use super::http2_peer::Http2Upstream;
 use super::upstream::Upstream;
@@ -238,6 +239,49 @@ fn what_passes_is_what_the_file_says() {
 /// The address of a server that accepts and says nothing.
 fn silent() -> SocketAddr {
     Upstream::playing(|peer| drop(peer.rest())).address()
+}
+
+#[test]
+fn checks_take_the_way_of_requests() {
+    let folder = Folder::new();
+    let secure = Http2Upstream::secure(&folder, &["h2", "http/1.1"]);
+    let proxied = Upstream::playing(|peer| {
+        let header = peer.take(15);
+        assert_eq!(header.as_deref(), Some(&b"PROXY UNKNOWN\r\n"[..]));
+        peer.request();
+        peer.answer(OK, "");
+    });
+    let case = |name: &str, protocol: &str, host: &str, health: &str| {
+        format!(
+            "  {name}: {{targets: 'https://{}', protocol: {protocol}, tls: {{ca: upstream.pem, server_name: {host}}}, \
+             health: {{every: 1h, {health}}}}}\n",
+            secure.address()
+        )
+    };
+    let services = [
+        case("chosen", "auto", "upstream.test", "body: http2"),
+        case("newer", "http2", "upstream.test", "body: http2"),
+        case("older", "http1", "upstream.test", "body: http1"),
+        case("tcp", "http1", "upstream.test", "kind: tcp"),
+        case("other", "http1", "other.test", "kind: tcp"),
+        format!(
+            "  proxied: {{targets: 'http://{}', proxy_protocol: v1, health: {{every: 1h}}}}",
+            proxied.address()
+        ),
+    ]
+    .concat();
+    let gate = Gate::start_in(folder, &configuration(&services, "  - {path: /**, to: {service: tcp}}"));
+    gate.await_warning("service other: ");
+    gate.await_warning("is unhealthy: a check failed: invalid peer certificate");
+    for (service, url) in ["chosen", "newer", "older", "tcp"]
+        .map(|service| (service, format!("https://{}", secure.address())))
+        .into_iter()
+        .chain([("proxied", format!("http://{}", proxied.address()))])
+    {
+        let passed =
+            format!("portcullis_health_checks_total{{service=\"{service}\",target=\"{url}\",result=\"passed\"}}");
+        eventually(service, || gate.metric(&passed) == 1.0);
+    }
 }
 
 #[test]
