@@ -37,7 +37,7 @@ pub mod service;
 
 pub use effective::effective;
 pub use file::File;
-pub use load::{Loaded, load, parse};
+pub use load::{Loaded, load, load_with, parse, read};
 pub use part::{parse_target, read_targets};
 pub use problem::{Place, Problem, Problems};
 pub use record::Record;

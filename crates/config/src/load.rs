@@ -55,14 +55,31 @@ impl Loaded {
 /// }
 /// ```
 pub fn load(path: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, Problems> {
-    match read_text(path, MAX_BYTES) {
-        Ok(text) => parse(&text, path, environment, &|path| read_text(path, MAX_BYTES)),
+    load_with(path, environment, &read)
+}
+
+/// The same, where `read` reads the file and those of its secrets.
+pub fn load_with(
+    path: &Path,
+    environment: &dyn Fn(&str) -> Option<String>,
+    read: &dyn Fn(&Path) -> io::Result<String>,
+) -> Result<Loaded, Problems> {
+    match read(path) {
+        Ok(text) => parse(&text, path, environment, read),
         Err(error) => {
             let mut report = Report::new(path.display().to_string());
             report.add(None, "", format!("the file can't be read: {error}"));
             Err(report.into_problems())
         }
     }
+}
+
+/// Reads a file that is a configuration, or a secret of one, as far as it is not too large.
+///
+/// # Errors
+/// The system's, and when it is no text.
+pub fn read(path: &Path) -> io::Result<String> {
+    read_text(path, MAX_BYTES)
 }
 
 /// Checks the text of a configuration. `path` names it in problems and says where relative paths start; `environment`

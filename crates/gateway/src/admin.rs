@@ -126,7 +126,14 @@ impl Handler for Desk {
 }
 
 /// What there is to ask, for those who asked for something else.
-const PATHS: &[&str] = &["/healthz", "/readyz", "/metrics", "/config", "POST /reload"];
+const PATHS: &[&str] = &[
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/config",
+    "POST /reload",
+    "POST /rollback",
+];
 
 /// Whether a request only asks.
 fn reads(request: &Request) -> bool {

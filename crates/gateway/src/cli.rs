@@ -47,6 +47,7 @@ enum Command {
     /// standard error says why.
     #[command(after_help = "Examples:
   portcullis run                      serves what portcullis.yaml says
+  portcullis run --watch site.yaml    reloads when the file changes
   PORT=8081 portcullis run site.yaml  where the file says ${PORT}")]
     Run {
         #[command(flatten)]
@@ -54,6 +55,10 @@ enum Command {
         /// Write the number of the process that serves to this file. After an upgrade it is the new one's.
         #[arg(long, value_name = "PATH")]
         pid_file: Option<PathBuf>,
+        /// Reload when the file, or a file with a secret of it, has changed and come to rest, which is seen within about
+        /// two seconds. A file that is wrong is refused once, and what is in force stays.
+        #[arg(long)]
+        watch: bool,
     },
     /// Say everything that is wrong with a configuration, and change nothing.
     ///
@@ -172,7 +177,8 @@ pub(crate) fn run() -> ExitCode {
         Some(Command::Run {
             configuration,
             pid_file,
-        }) => server::run(Source::File(configuration.file), pid_file.as_deref()),
+            watch,
+        }) => server::run(Source::file(configuration.file), watch, pid_file.as_deref()),
         Some(Command::Check {
             configuration,
             format,
@@ -196,7 +202,7 @@ pub(crate) fn run() -> ExitCode {
             ExitCode::SUCCESS
         }
         Some(Command::Proxy { targets, bind, admin }) => {
-            server::run(Source::Text(proxy_file(&targets, bind, admin)), None)
+            server::run(Source::text(proxy_file(&targets, bind, admin)), false, None)
         }
         Some(Command::Reference { page }) => {
             print(&crate::reference::render(page));
@@ -245,7 +251,7 @@ mod tests {
     fn the_file_of_a_proxy_is_valid() {
         let targets = ["http://127.0.0.1:9000".to_owned(), "https://[::1]:9001".to_owned()];
         let bind = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
-        Source::Text(proxy_file(&targets, bind, Some(bind)))
+        Source::text(proxy_file(&targets, bind, Some(bind)))
             .load()
             .expect("the file is valid");
     }

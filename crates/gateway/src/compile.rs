@@ -4,9 +4,9 @@ mod guards;
 mod matches;
 mod names;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use portcullis_acme::Keeping;
 use portcullis_backends::table::Table;
@@ -15,7 +15,7 @@ use portcullis_backends::table::schema::Schema;
 use portcullis_backends::{files, redirect, respond, service};
 use portcullis_config::bind::Bind as WrittenBind;
 use portcullis_config::route::{Route as WrittenRoute, To, ToTable};
-use portcullis_config::{Loaded, Problem, Problems, effective, listener as written_listener};
+use portcullis_config::{Loaded, Problem, Problems, listener as written_listener};
 use portcullis_core::{Backend, Ctx, Error, Headers, Known, Reply, Request, RouteName, codes};
 use portcullis_http1::HeadLimits;
 use portcullis_http1::server::Settings;
@@ -43,49 +43,39 @@ pub(crate) enum Purpose {
 /// # Errors
 /// Everything in it that can't run.
 pub(crate) fn compile(loaded: &Loaded, kept: &Kept, slow: &Handle, purpose: Purpose) -> Result<Compiled, Problems> {
-    let mut compiler = Compiler {
-        loaded,
-        kept,
-        slow,
-        purpose,
-        problems: Vec::new(),
-        warnings: Vec::new(),
-        certificates: Vec::new(),
-        forwards: HashMap::new(),
-    };
-    let names = names::of_routes(&loaded.file.routes);
-    let listeners = compiler.listeners();
-    let guards = Guards::compile(&mut compiler);
-    let guarded = guards.of_routes(&mut compiler, &names);
-    let (rules, route_of_rule, primary) = matches::rules(&mut compiler);
-    let ends = Ends {
-        pools: compiler.pools(),
-        databases: compiler.databases(),
-    };
-    let routes = compiler.routes(&names, guarded, &ends);
-    if !compiler.problems.is_empty() {
-        return Err(Problems(compiler.problems));
+    Compiler::new(loaded, kept, slow, purpose).compile(None)
+}
+
+/// Compiles a configuration that was checked, to be put in force.
+///
+/// # Errors
+/// What can't be had now, such as a database that is locked.
+pub(crate) fn compile_for_good(
+    loaded: &Loaded,
+    paths: Paths,
+    kept: &Kept,
+    slow: &Handle,
+) -> Result<Snapshot, Problems> {
+    let compiled = Compiler::new(loaded, kept, slow, Purpose::Run).compile(Some(paths))?;
+    Ok(compiled.snapshot)
+}
+
+/// How requests find their routes. Nothing of it lives through reloads, so that what was made for a check is good to run.
+pub(crate) struct Paths {
+    names: Vec<&'static str>,
+    router: Router,
+    route_of_rule: Vec<u32>,
+}
+
+impl Paths {
+    /// Takes them out of what was compiled for a check.
+    pub(crate) fn of(snapshot: Snapshot) -> Paths {
+        Paths {
+            names: snapshot.routes.iter().map(|route| route.name.name).collect(),
+            router: snapshot.router,
+            route_of_rule: snapshot.route_of_rule,
+        }
     }
-    let (router, findings) = Router::new(rules);
-    let told = |rule: u32| primary[rule as usize].then(|| route_of_rule[rule as usize]);
-    let findings = findings
-        .into_iter()
-        .filter_map(|finding| compiler.warning(&finding, told, &routes));
-    let known = loaded.warnings.iter().chain(&compiler.warnings).cloned();
-    let warnings = known.chain(findings).collect();
-    let snapshot = Snapshot {
-        router,
-        route_of_rule,
-        routes,
-        unrouted: guards.unrouted(),
-        listeners,
-        certificates: compiler.certificates,
-        services: ends.pools,
-        drain: loaded.file.drain.0,
-        max_age: loaded.file.max_age.0,
-        effective: effective(&loaded.file),
-    };
-    Ok(Compiled { snapshot, warnings })
 }
 
 /// What came of a compilation.
@@ -118,6 +108,67 @@ enum Store {
     Open(Arc<Database>),
     /// Its schema, where that can be known without changing anything.
     Seen(Option<Arc<Schema>>),
+}
+
+impl<'c> Compiler<'c> {
+    fn new(loaded: &'c Loaded, kept: &'c Kept, slow: &'c Handle, purpose: Purpose) -> Compiler<'c> {
+        Compiler {
+            loaded,
+            kept,
+            slow,
+            purpose,
+            problems: Vec::new(),
+            warnings: Vec::new(),
+            certificates: Vec::new(),
+            forwards: HashMap::new(),
+        }
+    }
+
+    /// Compiles all, but for the paths where those are known. Databases come after all else that can fail.
+    fn compile(mut self, known: Option<Paths>) -> Result<Compiled, Problems> {
+        let names = match &known {
+            Some(paths) => paths.names.clone(),
+            None => names::of_routes(&self.loaded.file.routes)
+                .iter()
+                .map(|name| lasting(name))
+                .collect(),
+        };
+        let listeners = self.listeners();
+        let guards = Guards::compile(&mut self);
+        let guarded = guards.of_routes(&mut self, &names);
+        let paths = known.ok_or_else(|| matches::rules(&mut self));
+        let ends = Ends {
+            pools: self.pools(),
+            databases: self.databases(),
+        };
+        let routes = self.routes(&names, guarded, &ends);
+        if !self.problems.is_empty() {
+            return Err(Problems(self.problems));
+        }
+        let mut warnings: Vec<Problem> = self.loaded.warnings.iter().chain(&self.warnings).cloned().collect();
+        let (router, route_of_rule) = match paths {
+            Ok(paths) => (paths.router, paths.route_of_rule),
+            Err((rules, route_of_rule, primary)) => {
+                let (router, findings) = Router::new(rules);
+                let told = |rule: u32| primary[rule as usize].then(|| route_of_rule[rule as usize]);
+                let findings = findings.iter();
+                warnings.extend(findings.filter_map(|finding| self.warning(finding, told, &routes)));
+                (router, route_of_rule)
+            }
+        };
+        let snapshot = Snapshot {
+            router,
+            route_of_rule,
+            routes,
+            unrouted: guards.unrouted(),
+            listeners,
+            certificates: self.certificates,
+            services: ends.pools,
+            drain: self.loaded.file.drain.0,
+            max_age: self.loaded.file.max_age.0,
+        };
+        Ok(Compiled { snapshot, warnings })
+    }
 }
 
 impl Compiler<'_> {
@@ -239,7 +290,7 @@ impl Compiler<'_> {
         databases
     }
 
-    fn routes(&mut self, names: &[String], guarded: Vec<(Policies, Observers)>, ends: &Ends) -> Vec<Route> {
+    fn routes(&mut self, names: &[&'static str], guarded: Vec<(Policies, Observers)>, ends: &Ends) -> Vec<Route> {
         let mut routes = Vec::with_capacity(self.loaded.file.routes.len());
         let written = self.loaded.file.routes.iter();
         for (index, ((written, name), (policies, observers))) in written.zip(names).zip(guarded).enumerate() {
@@ -247,10 +298,7 @@ impl Compiler<'_> {
                 continue;
             };
             let index = u32::try_from(index).expect("a file holds fewer than 2^32 routes");
-            let name = RouteName {
-                name: lasting(name),
-                index,
-            };
+            let name = RouteName { name, index };
             routes.push(Route {
                 name,
                 policies: policies.layers,
@@ -276,6 +324,7 @@ impl Compiler<'_> {
                 let make = || Arc::new(service::Service::new(pool.clone(), to.strip.as_deref())) as Arc<dyn Backend>;
                 Some(self.forwards.entry(key).or_insert_with(make).clone())
             }
+            To::Split(_) | To::Rollout(_) => None,
             To::Table(to) => self.table(&place, route, to, ends),
             To::Files(to) => {
                 let pattern = self.check(&format!("routes[{index}].path"), PathPattern::parse(&route.path))?;
@@ -332,7 +381,7 @@ impl Compiler<'_> {
 
 /// A name that lives as long as the process. Each distinct one is kept once: a reload adds only those that are new.
 fn lasting(name: &str) -> &'static str {
-    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    static NAMES: LazyLock<Mutex<HashSet<&'static str>>> = LazyLock::new(Mutex::default);
     let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
     match names.get(name) {
         Some(known) => known,
@@ -366,6 +415,7 @@ fn mode_of(listener: &written_listener::Listener) -> u32 {
 fn end_of(to: &To) -> String {
     match to {
         To::Service(to) => format!("service {}", to.service),
+        To::Split(_) | To::Rollout(_) => "several services".to_owned(),
         To::Table(to) => format!("table {}", to.table),
         To::Files(to) => format!("files in {}", to.files.display()),
         To::Respond(to) => format!("respond with {}", to.respond.status),

@@ -29,6 +29,7 @@ mod reload;
 mod snapshot;
 mod source;
 mod state;
+mod watched;
 
 mod admin;
 mod reference;

@@ -1,6 +1,7 @@
 //! A new configuration in place of the one in force: checked completely, then swapped; or refused, and nothing changes.
 
 mod fixed;
+mod history;
 
 use std::fmt;
 use std::io;
@@ -11,10 +12,11 @@ use std::time::Duration;
 
 use portcullis_config::{Loaded, Problem, Problems};
 use tokio::runtime::Handle;
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::sync::{Mutex, OwnedMutexGuard, mpsc};
 
 pub(crate) use self::fixed::Fixed;
-use crate::compile::{Purpose, compile};
+pub(crate) use self::history::{History, Origin, Remembered};
+use crate::compile::{Paths, Purpose, compile, compile_for_good};
 use crate::kept::Kept;
 use crate::snapshot::ListenerRules;
 use crate::sockets::{Pledge, Sockets};
@@ -22,6 +24,9 @@ use crate::source::Source;
 use crate::state::State;
 use crate::telemetry::log;
 use crate::upgrade::{Ceding, Described};
+
+/// The time between two looks at the file of the configuration, where that is watched.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Loads configurations, one at a time.
 pub(crate) struct Reloader {
@@ -37,13 +42,17 @@ pub(crate) struct Reloader {
 /// The right to change what is in force.
 type Turn = Arc<Mutex<()>>;
 
-/// Who asked for a reload.
-#[derive(Clone, Copy)]
+/// Who asked for a change of the configuration, and how.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Asker {
     /// The signal HUP.
     Signal,
     /// An operator, with `POST /reload`.
     Admin,
+    /// The file, which has changed.
+    Watch,
+    /// An operator, with `POST /rollback`: wants the configuration before the one in force.
+    Rollback,
 }
 
 impl fmt::Display for Asker {
@@ -51,6 +60,8 @@ impl fmt::Display for Asker {
         f.write_str(match self {
             Asker::Signal => "SIGHUP",
             Asker::Admin => "POST /reload",
+            Asker::Watch => "a change of the file",
+            Asker::Rollback => "POST /rollback",
         })
     }
 }
@@ -59,6 +70,8 @@ impl fmt::Display for Asker {
 pub(crate) enum Refused {
     /// The gate has not started yet, or it drains.
     NotServing,
+    /// No earlier configuration is remembered.
+    NothingEarlier,
     /// What is wrong with the new one, a line for each problem.
     Unusable(String),
 }
@@ -67,6 +80,7 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Refused::NotServing => f.write_str("the gate is starting or draining"),
+            Refused::NothingEarlier => f.write_str("no configuration is remembered that was in force before this one"),
             Refused::Unusable(why) => f.write_str(why),
         }
     }
@@ -75,9 +89,11 @@ impl fmt::Display for Refused {
 /// A configuration that was looked at and could run. Nothing was created or changed for it.
 pub(crate) struct Checked {
     pub(crate) loaded: Loaded,
-    /// What it will listen on. The rest of what was compiled is let go before it is compiled for good: of ten thousand
-    /// routes, two copies at a time would be one too many.
+    /// What it will listen on.
     listeners: Vec<Arc<ListenerRules>>,
+    /// How requests find their routes. The rest of what was compiled is let go before it is compiled for good: of ten
+    /// thousand routes, two copies at a time would be one too many.
+    paths: Paths,
     warnings: Vec<Problem>,
 }
 
@@ -92,7 +108,8 @@ impl Checked {
         let compiled = compile(&loaded, &nothing_kept, slow, Purpose::Check)?;
         Ok(Checked {
             loaded,
-            listeners: compiled.snapshot.listeners,
+            listeners: compiled.snapshot.listeners.clone(),
+            paths: Paths::of(compiled.snapshot),
             warnings: compiled.warnings,
         })
     }
@@ -120,7 +137,8 @@ impl Reloader {
         Ok(sockets.urls(&self.state.snapshot.load()))
     }
 
-    /// Puts the file as it is now in force and gives back what is allowed in it and probably not meant.
+    /// Puts the file as it is now in force, or the configuration before the one in force, and gives back what is allowed
+    /// in it and probably not meant.
     ///
     /// # Errors
     /// Why it can't be; the configuration in force stays.
@@ -128,17 +146,50 @@ impl Reloader {
         let _turn = self.turn.lock().await;
         let mut sockets = self.sockets.lock().await;
         // Readiness ends before a drain takes the lock, so a reload that waited for it comes too late, too.
-        let result = if self.state.ready.load(Ordering::Acquire) {
-            self.renew(&mut sockets).await.map_err(Refused::Unusable)
-        } else {
-            Err(Refused::NotServing)
+        let result = match self.state.ready.load(Ordering::Acquire) {
+            true if asker == Asker::Rollback => self.go_back(&mut sockets).await,
+            true => self.renew(&mut sockets).await.map_err(Refused::Unusable),
+            false => Err(Refused::NotServing),
         };
+        self.tell(asker, &result);
+        result
+    }
+
+    /// The configuration in force, with its defaults and without secrets, for people to look at.
+    ///
+    /// # Errors
+    /// When it is not understood any more, which would be a mistake of this program.
+    pub(crate) async fn effective(self: &Arc<Self>, remembered: &Remembered) -> Result<serde_json::Value, String> {
+        let (this, record) = (self.clone(), remembered.record.clone());
+        let look = self.slow.spawn_blocking(move || {
+            let mut file = record.file()?;
+            this.fixed.put_into(&mut file);
+            Ok(portcullis_config::effective(&file))
+        });
+        look.await.map_err(|error| error.to_string())?
+    }
+
+    /// Counts and logs what came of a change.
+    fn tell(&self, asker: Asker, result: &Result<Vec<Problem>, Refused>) {
         let tallies = &self.state.tallies;
-        match &result {
+        match result {
             Ok(_) => {
                 tallies.reloads.fetch_add(1, Ordering::Relaxed);
                 self.state.last_reload_failed.store(false, Ordering::Relaxed);
-                log::info(format_args!("the configuration was reloaded by {asker}"));
+                let in_force = self.state.history.in_force();
+                let digest = in_force.as_ref().map_or("", |it| it.record.digest());
+                match (asker, &in_force) {
+                    (Asker::Rollback, Some(it)) => {
+                        tallies.rollbacks.fetch_add(1, Ordering::Relaxed);
+                        log::warn(format_args!(
+                            "{asker}: configuration {digest}, loaded at {}, is in force again until the next reload",
+                            log::time(it.loaded_at)
+                        ));
+                    }
+                    _ => log::info(format_args!(
+                        "the configuration was reloaded by {asker}: {digest} is in force"
+                    )),
+                }
             }
             Err(why) => {
                 tallies.reloads_refused.fetch_add(1, Ordering::Relaxed);
@@ -150,7 +201,6 @@ impl Reloader {
                 }
             }
         }
-        result
     }
 
     /// Keeps reloads waiting until it is dropped, so that a process that takes over finds what it was offered.
@@ -169,6 +219,19 @@ impl Reloader {
     /// Leaves its sockets to the process that takes over, and lets the workers finish. The gate must not be ready any more.
     pub(crate) async fn cede(&self, pledge: Pledge, ceding: &Ceding) {
         self.sockets.lock().await.cede(pledge, ceding);
+    }
+
+    /// Gives notice whenever the file of the configuration, or one with a secret of it, has changed.
+    pub(crate) async fn watch(self: Arc<Self>, notice: mpsc::Sender<()>) {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let this = self.clone();
+            let look = self.slow.spawn_blocking(move || this.source.has_changed());
+            // A notice that nobody takes is of a process that ends.
+            if look.await.unwrap_or(false) && notice.send(()).await.is_err() {
+                return;
+            }
+        }
     }
 
     /// Stops listening and lets the workers finish. The gate must not be ready any more.
@@ -197,38 +260,60 @@ impl Reloader {
 
     async fn renew(self: &Arc<Self>, sockets: &mut Sockets) -> Result<Vec<Problem>, String> {
         let this = self.clone();
-        let checked = self.aside(move || this.check()).await?;
+        let checked = self.aside(move || this.check(this.source.load()?)).await?;
         self.put_in_force(checked, sockets).await
     }
 
-    fn check(&self) -> Result<Checked, Problems> {
-        let mut loaded = self.source.load()?;
+    async fn go_back(self: &Arc<Self>, sockets: &mut Sockets) -> Result<Vec<Problem>, Refused> {
+        let earlier = self.state.history.latest().ok_or(Refused::NothingEarlier)?;
+        let this = self.clone();
+        let check = self.slow.spawn_blocking(move || {
+            let loaded = earlier.record.load()?;
+            this.check(loaded).map_err(|problems| problems.to_string())
+        });
+        let checked = check.await.map_err(|error| error.to_string());
+        let checked = checked.flatten().map_err(Refused::Unusable)?;
+        let warnings = self.swap(checked, sockets).await.map_err(Refused::Unusable)?;
+        self.state.history.back();
+        Ok(warnings)
+    }
+
+    fn check(&self, mut loaded: Loaded) -> Result<Checked, Problems> {
         let restarts = self.fixed.keep(&mut loaded)?;
         let mut checked = Checked::new(loaded, &self.slow)?;
         checked.warnings.extend(restarts);
         Ok(checked)
     }
 
+    /// Puts what was read now in force.
+    async fn put_in_force(&self, checked: Checked, sockets: &mut Sockets) -> Result<Vec<Problem>, String> {
+        let record = checked.loaded.record.clone();
+        let warnings = self.swap(checked, sockets).await?;
+        self.state.history.forward(record);
+        Ok(warnings)
+    }
+
     /// Opens what the configuration needs, and only then lets it replace the one in force. Databases are opened last,
     /// because a migration is not undone: until then everything else that can fail has not.
-    async fn put_in_force(&self, checked: Checked, sockets: &mut Sockets) -> Result<Vec<Problem>, String> {
+    async fn swap(&self, checked: Checked, sockets: &mut Sockets) -> Result<Vec<Problem>, String> {
         let Checked {
             loaded,
             listeners,
+            paths,
             warnings,
         } = checked;
         let change = sockets.change_to(&listeners)?;
         drop(listeners);
         let (state, slow) = (self.state.clone(), self.slow.clone());
-        let (compiled, arrived) = self
+        let (snapshot, arrived) = self
             .aside(move || {
-                let compiled = compile(&loaded, &state.kept, &slow, Purpose::Run)?;
+                let snapshot = compile_for_good(&loaded, paths, &state.kept, &slow)?;
                 // What was decided in the process before holds from the first request on.
-                Ok((compiled, state.handover.take_over()))
+                Ok((snapshot, state.handover.take_over()))
             })
             .await?;
         arrived?;
-        let snapshot = Arc::new(compiled.snapshot);
+        let snapshot = Arc::new(snapshot);
         let old = self.state.snapshot.swap(snapshot.clone());
         for pool in snapshot.services.values() {
             pool.take_effect();

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 
 use self::pid_file::PidFile;
 use self::upgrading::{Operators, Pledged};
@@ -47,10 +47,10 @@ const SLOW_THREADS: usize = 2;
 /// Descriptors that the runtime takes as it is made.
 const DESCRIPTORS: usize = 8;
 
-/// Serves until a signal ends it. The file for
+/// Serves until a signal ends it. With `watch` the configuration is loaded again whenever its file changes. The file for
 /// its number, where there is one, says which process serves.
-pub(crate) fn run(source: Source, pid_file: Option<&Path>) -> ExitCode {
-    match start(source, pid_file) {
+pub(crate) fn run(source: Source, watch: bool, pid_file: Option<&Path>) -> ExitCode {
+    match start(source, watch, pid_file) {
         Ok((running, slow)) => slow.block_on(running.until_ended()),
         Err(why) => {
             let _ = writeln!(std::io::stderr(), "{why}");
@@ -64,6 +64,8 @@ struct Running {
     state: Arc<State>,
     reloader: Arc<Reloader>,
     signals: Signals,
+    /// Changes of the configuration's file, where that is watched.
+    changes: mpsc::Receiver<()>,
     /// Which process this is since the first one.
     generation: u8,
     upgrades: Upgrades,
@@ -86,7 +88,7 @@ struct Signals {
 
 /// Everything up to readiness. What creates or changes something, such as a database, comes last, after
 /// all else that can fail.
-fn start(source: Source, pid_file: Option<&Path>) -> Result<(Running, Runtime), String> {
+fn start(source: Source, watch: bool, pid_file: Option<&Path>) -> Result<(Running, Runtime), String> {
     descriptors_to_begin_with()?;
     let upgrades = Upgrades::new(Program::started());
     let (predecessor, inherited) = before_us()?;
@@ -111,11 +113,7 @@ fn start(source: Source, pid_file: Option<&Path>) -> Result<(Running, Runtime), 
     let file = &checked.loaded.file;
     let workers = worker::count(file.workers)?;
     let fixed = Fixed::new(file, workers);
-    let desk = file
-        .admin
-        .as_ref()
-        .map(|admin| Desk::open(admin.bind, &inherited))
-        .transpose()?;
+    let desk = file.admin.as_ref().map(|admin| Desk::open(admin.bind, &inherited)).transpose()?;
     let admin_address = desk.as_ref().map(|desk| desk.address);
     let state_folder = file.state.as_ref().map(|folder| checked.loaded.base.join(folder));
 
@@ -168,6 +166,10 @@ fn start(source: Source, pid_file: Option<&Path>) -> Result<(Running, Runtime), 
     };
     announce(&urls, workers, state.snapshot.load().routes.len(), admin_address);
     slow.spawn(watch_certificates(state.clone()));
+    let (notice, changes) = mpsc::channel(1);
+    if watch {
+        slow.spawn(reloader.clone().watch(notice));
+    }
     state.ready.store(true, Ordering::Release);
     let pid_file = pid_file.map(PidFile::write).transpose()?;
     log::info("ready");
@@ -181,6 +183,7 @@ fn start(source: Source, pid_file: Option<&Path>) -> Result<(Running, Runtime), 
         state,
         reloader,
         signals,
+        changes,
         generation,
         upgrades,
         pledged: None,
@@ -213,9 +216,7 @@ struct Desk {
 impl Desk {
     fn open(bind: SocketAddr, inherited: &Inherited) -> Result<Desk, String> {
         let socket = inherited.operators(bind).map_or_else(|| admin::bind(bind), Ok)?;
-        let address = socket
-            .local_addr()
-            .map_err(|error| format!("can't listen on {bind} (admin): {error}"))?;
+        let address = socket.local_addr().map_err(|error| format!("can't listen on {bind} (admin): {error}"))?;
         Ok(Desk { bind, address, socket })
     }
 
@@ -284,6 +285,7 @@ impl Running {
                     Some(pledged) => pledged.reload = true,
                     None => self.reload(Asker::Signal).await,
                 },
+                Some(()) = self.changes.recv(), if self.pledged.is_none() => self.reload(Asker::Watch).await,
                 _ = signals.upgrade.recv() => self.begin_upgrade().await,
                 outcome = self.upgrades.outcome() => if self.end_upgrade(outcome).await {
                     break;

@@ -40,8 +40,6 @@ pub(crate) struct Snapshot {
     pub(crate) drain: Duration,
     /// How long requests may go on that began under an older configuration.
     pub(crate) max_age: Duration,
-    /// The file as it was understood, with all defaults and without secrets.
-    pub(crate) effective: serde_json::Value,
 }
 
 impl Snapshot {
@@ -63,7 +61,6 @@ impl Snapshot {
             services: BTreeMap::new(),
             drain: Duration::ZERO,
             max_age: Duration::MAX / 4,
-            effective: serde_json::Value::Null,
         }
     }
 

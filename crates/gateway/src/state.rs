@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 
 use crate::handover::Handover;
 use crate::kept::Kept;
+use crate::reload::History;
 use crate::snapshot::Snapshot;
 use crate::upgrade::Offer;
 
@@ -21,6 +22,8 @@ pub(crate) struct State {
     /// Whether the gate is ready for requests: it listens, its configuration is in force, and it doesn't drain.
     pub(crate) ready: AtomicBool,
     /// Whether the last reload was refused.
+    /// Which configurations were in force.
+    pub(crate) history: History,
     pub(crate) last_reload_failed: AtomicBool,
     /// Configurations that are no longer in force, until the last request that began under them has ended.
     retired: Mutex<Vec<Arc<Snapshot>>>,
@@ -41,6 +44,8 @@ pub(crate) struct Tallies {
     pub(crate) upgrades: AtomicU64,
     pub(crate) upgrades_failed: AtomicU64,
     pub(crate) requests_retired: AtomicU64,
+    /// Over the processes that have taken over from each other.
+    pub(crate) rollbacks: AtomicU64,
 }
 
 impl State {
@@ -52,6 +57,7 @@ impl State {
             handover: Arc::default(),
             ready: AtomicBool::new(false),
             last_reload_failed: AtomicBool::new(false),
+            history: History::default(),
             retired: Mutex::default(),
             tallies: Tallies::default(),
         }

@@ -1,17 +1,18 @@
-//! When files were changed, without reading them.
+//! When files were changed, without reading them: certificates, and the configuration.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Files that are read together, and how they were when they were read last.
-#[derive(Debug)]
-pub(super) struct Watched {
+#[derive(Debug, Default)]
+pub(crate) struct Watched {
     paths: Vec<PathBuf>,
     read: Vec<Option<Stamp>>,
     seen: Vec<Option<Stamp>>,
 }
 
-/// What tells one state of a file from another. A file that can't be looked at has none.
+/// What tells one state of a file from another. A file that can't be looked at has none. Of a link it is the file that it
+/// leads to, so that a folder that is exchanged as a whole, as Kubernetes does by its link `..data`, is a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
     device: u64,
@@ -23,7 +24,7 @@ struct Stamp {
 
 impl Watched {
     /// Files that are about to be read for the first time.
-    pub(super) fn new(paths: Vec<PathBuf>) -> Watched {
+    pub(crate) fn new(paths: Vec<PathBuf>) -> Watched {
         let now = stamps(&paths);
         Watched {
             paths,
@@ -32,9 +33,17 @@ impl Watched {
         }
     }
 
+    /// One more file, which is about to be read for the first time.
+    pub(crate) fn add(&mut self, path: PathBuf) {
+        let now = Stamp::of(&path);
+        self.paths.push(path);
+        self.read.push(now);
+        self.seen.push(now);
+    }
+
     /// Whether they have to be read again. Each change is told once, and only when a second look finds the files as the
     /// first one did: a certificate and its key are rarely written in the same moment.
-    pub(super) fn changed(&mut self) -> bool {
+    pub(crate) fn changed(&mut self) -> bool {
         let now = stamps(&self.paths);
         let at_rest = now == self.seen;
         self.seen = now;

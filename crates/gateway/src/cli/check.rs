@@ -17,7 +17,7 @@ const WARNED: u8 = 3;
 /// `portcullis check`.
 pub(super) fn run(file: PathBuf, json: bool, strict: bool) -> ExitCode {
     let shown = file.display().to_string();
-    let Checked { outcome, warnings } = compiled(&Source::File(file));
+    let Checked { outcome, warnings } = compiled(&Source::file(file));
     let problems = outcome.err().map(|Problems(problems)| problems).unwrap_or_default();
     if json {
         let document = serde_json::json!({"problems": &problems, "warnings": &warnings});

@@ -45,7 +45,7 @@ pub(super) fn run(asked: &Asked, file: PathBuf, all: bool, json: bool) -> ExitCo
             return ExitCode::FAILURE;
         }
     };
-    let snapshot = match check::compiled(&Source::File(file)).outcome {
+    let snapshot = match check::compiled(&Source::file(file)).outcome {
         Ok(snapshot) => snapshot,
         Err(problems) => {
             complain(&problems.to_string());

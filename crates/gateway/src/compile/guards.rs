@@ -78,7 +78,7 @@ impl Guards {
     }
 
     /// What guards and observes the requests of each route, by its place and with the names that routes have.
-    pub(super) fn of_routes(&self, compiler: &mut Compiler<'_>, names: &[String]) -> Vec<(Policies, Observers)> {
+    pub(super) fn of_routes(&self, compiler: &mut Compiler<'_>, names: &[&'static str]) -> Vec<(Policies, Observers)> {
         let mut lists = Lists::new();
         let routes = compiler.loaded.file.routes.iter().zip(names).enumerate();
         routes

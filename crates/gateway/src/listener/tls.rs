@@ -1,12 +1,11 @@
 //! TLS of a listener: certificates and clients' authorities, from files that may change while it runs.
 //!
 //! `pair.rs` reads a certificate with its key, and `ocsp.rs` what an authority says of it; `certificates.rs` chooses one
-//! for a client. `clients.rs` decides which clients may come and `identity.rs` says who they are. `files.rs` sees when
-//! files change, and `watch.rs` makes the gate look. `tickets.rs` lets clients resume sessions.
+//! for a client. `clients.rs` decides which clients may come and `identity.rs` says who they are. `watch.rs` makes the gate
+//! look whether files have changed. `tickets.rs` lets clients resume sessions.
 
 mod certificates;
 mod clients;
-mod files;
 mod handshake;
 mod identity;
 mod ocsp;
@@ -29,12 +28,12 @@ use rustls::{ServerConfig, SupportedProtocolVersion};
 pub(crate) use self::certificates::Issued;
 use self::certificates::{ACME_TLS, Certificates, Challenges};
 use self::clients::{ClientFiles, Clients};
-use self::files::Watched;
 pub(crate) use self::handshake::{Handshake, Unserved, handshake};
 use self::pair::{Pair, PairFiles, since_1970};
 pub(crate) use self::tickets::Tickets;
 pub(crate) use self::watch::watch;
 use crate::snapshot::ListenerKey;
+use crate::watched::Watched;
 
 const FROM_1_2: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13, &rustls::version::TLS12];
 const FROM_1_3: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13];

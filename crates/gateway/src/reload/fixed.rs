@@ -57,9 +57,14 @@ impl Fixed {
             let message = format!("the change from {then} to {now} needs a restart");
             warnings.push(loaded.problem("state", message));
         }
-        loaded.file.workers = self.workers;
-        loaded.file.state.clone_from(&self.state);
-        loaded.file.admin.clone_from(&self.admin);
+        self.put_into(&mut loaded.file);
         Ok(warnings)
+    }
+
+    /// Puts what was decided at start in place of what a file says.
+    pub(crate) fn put_into(&self, file: &mut File) {
+        file.workers = self.workers;
+        file.state.clone_from(&self.state);
+        file.admin.clone_from(&self.admin);
     }
 }

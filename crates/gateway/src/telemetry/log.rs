@@ -26,6 +26,13 @@ pub(crate) fn warn(message: impl fmt::Display) {
     write("WARN ", message);
 }
 
+/// A time as the log writes it.
+pub(crate) fn time(time: SystemTime) -> String {
+    let mut text = Vec::with_capacity(24);
+    timestamp::write(time, &mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
 /// Where those tell who know nothing of this log.
 pub(crate) fn journal() -> Journal {
     Journal {

@@ -72,6 +72,11 @@ const NUMBERS: &[Number] = &[
         "Upgrades that came to nothing: the process that was there went on.",
         |state| read(&state.tallies.upgrades_failed),
     ),
+    counter(
+        "portcullis_config_rollbacks",
+        "Times that an operator went back to an earlier configuration.",
+        |state| read(&state.tallies.rollbacks),
+    ),
     gauge(
         "portcullis_config_last_reload_successful",
         "1 unless the last reload was refused.",
@@ -126,6 +131,19 @@ const UPSTREAM_CONNECTIONS_OPEN: Family = Family::gauge(
     "Connections open to each target.",
 );
 
+const CONFIG: Family = Family::info(
+    "portcullis_config",
+    &["digest", "source"],
+    "The configuration in force: its digest, and whether it is the `file` or an operator went back to it (`rollback`).",
+);
+
+const CONFIG_LOADED: Family = Family::gauge(
+    "portcullis_config_loaded_seconds",
+    &[],
+    "When the configuration in force was read, in seconds since 1970.",
+)
+.in_unit("seconds");
+
 const BUILD: Family = Family::info("portcullis_build", &["version"], "The running program.");
 
 /// All numbers, to their `# EOF`.
@@ -156,6 +174,13 @@ pub(crate) fn render(state: &State) -> String {
     }
     upstreams::render(&targets, &mut out);
     services::render(&state.kept.services.services(), &mut out);
+    if let Some(in_force) = state.history.in_force() {
+        CONFIG.announce(&mut out);
+        CONFIG.sample(&[in_force.record.digest(), &in_force.source.to_string()], 1, &mut out);
+        CONFIG_LOADED.announce(&mut out);
+        let since_1970 = in_force.loaded_at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        CONFIG_LOADED.sample(&[], since_1970.as_secs(), &mut out);
+    }
     BUILD.announce(&mut out);
     BUILD.sample(&[env!("CARGO_PKG_VERSION")], 1, &mut out);
     out.push_str("# EOF\n");
@@ -191,6 +216,8 @@ pub(crate) fn families() -> impl Iterator<Item = &'static Family> {
         &CONNECTIONS_OPEN,
         &CERTIFICATE_EXPIRY,
         &UPSTREAM_CONNECTIONS_OPEN,
+        &CONFIG,
+        &CONFIG_LOADED,
         &BUILD,
     ];
     metrics::FAMILIES
