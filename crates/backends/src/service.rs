@@ -15,6 +15,8 @@ mod replay;
 mod retry;
 mod websocket;
 
+mod decisions;
+mod discovery;
 mod health;
 mod journal;
 mod kept;
@@ -22,8 +24,10 @@ mod membership;
 mod pending;
 mod pool_http1;
 mod pool_http2;
+mod seating;
 mod target;
 mod tls;
+mod told;
 mod transport;
 
 use std::net::SocketAddr;
@@ -33,14 +37,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use portcullis_config::service as written;
+use portcullis_config::service::discover::Discover;
 use portcullis_core::{Backend, Ctx, Error, Known, Reply, Request, Response, Result, codes, proxy_protocol};
 use portcullis_http1::HeadLimits;
 use portcullis_http1::client::Timeouts;
 use portcullis_resilience::balance::{Algorithm, Balancer};
 use portcullis_resilience::budget::Budget;
-use portcullis_resilience::members::Seat;
 
 use self::attempts::{Hedge, Wish};
+pub use self::decisions::{Decision, Refusal};
+use self::discovery::{More, Resolver, Sources};
 pub use self::health::HealthTold;
 use self::health::{Rules, Watchmen};
 pub use self::journal::Journal;
@@ -49,7 +55,9 @@ use self::membership::Membership;
 use self::outgoing::{Content, Outgoing};
 use self::pool_http2::Found;
 use self::retry::Retry;
+use self::seating::Offer;
 use self::target::{Opener, Target, TargetKey, Turn};
+pub use self::told::{MemberTold, STATES};
 use self::transport::Transport;
 
 /// How large the head of a response may be. A server of ours is trusted with more than a client is.
@@ -67,8 +75,8 @@ const TUNNEL_IDLE: Duration = Duration::from_secs(3600);
 pub struct Pool {
     name: Arc<str>,
     membership: Arc<Membership>,
-    /// The targets that the configuration lists, until they are put in place.
-    listed: Vec<Listed>,
+    /// The targets that the configuration names, until they take effect.
+    offer: Arc<Offer>,
     balancer: Balancer,
     retry: Retry,
     budget: Arc<Budget>,
@@ -85,16 +93,9 @@ pub struct Pool {
     host: written::HostHeader,
 }
 
-/// A target that the configuration lists.
-struct Listed {
-    target: Arc<Target>,
-    weight: u32,
-    priority: u8,
-}
-
 impl Pool {
     /// The pool of a service. What `known` holds of it is taken over: targets with their connections, the membership, the budget.
-    /// Names are resolved on `slow`. Paths are relative to `base`. Until [`Pool::take_effect`] a membership that is in use
+    /// Targets are looked for on `slow`. Paths are relative to `base`. Until [`Pool::take_effect`] a membership that is in use
     /// stays as it is.
     ///
     /// # Errors
@@ -108,26 +109,26 @@ impl Pool {
     ) -> std::result::Result<Pool, String> {
         let tls = tls::TlsSettings::new(&config.tls, base)?;
         let membership = known.memberships.of(name);
-        let listed = config.targets.iter().map(|written| {
-            let key = TargetKey {
+        if config.targets.is_empty() && config.discover.is_none() {
+            return Err("a service needs at least one target, or `discover`".to_owned());
+        }
+        let offer = Arc::new(Offer {
+            sources: sources(config, base, known.resolver()),
+            common: TargetKey {
                 service: name.to_owned(),
-                url: match written.url.strip_prefix("unix:") {
-                    Some(path) => format!("unix:{}", base.join(path).display()),
-                    None => written.url.clone(),
-                },
+                url: String::new(),
+                address: None,
                 protocol: config.protocol,
                 proxy_protocol: config.proxy_protocol,
-                tls: tls.clone(),
-            };
-            Ok(Listed {
-                target: known.targets.get(key, &membership.pending)?,
-                weight: written.weight,
-                priority: written.priority,
-            })
+                tls,
+            },
+            base: base.to_owned(),
+            targets: known.targets.clone(),
+            journal: known.journal(),
+            runtime: slow,
         });
-        let listed = listed.collect::<std::result::Result<Vec<_>, String>>()?;
-        if listed.is_empty() {
-            return Err("a service needs at least one target".to_owned());
+        for target in &config.targets {
+            Target::check(&offer.key(&target.url, None))?;
         }
         let mut keep_alive = config.keep_alive.clone();
         if config.proxy_protocol.is_some() {
@@ -135,10 +136,9 @@ impl Pool {
             keep_alive.connections = 0;
         }
         let workers = known.workers();
-        let opener = Opener::new(config.timeout.connect.0, slow, keep_alive);
         let pool = Pool {
             name: name.into(),
-            listed,
+            offer,
             balancer: Balancer::new(match config.balance {
                 written::Balance::RoundRobin => Algorithm::RoundRobin,
                 written::Balance::LeastRequest => Algorithm::LeastRequest,
@@ -146,7 +146,7 @@ impl Pool {
             budget: membership.budget(retry::budget_settings(&config.retry.budget), workers),
             retry: Retry::new(&config.retry),
             hedge: config.hedge.as_ref().map(|hedge| Hedge::new(hedge, workers)),
-            rules: Arc::new(Rules::new(config, &opener)?),
+            rules: Arc::new(Rules::new(config)?),
             watchmen: known.watchmen.clone(),
             membership,
             timeout: config.timeout.clone(),
@@ -154,30 +154,19 @@ impl Pool {
             max_pending: config.max_pending.clone(),
             protocol: config.protocol,
             proxy_protocol: config.proxy_protocol,
-            opener,
+            opener: Opener::new(config.timeout.connect.0, keep_alive),
             host: config.host,
         };
-        if pool.membership.now().seats().is_empty() {
-            // Nobody uses it yet, and who does must find somebody.
-            pool.put_listed();
-        }
+        // Where nobody uses it yet, who does must find somebody.
+        pool.membership.preview(&pool.offer);
         Ok(pool)
     }
 
     /// Puts the targets of the configuration in place, once that is in force, and looks after them as it says.
     pub fn take_effect(&self) {
-        self.put_listed();
+        self.membership.follow(&self.name, &self.offer);
         self.watchmen
             .look_after(&self.name, &self.membership, self.rules.clone());
-    }
-
-    fn put_listed(&self) {
-        let seats = self.listed.iter().map(|listed| Seat {
-            member: listed.target.clone(),
-            weight: listed.weight,
-            priority: listed.priority,
-        });
-        self.membership.put(seats.collect());
     }
 
     /// Whether targets see their own host and port as `Host`.
@@ -261,6 +250,20 @@ impl Pool {
                 .unwrap_or_else(|_| Err(Error::new(&codes::UPSTREAM_TIMEOUT).with_cause("no connection in time"))),
             None => finding.await,
         }
+    }
+}
+
+/// Where the targets of a service come from.
+fn sources(config: &written::Service, base: &Path, oracle: Arc<Resolver>) -> Sources {
+    let more = config.discover.as_ref().map(|discover| match discover {
+        Discover::File(from) => More::File(base.join(&from.file)),
+        Discover::Srv(from) => More::Srv(from.srv.clone(), from.scheme),
+    });
+    Sources {
+        targets: config.targets.clone(),
+        added: Vec::new(),
+        more,
+        oracle,
     }
 }
 

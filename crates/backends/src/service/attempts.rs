@@ -175,6 +175,10 @@ fn met(result: &std::result::Result<Answer, Attempt>) -> Option<(Met, Option<Dur
 /// A target with room for one more request; or waits for one.
 async fn room(pool: &Pool, wish: Wish, outgoing: &Outgoing, tried: &Tried, now: Instant) -> Result<Turn> {
     let pending = &pool.membership.pending;
+    if pool.membership.now().seats().is_empty() {
+        // Boxed, for it hardly ever happens.
+        Box::pin(pool.membership.arrival(pool.timeout.connect.0)).await?;
+    }
     let may_wait = pool.max_pending.requests > 0;
     if !(may_wait && pending.has_queue())
         && let Some(turn) = find_room(pool, wish, &tried.targets, now)?

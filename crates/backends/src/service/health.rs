@@ -22,7 +22,6 @@ use tokio::sync::Notify;
 
 use self::checking::Checks;
 pub(super) use self::thread::Watchmen;
-use super::target::Opener;
 
 /// How the targets of a service are looked after.
 #[derive(Debug, Default)]
@@ -39,8 +38,8 @@ impl Rules {
     ///
     /// # Errors
     /// Says in words for people what of it can't be used.
-    pub(super) fn new(config: &written::Service, opener: &Opener) -> Result<Rules, String> {
-        let checks = config.health.as_ref().map(|health| Checks::new(health, opener.clone()));
+    pub(super) fn new(config: &written::Service) -> Result<Rules, String> {
+        let checks = config.health.as_ref().map(Checks::new);
         Ok(Rules {
             checks: checks.transpose()?.map(Arc::new),
             outlier: settings(&config.outlier),

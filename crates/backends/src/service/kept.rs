@@ -1,8 +1,10 @@
 //! What is kept of services through reloads.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use super::discovery::Resolver;
 use super::health::{HealthTold, Watchmen};
 use super::journal::Journal;
 use super::membership::{Memberships, Reason};
@@ -11,10 +13,13 @@ use super::target::Targets;
 /// What is kept of services through reloads: targets with their connections, who belongs to a service, what it may spend.
 #[derive(Default)]
 pub struct Services {
-    pub(super) targets: Targets,
+    pub(super) targets: Arc<Targets>,
     pub(super) memberships: Memberships,
     pub(super) watchmen: Arc<Watchmen>,
     workers: std::sync::OnceLock<usize>,
+    journal: std::sync::OnceLock<Journal>,
+    /// Who is asked for names, and which servers that one asks.
+    resolver: Mutex<Option<(Vec<SocketAddr>, Arc<Resolver>)>>,
 }
 
 /// What people want to know of a target.
@@ -61,6 +66,27 @@ impl Services {
     /// Says where to tell of what targets do. Without it nobody is told.
     pub fn set_journal(&self, journal: Journal) {
         self.watchmen.set_journal(journal);
+        // Said once, as the process begins.
+        let _ = self.journal.set(journal);
+    }
+
+    pub(super) fn journal(&self) -> Journal {
+        self.journal.get().copied().unwrap_or(Journal::SILENT)
+    }
+
+    /// Says which servers of DNS are asked by the services of the next configuration; those of the system where there are
+    /// none.
+    pub fn set_name_servers(&self, servers: &[SocketAddr]) {
+        let mut resolver = self.resolver.lock().unwrap_or_else(PoisonError::into_inner);
+        if resolver.as_ref().is_none_or(|(known, _)| known != servers) {
+            *resolver = Some((servers.to_vec(), Arc::new(Resolver::new(servers.to_vec()))));
+        }
+    }
+
+    pub(super) fn resolver(&self) -> Arc<Resolver> {
+        let mut resolver = self.resolver.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, resolver) = resolver.get_or_insert_with(|| (Vec::new(), Arc::new(Resolver::new(Vec::new()))));
+        resolver.clone()
     }
 
     pub(super) fn workers(&self) -> usize {

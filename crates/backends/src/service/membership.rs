@@ -12,6 +12,7 @@ use portcullis_resilience::members::{Members, Seat};
 
 use super::health::Watch;
 use super::pending::Pending;
+use super::seating::Seating;
 use super::target::Target;
 
 /// The targets of a service as they are now, and what is counted for it over all of them.
@@ -19,6 +20,8 @@ pub(super) struct Membership {
     members: ArcSwap<Members<Target>>,
     /// Requests that wait for a target.
     pub(super) pending: Arc<Pending>,
+    /// Who sits where, and why.
+    pub(super) seating: Seating,
     /// How the targets are looked after.
     pub(super) watch: Arc<Watch>,
     /// What is told of the service in metrics.
@@ -84,6 +87,7 @@ impl Membership {
         Membership {
             members: ArcSwap::from_pointee(Members::new(Vec::new())),
             pending: Arc::default(),
+            seating: Seating::default(),
             watch: Arc::default(),
             tallies: Tallies::default(),
             budget: Mutex::default(),
@@ -148,6 +152,11 @@ impl Memberships {
         let new = Arc::new(Membership::new());
         all.insert(service.to_owned(), Arc::downgrade(&new));
         new
+    }
+
+    /// The membership of a service that is in use.
+    pub(super) fn find(&self, service: &str) -> Option<Arc<Membership>> {
+        self.all().get(service).and_then(Weak::upgrade)
     }
 
     /// All that are in use, in the order of their names.

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Weak};
@@ -21,9 +21,9 @@ use rustls::pki_types::ServerName;
 use thread_local::ThreadLocal;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpStream, UnixStream};
-use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 
+use super::discovery::{Parts, Place};
 use super::health;
 use super::kept::TargetTold;
 use super::pending::Pending;
@@ -32,15 +32,12 @@ use super::pool_http2::Http2Pool;
 use super::tls::{self, TlsSettings};
 use super::transport::{Stream, Transport};
 
-/// Lookups of a target's name that may be under way at a time.
-const LOOKUPS: usize = 4;
-
 /// A server of a service. All workers share it; each keeps connections of its own.
 pub(super) struct Target {
     pub(super) key: TargetKey,
     /// `host:port`, or `host` where the port is the scheme's own: what `Host` says for `host: target`.
     pub(super) authority: String,
-    /// The URL, for logs.
+    /// The URL, for logs; of a name with the address to which it leads.
     pub(super) label: Arc<str>,
     address: Address,
     tls: Option<Secure>,
@@ -60,8 +57,6 @@ pub(super) struct Target {
     pending: Arc<Pending>,
     /// A hash of its address, the same on every node.
     identity: u64,
-    /// Keeps name resolution that hangs from taking all threads of the slow runtime.
-    lookups: Arc<Semaphore>,
     http1: ThreadLocal<RefCell<Http1Pool>>,
     http2: ThreadLocal<RefCell<Http2Pool>>,
 }
@@ -79,6 +74,8 @@ struct Secure {
 pub(super) struct TargetKey {
     pub(super) service: String,
     pub(super) url: String,
+    /// Where it is: of a name one of its addresses; nothing for a socket of this machine.
+    pub(super) address: Option<SocketAddr>,
     pub(super) protocol: Protocol,
     pub(super) proxy_protocol: Option<ProxyProtocol>,
     pub(super) tls: TlsSettings,
@@ -88,8 +85,6 @@ enum Address {
     Fixed(SocketAddr),
     /// A socket of this machine.
     Unix(PathBuf),
-    /// Resolved for each new connection, away from the workers.
-    Named(String, u16),
 }
 
 /// How a new connection is made.
@@ -99,18 +94,12 @@ pub(super) struct Opener(Arc<Settings>);
 struct Settings {
     /// How long it may take, with all handshakes.
     timeout: Duration,
-    /// Where names are resolved.
-    slow: tokio::runtime::Handle,
     keep_alive: KeepAlive,
 }
 
 impl Opener {
-    pub(super) fn new(timeout: Duration, slow: tokio::runtime::Handle, keep_alive: KeepAlive) -> Opener {
-        Opener(Arc::new(Settings {
-            timeout,
-            slow,
-            keep_alive,
-        }))
+    pub(super) fn new(timeout: Duration, keep_alive: KeepAlive) -> Opener {
+        Opener(Arc::new(Settings { timeout, keep_alive }))
     }
 
     pub(super) fn keep_alive(&self) -> &KeepAlive {
@@ -214,39 +203,50 @@ impl Targets {
 }
 
 impl Target {
-    /// The target of a URL `http://host:port`, `https://host:port` or `unix:/path`.
+    /// The target of a URL, at one of its addresses.
     fn new(key: TargetKey, pending: Arc<Pending>) -> Result<Target, String> {
-        let url = &key.url;
-        if let Some(path) = url.strip_prefix("unix:") {
-            let address = Address::Unix(path.into());
-            return Ok(Target::at(address, "localhost".to_owned(), None, key, pending));
-        }
-        let (tls, rest) = match url.split_once("://") {
-            Some(("http", rest)) => (false, rest),
-            Some(("https", rest)) => (true, rest),
-            _ => return Err(format!("the target `{url}` must start with http:// or https://")),
+        let parts = Parts::of(&key.url)?;
+        let address = match (parts.place, key.address) {
+            (Place::Unix(path), _) => Address::Unix(path.to_owned()),
+            (Place::Address(address), _) | (Place::Name(..), Some(address)) => Address::Fixed(address),
+            (Place::Name(host, _), None) => return Err(format!("the name `{host}` has no address yet")),
         };
-        let authority = rest.strip_suffix('/').unwrap_or(rest);
-        if authority.is_empty() || authority.contains(['/', '?', '#', '@']) {
-            return Err(format!(
-                "the target `{url}` must be a scheme, a host and a port, and nothing else"
-            ));
-        }
-        let (host, port) = split_authority(authority, if tls { 443 } else { 80 })
-            .ok_or_else(|| format!("the target `{url}` has no valid port"))?;
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let address = match bare.parse() {
-            Ok(ip) => Address::Fixed(SocketAddr::new(ip, port)),
-            Err(_) => Address::Named(host.to_owned(), port),
+        let label = match (parts.place, key.address) {
+            (Place::Name(..), Some(address)) => format!("{}#{}", key.url, address.ip()),
+            _ => key.url.clone(),
         };
-        let secure = if tls { Some(Secure::new(&key, bare)?) } else { None };
-        Ok(Target::at(address, authority.to_owned(), secure, key, pending))
+        let secure = if parts.secure {
+            Some(Secure::new(&key, parts.host)?)
+        } else {
+            None
+        };
+        let authority = parts.authority.to_owned();
+        Ok(Target::at(address, (authority, label), secure, key, pending))
     }
 
-    fn at(address: Address, authority: String, tls: Option<Secure>, key: TargetKey, pending: Arc<Pending>) -> Target {
+    /// Whether there could be such a target, wherever its name leads.
+    ///
+    /// # Errors
+    /// Says in words what is wrong.
+    pub(super) fn check(key: &TargetKey) -> Result<(), String> {
+        let parts = Parts::of(&key.url)?;
+        if parts.secure {
+            Secure::new(key, parts.host)?;
+        }
+        Ok(())
+    }
+
+    fn at(
+        address: Address,
+        (authority, label): (String, String),
+        tls: Option<Secure>,
+        key: TargetKey,
+        pending: Arc<Pending>,
+    ) -> Target {
         Target {
             authority,
-            label: key.url.as_str().into(),
+            identity: identity_of(&label),
+            label: label.into(),
             address,
             tls,
             open: AtomicU32::new(0),
@@ -256,8 +256,6 @@ impl Target {
             outlier: Outlier::default(),
             health: health::Tallies::default(),
             pending,
-            identity: identity_of(&key.url),
-            lookups: Arc::new(Semaphore::new(LOOKUPS)),
             http1: ThreadLocal::new(),
             http2: ThreadLocal::new(),
             key,
@@ -293,6 +291,11 @@ impl Target {
         rules.is_some_and(|rules| self.outlier.record(&self.standing, outcome, rules, began))
     }
 
+    /// Connections that are open, idle ones too, over all workers.
+    pub(super) fn connections(&self) -> u32 {
+        self.open.load(Ordering::Relaxed)
+    }
+
     /// This thread's connections of HTTP/1.1.
     pub(super) fn http1(&self) -> &RefCell<Http1Pool> {
         self.http1.get_or_default()
@@ -315,7 +318,7 @@ impl Target {
         header: Option<&[u8]>,
     ) -> Result<Connection<Transport>, Error> {
         let opening = async {
-            let transport = self.transport(opener, Offer::Http1, header, None).await?;
+            let transport = self.transport(Offer::Http1, header, None).await?;
             Ok(Connection::new(transport))
         };
         in_time(opener, opening).await
@@ -325,7 +328,7 @@ impl Target {
     /// is among the kept ones.
     pub(super) async fn open_http2(self: &Arc<Self>, opener: &Opener) -> Result<Option<http2::Connection>, Error> {
         let opening = async {
-            let transport = self.transport(opener, Offer::Http2, None, None).await?;
+            let transport = self.transport(Offer::Http2, None, None).await?;
             if self.is_secure() && transport.protocol() != Some(tls::HTTP2) {
                 if self.key.protocol == Protocol::Auto {
                     let mut pool = self.http1().borrow_mut();
@@ -341,22 +344,16 @@ impl Target {
     }
 
     /// Makes a connection for a check, to `port` in place of its own where one is given. The caller keeps the time.
-    pub(super) async fn open_for_check(
-        self: &Arc<Self>,
-        opener: &Opener,
-        offer: Offer,
-        port: Option<u16>,
-    ) -> Result<Transport, Error> {
+    pub(super) async fn open_for_check(self: &Arc<Self>, offer: Offer, port: Option<u16>) -> Result<Transport, Error> {
         let header = self.key.proxy_protocol.map(|version| match version {
             ProxyProtocol::V1 => proxy_protocol::own(proxy_protocol::Version::V1),
             ProxyProtocol::V2 => proxy_protocol::own(proxy_protocol::Version::V2),
         });
-        self.transport(opener, offer, header.as_deref(), port).await
+        self.transport(offer, header.as_deref(), port).await
     }
 
     async fn transport(
         self: &Arc<Self>,
-        opener: &Opener,
         offer: Offer,
         header: Option<&[u8]>,
         port: Option<u16>,
@@ -364,20 +361,12 @@ impl Target {
         self.open.fetch_add(1, Ordering::Relaxed);
         let opened = Opened(self.clone());
         Ok(Transport {
-            stream: self
-                .open_stream(&opener.0.slow, offer, header.unwrap_or_default(), port)
-                .await?,
+            stream: self.open_stream(offer, header.unwrap_or_default(), port).await?,
             _opened: opened,
         })
     }
 
-    async fn open_stream(
-        &self,
-        slow: &tokio::runtime::Handle,
-        offer: Offer,
-        header: &[u8],
-        port: Option<u16>,
-    ) -> Result<Stream, Error> {
+    async fn open_stream(&self, offer: Offer, header: &[u8], port: Option<u16>) -> Result<Stream, Error> {
         let mut stream = match &self.address {
             Address::Unix(path) => {
                 let mut stream = UnixStream::connect(path).await.map_err(refused)?;
@@ -388,32 +377,10 @@ impl Target {
                 let address = SocketAddr::new(address.ip(), port.unwrap_or(address.port()));
                 TcpStream::connect(address).await.map_err(refused)?
             }
-            Address::Named(host, own) => {
-                let addresses = self.resolve(host, port.unwrap_or(*own), slow).await?;
-                TcpStream::connect(&addresses[..]).await.map_err(refused)?
-            }
         };
         stream.set_nodelay(true).map_err(refused)?;
         stream.write_all(header).await.map_err(refused)?;
         self.secure(stream, offer).await
-    }
-
-    async fn resolve(&self, host: &str, port: u16, slow: &tokio::runtime::Handle) -> Result<Vec<SocketAddr>, Error> {
-        let internal = |error: &dyn std::error::Error| Error::new(&codes::INTERNAL).with_cause(error.to_string());
-        let permit = self
-            .lookups
-            .clone()
-            .acquire_owned()
-            .await
-            .map_err(|error| internal(&error))?;
-        let name = (host.to_owned(), port);
-        let lookup = move || {
-            let addresses = addresses_of(&name);
-            drop(permit);
-            addresses
-        };
-        let addresses = slow.spawn_blocking(lookup).await.map_err(|error| internal(&error))?;
-        addresses.map_err(|error| Error::new(&codes::UPSTREAM_DNS).with_cause(error))
     }
 
     async fn secure(&self, stream: TcpStream, offer: Offer) -> Result<Stream, Error> {
@@ -478,12 +445,6 @@ async fn in_time<T>(opener: &Opener, opening: impl Future<Output = Result<T, Err
         .unwrap_or_else(|_| Err(Error::new(&codes::UPSTREAM_CONNECT_TIMEOUT)))
 }
 
-/// Asks the system for the addresses of a name. It blocks, for as long as the system likes.
-#[allow(clippy::disallowed_methods, reason = "it runs on the slow runtime")]
-fn addresses_of(name: &(String, u16)) -> std::io::Result<Vec<SocketAddr>> {
-    (name.0.as_str(), name.1).to_socket_addrs().map(Iterator::collect)
-}
-
 fn refused(error: std::io::Error) -> Error {
     const ENFILE: i32 = 23;
     const EMFILE: i32 = 24;
@@ -494,15 +455,4 @@ fn refused(error: std::io::Error) -> Error {
         &codes::UPSTREAM_REFUSED
     })
     .with_cause(error)
-}
-
-/// Host and port of an authority.
-fn split_authority(authority: &str, default_port: u16) -> Option<(&str, u16)> {
-    match authority.rfind(':') {
-        Some(colon) if !authority[colon..].contains(']') => {
-            let port = authority[colon + 1..].parse().ok().filter(|port| *port != 0)?;
-            Some((&authority[..colon], port))
-        }
-        _ => Some((authority, default_port)),
-    }
 }

@@ -13,7 +13,7 @@ use portcullis_resilience::standing::Checked;
 use tokio::task::JoinHandle;
 
 use super::super::journal::Journal;
-use super::super::target::{Opener, Target};
+use super::super::target::Target;
 use super::probe;
 use super::thread::Shift;
 
@@ -22,13 +22,11 @@ pub(super) struct Checks {
     pub(super) written: Health,
     pub(super) method: Method,
     pub(super) request_target: RequestTarget,
-    /// How connections are made.
-    pub(super) opener: Opener,
     thresholds: Thresholds,
 }
 
 impl Checks {
-    pub(super) fn new(written: &Health, opener: Opener) -> Result<Checks, String> {
+    pub(super) fn new(written: &Health) -> Result<Checks, String> {
         let path = &written.path;
         let request_target = RequestTarget::parse(path.as_bytes())
             .map_err(|_| format!("can't check by the path `{path}`: it leads above the root, or is malformed"))?;
@@ -41,7 +39,6 @@ impl Checks {
                 HealthMethod::Post => Method::Post,
             },
             request_target,
-            opener,
             thresholds: Thresholds {
                 healthy: written.healthy,
                 unhealthy: written.unhealthy,

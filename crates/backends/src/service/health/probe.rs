@@ -46,7 +46,7 @@ pub(super) async fn look(target: &Arc<Target>, checks: &Checks) -> Result<(), St
         Protocol::Auto if target.is_secure() => Offer::Http2,
         Protocol::Auto => Offer::Http1,
     };
-    let transport = target.open_for_check(&checks.opener, offer, written.port).await;
+    let transport = target.open_for_check(offer, written.port).await;
     let transport = transport.map_err(|error| told(&error))?;
     if kind == HealthKind::Tcp {
         return Ok(());
