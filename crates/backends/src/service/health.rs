@@ -11,13 +11,13 @@ mod probe;
 mod tending;
 mod thread;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use portcullis_config::service as written;
-use portcullis_resilience::outlier::{Reason, Settings};
+use portcullis_resilience::outlier::{Evidence, Reason, Settings};
 use tokio::sync::Notify;
 
 use self::checking::Checks;
@@ -90,12 +90,22 @@ impl Watch {
     }
 }
 
-/// What is counted of one target's health.
+/// What is counted and told of one target's health.
 #[derive(Debug, Default)]
 pub(super) struct Tallies {
     passed: AtomicU64,
     failed: AtomicU64,
     ejections: [AtomicU64; Reason::ALL.len()],
+    found: Mutex<Found>,
+}
+
+/// What was found against a target, last.
+#[derive(Debug, Default)]
+struct Found {
+    /// By a check.
+    failure: String,
+    /// By a judgement.
+    evidence: String,
 }
 
 /// What metrics tell of a target's health.
@@ -112,13 +122,33 @@ pub struct HealthTold {
 }
 
 impl Tallies {
-    fn checked(&self, passed: bool) {
-        let tally = if passed { &self.passed } else { &self.failed };
-        tally.fetch_add(1, Ordering::Relaxed);
+    fn checked(&self, found: &Result<(), String>) {
+        match found {
+            Ok(()) => _ = self.passed.fetch_add(1, Ordering::Relaxed),
+            Err(why) => {
+                self.failed.fetch_add(1, Ordering::Relaxed);
+                self.found().failure.clone_from(why);
+            }
+        }
     }
 
-    fn ejected(&self, reason: Reason) {
-        self.ejections[reason as usize].fetch_add(1, Ordering::Relaxed);
+    fn ejected(&self, evidence: &Evidence) {
+        self.ejections[evidence.reason() as usize].fetch_add(1, Ordering::Relaxed);
+        self.found().evidence = evidence.to_string();
+    }
+
+    /// Why its checks fail, as the last one that did found.
+    pub(super) fn failure(&self) -> String {
+        self.found().failure.clone()
+    }
+
+    /// What it was ejected for, the last time.
+    pub(super) fn evidence(&self) -> String {
+        self.found().evidence.clone()
+    }
+
+    fn found(&self) -> MutexGuard<'_, Found> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What there is to tell.

@@ -138,12 +138,12 @@ fn state_of(target: &Target, now: Moment) -> (usize, Option<String>) {
     match target.standing.state(now) {
         State::Good => (0, None),
         State::Draining => (1, Some("an operator takes it out of service".to_owned())),
-        State::Failing => (2, Some("its checks fail".to_owned())),
+        State::Failing => (2, Some(format!("its checks fail: {}", target.health.failure()))),
         State::Ejected(until) => {
             let left = until.since(now).as_secs_f64().ceil();
             (
                 3,
-                Some(format!("requests fared ill with it; it is tried again in {left} s")),
+                Some(format!("{}; it is tried again in {left} s", target.health.evidence())),
             )
         }
     }

@@ -93,7 +93,7 @@ async fn go_on(target: Arc<Target>, checks: Arc<Checks>, whose: Rc<Whose>) {
             let _turn = whose.shift.turns.acquire().await;
             look(&target, &checks).await
         };
-        target.health.checked(found.is_ok());
+        target.health.checked(&found);
         let known = target.standing.checked();
         if let Some(turned) = streak.take(known, found.is_ok(), checks.thresholds) {
             turn(&target, &checks, &whose, known, turned, found.err());

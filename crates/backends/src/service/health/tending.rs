@@ -130,7 +130,7 @@ impl Tending {
 
     fn eject(&mut self, target: &Arc<Target>, ejection: &Ejection, now: Instant) {
         let Ejection { evidence, length, .. } = ejection;
-        target.health.ejected(evidence.reason());
+        target.health.ejected(evidence);
         let Journal { warn, .. } = self.whose.journal;
         let (service, url) = (&self.whose.service, &target.label);
         warn(&format!(
