@@ -12,7 +12,7 @@ use crate::policy::PolicySet;
 use crate::policy::api_key::ApiKey;
 use crate::policy::cors::Cors;
 use crate::route::{PolicyRef, Route, To};
-use crate::service::Protocol;
+use crate::service::{AdaptiveConcurrency, Protocol};
 use crate::sound::Sound;
 
 /// Takes the path of a value and what is wrong with it.
@@ -40,6 +40,10 @@ pub(crate) fn problems(sound: &Sound, sink: Sink<'_>) {
         if service.proxy_protocol.is_some() && service.protocol != Protocol::Http1 {
             let message = "a connection of HTTP/2 carries the requests of many clients, and can begin with the address of one only";
             sink(&format!("services.{name}.proxy_protocol"), message.to_owned());
+        }
+        let concurrency = service.adaptive_concurrency.as_ref();
+        if let Some((key, message)) = concurrency.and_then(AdaptiveConcurrency::contradictions) {
+            sink(&format!("services.{name}.adaptive_concurrency.{key}"), message);
         }
         let health = service.health.iter();
         for (key, message) in health.flat_map(|health| health.contradictions(service.protocol)) {

@@ -7,8 +7,8 @@ use crate::listener::{Http3, ListenerLimits, ListenerProtocol, ListenerTimeouts}
 use crate::policy::compress::{CompressLevel, Encoding};
 use crate::route::rollout::Judge;
 use crate::service::{
-    Health, HealthKind, HealthMethod, KeepAlive, MaxPending, Outlier, Retry, RetryBudget, RetryOn, ServiceTimeout,
-    StatusRange,
+    AdaptiveConcurrency, CircuitBreaker, Health, HealthKind, HealthMethod, KeepAlive, MaxPending, Outlier, Retry,
+    RetryBudget, RetryOn, ServiceTimeout, StatusRange,
 };
 use crate::units::{ByteSize, Duration, Percent};
 
@@ -215,6 +215,25 @@ pub fn outlier() -> Outlier {
         // The other half has to carry all: beyond it the cure is worse.
         max_ejected: Percent::whole(50),
     }
+}
+
+/// When a service is left alone as a whole.
+pub fn circuit_breaker() -> CircuitBreaker {
+    CircuitBreaker {
+        // Below that, retries and the ejection of targets help more than silence.
+        errors: Percent::whole(50),
+        // With fewer, a share says little.
+        min_requests: 20,
+        window: Duration::seconds(10),
+        // Long enough for a breath, and nobody notices the end of an outage much later.
+        open: Duration::seconds(5),
+        probes: 3,
+    }
+}
+
+/// The bounds of a limit that follows latency: what even small services can take, and what `max_connections` allows each target.
+pub fn adaptive_concurrency() -> AdaptiveConcurrency {
+    AdaptiveConcurrency { min: 10, max: 1000 }
 }
 
 /// The connections that are kept open to each target by each worker.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::database::Database;
 use crate::dns::Dns;
 use crate::listener::{Admin, Listener};
+use crate::overload::Overload;
 use crate::policy::PolicySet;
 use crate::route::Route;
 use crate::schema::form;
@@ -47,6 +48,9 @@ pub struct File {
     #[serde(default)]
     #[schemars(extend("format" = "path"))]
     pub state: Option<PathBuf>,
+    /// What the node itself can take.
+    #[serde(default)]
+    pub overload: Overload,
     /// How names of targets are resolved.
     #[serde(default)]
     pub dns: Dns,

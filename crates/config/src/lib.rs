@@ -31,6 +31,7 @@ pub mod database;
 pub mod dns;
 pub mod file;
 pub mod listener;
+pub mod overload;
 pub mod policy;
 pub mod route;
 pub mod service;

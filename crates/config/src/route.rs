@@ -1,6 +1,7 @@
 //! Routes: which requests, what guards them, who answers.
 
 pub mod mirror;
+pub mod priority;
 pub mod rollout;
 pub mod split;
 
@@ -45,6 +46,9 @@ pub struct Route {
     #[serde(default)]
     #[schemars(transform = form::single)]
     pub policies: Vec<PolicyRef>,
+    /// What its requests are worth while the node is at its limit; see `overload`.
+    #[serde(default)]
+    pub priority: priority::Priority,
     /// Who answers.
     pub to: To,
 }

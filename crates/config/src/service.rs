@@ -2,6 +2,8 @@
 
 pub mod discover;
 
+mod adaptive_concurrency;
+mod circuit_breaker;
 mod health;
 mod max_pending;
 mod outlier;
@@ -17,6 +19,8 @@ use crate::listener::TlsVersion;
 use crate::schema::form;
 use crate::{defaults, units};
 
+pub use adaptive_concurrency::AdaptiveConcurrency;
+pub use circuit_breaker::CircuitBreaker;
 pub use health::{Health, HealthKind, HealthMethod, StatusRange};
 pub use max_pending::MaxPending;
 pub use outlier::Outlier;
@@ -63,6 +67,13 @@ pub struct Service {
     /// When a target is left alone for a while because of what requests met.
     #[serde(default)]
     pub outlier: Outlier,
+    /// When the service is left alone as a whole. By default it never is.
+    #[serde(default)]
+    pub circuit_breaker: Option<CircuitBreaker>,
+    /// A limit for the requests in progress that follows what the service can take. By default there is none but
+    /// `max_connections`.
+    #[serde(default)]
+    pub adaptive_concurrency: Option<AdaptiveConcurrency>,
     /// Connections that are kept open between requests.
     #[serde(default)]
     pub keep_alive: KeepAlive,

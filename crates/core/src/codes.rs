@@ -136,6 +136,10 @@ codes! {
         "The service is at its limit", "All connections that `max_connections` allows are in use.";
     UPSTREAM_UNAVAILABLE = "upstream_unavailable", SERVICE_UNAVAILABLE, Upstream, Some("destination_unavailable"),
         "The service has no target that may be asked", "All are being drained, or none was found; `GET /services` on the admin listener tells why.";
+    CIRCUIT_OPEN = "circuit_open", SERVICE_UNAVAILABLE, Upstream, Some("destination_unavailable"),
+        "The service is left alone for a while", "Too much of what it was sent failed; see its `circuit_breaker`. Retry-After tells when it is tried again.";
+    UPSTREAM_OVERLOADED = "upstream_overloaded", SERVICE_UNAVAILABLE, Upstream, Some("connection_limit_reached"),
+        "The service has enough to do", "More requests would wait for each other: its answers take longer than they did. See its `adaptive_concurrency`.";
     UPGRADE_NOT_OFFERED = "upgrade_not_offered", NOT_IMPLEMENTED, Upstream, Some("http_protocol_error"),
         "The service can't switch protocols", "It speaks HTTP/2 and offers no extended CONNECT (RFC 8441). For WebSocket, route to a service with `protocol: auto` or `http1`.";
     DATABASE_BUSY = "database_busy", SERVICE_UNAVAILABLE, Upstream, None,
@@ -149,7 +153,7 @@ codes! {
     FILE_FAILED = "file_failed", INTERNAL_SERVER_ERROR, Upstream, None,
         "The file can't be read", "The log has the cause.";
     OVERLOADED = "overloaded", SERVICE_UNAVAILABLE, Gate, Some("connection_limit_reached"),
-        "The gate is at its limit", "A limit of the gate itself was reached: connections, descriptors or queued work.";
+        "The gate is at its limit", "A limit of the gate itself was reached: connections, descriptors, queued work, or what `overload` says.";
     CONFIGURATION_RETIRED = "configuration_retired", SERVICE_UNAVAILABLE, Gate, Some("http_request_error"),
         "The request outlived its configuration", "It began under a configuration that a reload replaced longer ago than `max_age`. Begin anew; where such requests are wanted for longer, raise `max_age`.";
     INTERNAL = "internal", INTERNAL_SERVER_ERROR, Gate, Some("proxy_internal_error"),
