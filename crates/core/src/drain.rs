@@ -2,7 +2,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::{Context, Waker};
 
-/// Tells the connections of one worker that they shall end: idle ones at once, busy ones after their response.
+/// Tells the connections of one worker that they shall end: idle ones soon, busy ones after their response.
 #[derive(Default)]
 pub struct Drain {
     draining: Cell<bool>,

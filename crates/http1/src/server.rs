@@ -25,8 +25,9 @@ const LINGER: Duration = Duration::from_secs(2);
 /// The most bytes that are read and dropped meanwhile.
 const LINGER_BYTES: usize = 1024 * 1024;
 
-/// How long a new connection may take to send its first request while all are being ended.
-const FIRST_REQUEST: Duration = Duration::from_secs(1);
+/// How long a connection may be without a request while all are being ended. The next request of one in use may be on its
+/// way, and would be lost if the connection were closed at once; so it is answered, and the answer says that it was the last.
+const NEXT_REQUEST: Duration = Duration::from_secs(1);
 
 /// What a connection may take: time and size.
 #[derive(Clone, Debug)]
@@ -160,9 +161,7 @@ where
                     let due = match started {
                         Some(began) => began + settings.head_timeout,
                         None if !drain.poll_draining(cx) => idle_due,
-                        None if served => return Poll::Ready(Incoming::Ended),
-                        // Accepted a moment ago: its first request may be on the way.
-                        None => idle_due.min(idle_since + FIRST_REQUEST),
+                        None => idle_due.min(idle_since + NEXT_REQUEST),
                     };
                     let overdue = channel.poll_overdue(cx, due).is_ready();
                     return match started {
