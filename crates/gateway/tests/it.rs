@@ -69,6 +69,7 @@ mod it {
     mod retries;
     mod startup;
     mod systemd;
+    mod upgrade;
 
     mod browser;
     mod clients;

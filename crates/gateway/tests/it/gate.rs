@@ -17,6 +17,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// A running gate, with the folder of its configuration. It ends with the test.
 pub(crate) struct Gate {
     child: Child,
+    /// The processes that took over from it, one after the other.
+    later: Vec<u32>,
     pub(crate) folder: Folder,
     log: Arc<Log>,
     listeners: Vec<SocketAddr>,
@@ -76,6 +78,7 @@ impl Gate {
         });
         let mut gate = Gate {
             child,
+            later: Vec::new(),
             folder,
             log,
             listeners: Vec::new(),
@@ -119,8 +122,36 @@ impl Gate {
         self.admin.expect("the gate names no admin listener")
     }
 
+    /// The process that serves.
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        self.later.last().copied().unwrap_or(self.child.id())
+    }
+
+    /// Has its program started anew, and waits until that has taken over. Gives back the process that did until then.
+    pub(crate) fn upgrade(&mut self) -> u32 {
+        let before = self.pid();
+        self.signal("USR2");
+        let count = self.later.len() + 1;
+        let lines = self.log.wait("another process to take over", |lines| {
+            let said = |part: &str| lines.iter().filter(|line| line.contains(part)).count();
+            said("handed over to process") == count && said("INFO  ready") == count + 1
+        });
+        let pids = lines
+            .iter()
+            .filter_map(|line| line.split_once("handed over to process "));
+        self.later
+            .extend(pids.last().and_then(|(_, pid)| pid.parse::<u32>().ok()));
+        assert_eq!(self.later.len(), count);
+        before
+    }
+
+    /// Waits for the end of a process that served before.
+    pub(crate) fn await_end_of(&mut self, pid: u32) {
+        if pid == self.child.id() {
+            assert!(self.await_exit().success(), "{}", self.log());
+        } else {
+            eventually("the end of a process", || has_ended(pid));
+        }
     }
 
     /// The most memory that it ever had in use, in bytes.
@@ -200,6 +231,10 @@ impl Drop for Gate {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        for pid in self.later.iter().copied().filter(|pid| !has_ended(*pid)) {
+            let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+            let _ = rustix::process::kill_process(pid.unwrap(), rustix::process::Signal::KILL);
+        }
         if std::thread::panicking() {
             eprintln!("the gate's log:\n{}", self.log());
         }
@@ -233,6 +268,12 @@ impl Log {
             state = self.more.wait_timeout(state, left).unwrap().0;
         }
     }
+}
+
+/// Whether a process that isn't our child has ended. Who adopted it may not have looked yet.
+fn has_ended(pid: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    status.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('Z'))
 }
 
 /// The binary under test.

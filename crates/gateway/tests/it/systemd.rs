@@ -72,6 +72,26 @@ fn the_manager_hears_of_start_reload_and_end() {
 }
 
 #[test]
+fn the_manager_follows_the_process_that_takes_over() {
+    let folder = Folder::new();
+    let manager = Manager::at(&folder);
+    let configuration = format!("listeners: [127.0.0.1:0]\n{ANSWERING}");
+    let mut command = run_in(&folder, &configuration);
+    command.env("WATCHDOG_USEC", "200000");
+    let mut gate = Gate::spawn(folder, command);
+    assert_eq!(manager.hear(), "READY=1\nSTATUS=serving");
+    let old = gate.upgrade();
+    let pid = gate.pid();
+    // The old process says it, because nobody else is listened to; then the new one does.
+    assert_eq!(manager.hear(), format!("MAINPID={pid}"));
+    assert_eq!(manager.hear(), format!("MAINPID={pid}\nREADY=1\nSTATUS=serving"));
+    gate.await_end_of(old);
+    assert_eq!(manager.hear_any(), "WATCHDOG=1");
+    gate.signal("TERM");
+    assert!(manager.hear().starts_with("STOPPING=1\n"));
+}
+
+#[test]
 fn the_heart_beats_while_the_workers_live() {
     let folder = Folder::new();
     let manager = Manager::at(&folder);
