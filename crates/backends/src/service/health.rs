@@ -121,6 +121,21 @@ pub struct HealthTold {
     pub ejections: Vec<(&'static str, u64)>,
 }
 
+impl HealthTold {
+    /// Adds what is told of another target under the same name.
+    pub(super) fn add(&mut self, other: &HealthTold) {
+        self.healthy &= other.healthy;
+        self.passed += other.passed;
+        self.failed += other.failed;
+        for (reason, count) in &other.ejections {
+            match self.ejections.iter_mut().find(|(known, _)| known == reason) {
+                Some((_, sum)) => *sum += count,
+                None => self.ejections.push((reason, *count)),
+            }
+        }
+    }
+}
+
 impl Tallies {
     fn checked(&self, found: &Result<(), String>) {
         match found {
@@ -161,5 +176,38 @@ impl Tallies {
             failed: read(&self.failed),
             ejections: ejections.into_iter().filter(|(_, count)| *count > 0).collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_of_one_name_are_told_of_as_one() {
+        let (one, other) = (Tallies::default(), Tallies::default());
+        one.checked(&Ok(()));
+        one.checked(&Err("status 503".to_owned()));
+        one.ejected(&Evidence::Consecutive(5));
+        other.checked(&Ok(()));
+        other.ejected(&Evidence::Consecutive(5));
+        other.ejected(&Evidence::ErrorRate(10, 20));
+        let mut told = one.told(true);
+        told.add(&other.told(false));
+        assert_eq!((told.healthy, told.passed, told.failed), (false, 2, 1));
+        assert_eq!(told.ejections, [("consecutive", 2), ("error_rate", 1)]);
+        assert_eq!(one.failure(), "status 503");
+        assert_eq!(other.evidence(), "10 of 20 requests failed");
+    }
+
+    #[test]
+    fn what_is_off_is_no_rule() {
+        let mut written = written::Outlier::default();
+        assert_eq!(
+            settings(&written).map(|it| (it.consecutive, it.max_ejected)),
+            Some((5, 500))
+        );
+        written.off = true;
+        assert_eq!(settings(&written), None);
     }
 }

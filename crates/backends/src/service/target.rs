@@ -187,7 +187,8 @@ impl Targets {
         }
     }
 
-    /// All that are in use.
+    /// All that are in use, in the order of services and URLs. What a reload changed, such as an authority of TLS, makes another
+    /// target of a URL while the old one ends: the two are told of as one.
     pub(super) fn told(&self) -> Vec<TargetTold> {
         let now = Moment::of(Instant::now());
         let targets = self.0.lock().expect("no thread panics while it holds this lock");
@@ -198,7 +199,17 @@ impl Targets {
             connections: target.open.load(Ordering::Relaxed),
             health: target.health.told(target.standing.is_healthy(now)),
         });
-        told.collect()
+        let mut told: Vec<TargetTold> = told.collect();
+        told.sort_by(|one, other| (&one.service, &one.url).cmp(&(&other.service, &other.url)));
+        told.dedup_by(|next, first| {
+            let same = (&next.service, &next.url) == (&first.service, &first.url);
+            if same {
+                first.connections += next.connections;
+                first.health.add(&next.health);
+            }
+            same
+        });
+        told
     }
 }
 
