@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: what the release binary must hold, as commands that print a table.
 
+mod balance;
 mod cases;
 mod compare;
 mod idle;
@@ -11,6 +12,9 @@ mod process_tree;
 mod proxies;
 mod reload;
 mod routes;
+mod soak;
+mod steady;
+mod storm;
 mod table;
 mod upstream;
 
@@ -42,11 +46,22 @@ impl Line {
     }
 }
 
+/// What is measured under loads that don't wait for answers.
+const AT_FIXED_RATES: [&str; 3] = ["soak", "balance", "storm"];
+
 /// Compares proxies at a case.
 ///
 /// # Errors
 /// When there is no such case, an option isn't understood, or ours can't be measured.
 pub(crate) fn compare(case: &str, options: &[&str]) -> Result<(), String> {
+    if AT_FIXED_RATES.contains(&case) {
+        raise_descriptors()?;
+        return match case {
+            "soak" => soak::run(options),
+            "balance" => balance::run(options),
+            _ => storm::run(options),
+        };
+    }
     if case != idle_peers::NAME && !compare::names().any(|name| name == case) {
         return match options.first() {
             None => run(case),
@@ -75,7 +90,7 @@ pub(crate) fn run(what: &str) -> Result<(), String> {
         _ => {
             let names: Vec<&str> = compare::names().collect();
             return Err(format!(
-                "there is no benchmark `{what}`; there are routes, idle, reload, {}, {}",
+                "there is no benchmark `{what}`; there are routes, idle, reload, soak, balance, storm, {}, {}",
                 names.join(", "),
                 idle_peers::NAME
             ));

@@ -23,7 +23,10 @@ cargo xtask COMMAND
   bench idle --tls              the same with connections by TLS
   bench CASE [--rounds N] [--seconds S] [--peers NAMES]
                                 compare the release binary with nginx, HAProxy, Envoy and Caddy, where they are installed, at
-                                http2-upstream, grpc, handshakes, websocket, http3 or idle-tls; prints a table";
+                                http2-upstream, grpc, handshakes, websocket, http3 or idle-tls; prints a table
+  bench soak|balance|storm [--rounds N] [--seconds S] [--rate R] [--peers NAMES]
+                                what clients notice of targets and proxies that fail and change, beside nginx, HAProxy,
+                                Envoy and Traefik; prints tables";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -39,6 +39,11 @@ impl Load {
         })
     }
 
+    /// The program itself, for those who start it in other ways.
+    pub(super) fn into_program(self) -> PathBuf {
+        self.program
+    }
+
     /// Starts a server.
     ///
     /// # Errors

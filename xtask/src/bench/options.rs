@@ -4,6 +4,8 @@
 pub(super) struct Options {
     pub(super) rounds: u32,
     pub(super) seconds: u32,
+    /// Requests in a second, where a measurement has a choice.
+    pub(super) rate: Option<u32>,
     /// All that there are, where none is named.
     pub(super) peers: Option<Vec<String>>,
     /// Take unoptimised programs: their figures mean nothing, and they are there sooner.
@@ -11,12 +13,23 @@ pub(super) struct Options {
 }
 
 impl Options {
+    /// Five rounds of three seconds, where nothing else is said.
+    ///
     /// # Errors
     /// When a word isn't understood.
     pub(super) fn parse(words: &[&str]) -> Result<Options, String> {
+        Options::parse_with(5, 3, words)
+    }
+
+    /// The same with other numbers of rounds and seconds where nothing else is said.
+    ///
+    /// # Errors
+    /// When a word isn't understood.
+    pub(super) fn parse_with(rounds: u32, seconds: u32, words: &[&str]) -> Result<Options, String> {
         let mut options = Options {
-            rounds: 5,
-            seconds: 3,
+            rounds,
+            seconds,
+            rate: None,
             peers: None,
             debug: false,
         };
@@ -30,6 +43,7 @@ impl Options {
             match *word {
                 "--rounds" => options.rounds = count(value)?,
                 "--seconds" => options.seconds = count(value)?,
+                "--rate" => options.rate = Some(rate(value)?),
                 "--peers" => options.peers = Some(value.split(',').map(str::to_owned).collect()),
                 _ => return Err(format!("`{word}` isn't understood")),
             }
@@ -42,6 +56,13 @@ fn count(word: &str) -> Result<u32, String> {
     match word.parse() {
         Ok(count @ 1..=3600) => Ok(count),
         _ => Err(format!("`{word}` is no number from 1 to 3600")),
+    }
+}
+
+fn rate(word: &str) -> Result<u32, String> {
+    match word.parse() {
+        Ok(rate @ 20..=100_000) => Ok(rate),
+        _ => Err(format!("`{word}` is no number from 20 to 100000")),
     }
 }
 
@@ -58,6 +79,7 @@ mod tests {
         for bad in [
             &["--rounds"][..],
             &["--rounds", "0"],
+            &["--rate", "0"],
             &["--rounds", "many"],
             &["--what", "1"],
         ] {

@@ -75,13 +75,15 @@ impl Client {
 
     async fn exchange(&self, requests: SendRequest<Bytes>) -> Result<(), Ended> {
         let mut requests = requests.ready().await?;
-        let request = Request::builder()
+        let has_content = self.stream.has_content();
+        let mut request = Request::builder()
             .method(self.stream.method.clone())
             .uri(format!("http://gate.test{}", self.stream.next_path()))
-            .header("user-agent", "portcullis-load")
-            .body(())
-            .expect("the request is well formed");
-        let has_content = self.stream.has_content();
+            .header("user-agent", "portcullis-load");
+        if has_content {
+            request = request.header("content-length", CONTENT.len());
+        }
+        let request = request.body(()).expect("the request is well formed");
         let (answer, mut content) = requests.send_request(request, !has_content)?;
         if has_content {
             // A server may answer and reset the stream before it has read all; then the answer is what counts.
