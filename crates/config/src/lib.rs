@@ -21,6 +21,7 @@ mod sound;
 mod structure;
 mod suggest;
 
+pub mod changes;
 pub mod defaults;
 pub mod secret;
 pub mod units;

@@ -52,6 +52,11 @@ impl Record {
         serde_json::from_slice(&self.understood).map_err(|error| error.to_string())
     }
 
+    /// What was written, with its secrets: for comparing them, never to be shown.
+    pub(crate) fn written(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.understood).unwrap_or_default()
+    }
+
     /// The configuration as if it had been loaded now, but without places in a file, and without warnings, which were
     /// told when it was.
     ///

@@ -182,7 +182,10 @@ fn files_that_cannot_be_read_are_problems() {
 
     let large = "x: ".to_owned() + &"x".repeat(33 * 1024 * 1024);
     let problems = portcullis_config::parse(&large, Path::new("large.yaml"), &environment, &read).unwrap_err();
-    assert_eq!(problems.to_string(), "large.yaml: the file has more than 33554432 bytes");
+    assert_eq!(
+        problems.to_string(),
+        "large.yaml: the file has more than 33554432 bytes"
+    );
 }
 
 #[test]

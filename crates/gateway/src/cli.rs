@@ -1,6 +1,7 @@
 //! The command line.
 
 mod check;
+mod diff;
 mod explain;
 
 use std::io::Write as _;
@@ -30,6 +31,7 @@ const FIRST_STEPS: &str = "First steps:
   portcullis schema > portcullis.schema.json   lets an editor complete the file
   portcullis check portcullis.yaml             says all that is wrong with it
   portcullis run portcullis.yaml               serves
+  portcullis diff portcullis.yaml              says what a reload would change
   portcullis explain GET /questions            says which route answers and why
 
 Signals of a running gateway: HUP reloads the file, TERM ends after the requests in progress, USR1 reopens logs,
@@ -77,6 +79,29 @@ enum Command {
         /// Take warnings as a failure.
         #[arg(long)]
         strict: bool,
+    },
+    /// Say what a reload would change, and change nothing.
+    ///
+    /// Compares what the file says, with all defaults, with what the running gate has in force, or with another file, and
+    /// names each listener, service, set of policies and route that comes (+), goes (-) or changes (~). What needs a restart
+    /// or ends something says so. Secrets are never shown. Between files one that differs is a change; a running gate tells
+    /// nobody its own, so that whether they differ remains unknown.
+    ///
+    /// Exit code 0: no differences; 1: one side is wrong or can't be reached; 3: there are differences.
+    #[command(after_help = "Examples:
+  portcullis diff                              against the gate at its `admin.bind`
+  portcullis diff new.yaml --against old.yaml  between two files
+  portcullis diff --against http://127.0.0.1:9901 --format json")]
+    Diff {
+        #[command(flatten)]
+        configuration: Configuration,
+        /// The running gate's admin listener, such as `http://127.0.0.1:9901`, or another file. By default the address
+        /// under `admin` in the file.
+        #[arg(long, value_name = "URL|FILE")]
+        against: Option<String>,
+        /// How to write the differences.
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
     },
     /// Say which route answers a request, what guards it, and why other routes don't.
     ///
@@ -184,6 +209,11 @@ pub(crate) fn run() -> ExitCode {
             format,
             strict,
         }) => check::run(configuration.file, format == Format::Json, strict),
+        Some(Command::Diff {
+            configuration,
+            against,
+            format,
+        }) => diff::run(configuration.file, against, format == Format::Json),
         Some(Command::Explain {
             method,
             url,

@@ -78,6 +78,11 @@ impl Paths {
     }
 }
 
+/// The name of each route, no two alike.
+pub(crate) fn route_names(routes: &[WrittenRoute]) -> Vec<String> {
+    names::of_routes(routes)
+}
+
 /// What came of a compilation.
 pub(crate) struct Compiled {
     pub(crate) snapshot: Snapshot,

@@ -14,7 +14,7 @@ use portcullis_config::{Loaded, Problem, Problems};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, OwnedMutexGuard, mpsc};
 
-pub(crate) use self::fixed::Fixed;
+pub(crate) use self::fixed::{Fixed, NEED_A_RESTART};
 pub(crate) use self::history::{History, Origin, Remembered};
 use crate::compile::{Paths, Purpose, compile, compile_for_good};
 use crate::kept::Kept;

@@ -7,6 +7,9 @@ use portcullis_config::{File, Loaded, Problem, Problems};
 
 use crate::worker;
 
+/// The keys of the file that a reload leaves as they were at the start.
+pub(crate) const NEED_A_RESTART: [&str; 3] = ["workers", "admin", "state"];
+
 /// What was decided at start and holds until the end of the process.
 pub(crate) struct Fixed {
     /// As the file said it, for the effective configuration.
