@@ -4,6 +4,8 @@
 
 mod configuration;
 mod health;
+mod rollouts;
+mod swap;
 
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::rc::Rc;
@@ -108,7 +110,10 @@ impl Handler for Desk {
     type Exchange = ();
 
     async fn call(&self, request: Request, _: Arrival) -> (Response, ()) {
-        let response = match health::answer(self, &request) {
+        let known = health::answer(self, &request)
+            .or_else(|| swap::answer(self, &request))
+            .or_else(|| rollouts::answer(self, &request));
+        let response = match known {
             Some(response) => response,
             None => match configuration::answer(self, &request).await {
                 Some(response) => response,
@@ -133,6 +138,10 @@ const PATHS: &[&str] = &[
     "/config",
     "POST /reload",
     "POST /rollback",
+    "/rollouts",
+    "POST /rollouts/ROUTE/{pause,resume,abort,promote}",
+    "/swap",
+    "POST /swap?services=ONE,OTHER",
 ];
 
 /// Whether a request only asks.

@@ -1,5 +1,6 @@
 //! From what was written to what runs: the whole of it, or every reason why not.
 
+mod ends;
 mod guards;
 mod matches;
 mod names;
@@ -9,6 +10,7 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use portcullis_acme::Keeping;
+use portcullis_backends::swap::Meanings;
 use portcullis_backends::table::Table;
 use portcullis_backends::table::database::Database;
 use portcullis_backends::table::schema::Schema;
@@ -26,6 +28,7 @@ use crate::acme;
 use crate::kept::Kept;
 use crate::listener::quic::Quic;
 use crate::listener::{Issued, ListenerTls, Protocols, TlsSurroundings};
+use crate::rollouts::Course;
 use crate::router::{Finding, PathPattern, Router};
 use crate::snapshot::{Bind, ListenerKey, ListenerRules, Observers, Route, Snapshot, Told};
 
@@ -100,6 +103,10 @@ struct Compiler<'c> {
     certificates: Vec<Arc<Keeping>>,
     /// The ends of routes in services, by service and stripped prefix: routes that agree in both share one.
     forwards: HashMap<(String, Option<String>), Arc<dyn Backend>>,
+    /// What names of services mean, once a route asks.
+    meanings: Option<Arc<Meanings>>,
+    /// Roll-outs of routes.
+    rollouts: Vec<Arc<Course>>,
 }
 
 /// What routes can end in, by name.
@@ -126,6 +133,8 @@ impl<'c> Compiler<'c> {
             warnings: Vec::new(),
             certificates: Vec::new(),
             forwards: HashMap::new(),
+            meanings: None,
+            rollouts: Vec::new(),
         }
     }
 
@@ -169,6 +178,7 @@ impl<'c> Compiler<'c> {
             listeners,
             certificates: self.certificates,
             services: ends.pools,
+            rollouts: self.rollouts,
             drain: self.loaded.file.drain.0,
             max_age: self.loaded.file.max_age.0,
         };
@@ -299,7 +309,7 @@ impl Compiler<'_> {
         let mut routes = Vec::with_capacity(self.loaded.file.routes.len());
         let written = self.loaded.file.routes.iter();
         for (index, ((written, name), (policies, observers))) in written.zip(names).zip(guarded).enumerate() {
-            let Some(backend) = self.backend(index, written, ends) else {
+            let Some(backend) = self.backend(index, name, written, ends) else {
                 continue;
             };
             let index = u32::try_from(index).expect("a file holds fewer than 2^32 routes");
@@ -311,7 +321,7 @@ impl Compiler<'_> {
                 backend,
                 told: Box::new(Told {
                     guards: policies.names,
-                    end: end_of(&written.to),
+                    end: ends::in_words(&written.to),
                 }),
             });
         }
@@ -319,17 +329,18 @@ impl Compiler<'_> {
     }
 
     /// What a route ends in: one arm for each kind of end.
-    fn backend(&mut self, index: usize, route: &WrittenRoute, ends: &Ends) -> Option<Arc<dyn Backend>> {
+    fn backend(
+        &mut self,
+        index: usize,
+        name: &'static str,
+        route: &WrittenRoute,
+        ends: &Ends,
+    ) -> Option<Arc<dyn Backend>> {
         let place = format!("routes[{index}].to");
         match &route.to {
-            To::Service(to) => {
-                // A service that could not be compiled has a problem of its own.
-                let pool = ends.pools.get(&to.service)?;
-                let key = (to.service.clone(), to.strip.clone());
-                let make = || Arc::new(service::Service::new(pool.clone(), to.strip.as_deref())) as Arc<dyn Backend>;
-                Some(self.forwards.entry(key).or_insert_with(make).clone())
-            }
-            To::Split(_) | To::Rollout(_) => None,
+            To::Service(to) => self.service(to, ends),
+            To::Split(to) => self.split(name, to, ends),
+            To::Rollout(to) => self.rollout(name, to, ends),
             To::Table(to) => self.table(&place, route, to, ends),
             To::Files(to) => {
                 let pattern = self.check(&format!("routes[{index}].path"), PathPattern::parse(&route.path))?;
@@ -414,18 +425,6 @@ fn mode_of(listener: &written_listener::Listener) -> u32 {
     written
         .and_then(|mode| u32::from_str_radix(mode, 8).ok())
         .unwrap_or(OWNER_AND_GROUP)
-}
-
-/// What a route ends in, in a few words.
-fn end_of(to: &To) -> String {
-    match to {
-        To::Service(to) => format!("service {}", to.service),
-        To::Split(_) | To::Rollout(_) => "several services".to_owned(),
-        To::Table(to) => format!("table {}", to.table),
-        To::Files(to) => format!("files in {}", to.files.display()),
-        To::Respond(to) => format!("respond with {}", to.respond.status),
-        To::Redirect(to) => format!("redirect to {}", to.redirect.url),
-    }
 }
 
 fn settings_of(listener: &written_listener::Listener) -> Settings {

@@ -6,7 +6,9 @@ use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use portcullis_acme::Acme;
+use portcullis_backends::counts::Counts;
 use portcullis_backends::service::Services;
+use portcullis_backends::swap::Swaps;
 use portcullis_backends::table::database::Database;
 use portcullis_config::database::Database as DatabaseConfig;
 use portcullis_policies::access_log::sink::Sinks;
@@ -14,6 +16,7 @@ use portcullis_policies::metrics::registry::Registry as Metrics;
 use portcullis_policies::rate_limit::registry::Registry as RateLimits;
 
 use crate::listener::Tickets;
+use crate::rollouts::Rollouts;
 use crate::snapshot::ListenerKey;
 
 /// The registries of what lives through reloads.
@@ -31,6 +34,14 @@ pub(crate) struct Kept {
     pub(crate) databases: Databases,
     /// Certificates that are issued to the gate.
     pub(crate) acme: Acme,
+    /// What names of services mean.
+    pub(crate) swaps: Arc<Swaps>,
+    /// Roll-outs under way.
+    pub(crate) rollouts: Arc<Rollouts>,
+    /// Requests that routes of several services gave to each, by route and service.
+    pub(crate) shares: Counts,
+    /// Copies of requests, by service and result.
+    pub(crate) mirrored: Counts,
     /// The keys of session tickets.
     pub(crate) tickets: Arc<Tickets>,
     /// How many connections each listener has.

@@ -26,6 +26,7 @@ mod compile;
 mod handover;
 mod kept;
 mod reload;
+mod rollouts;
 mod snapshot;
 mod source;
 mod state;

@@ -37,7 +37,7 @@ pub(crate) use condition::Match;
 pub(crate) use explain::{Lost, Verdict};
 pub(crate) use findings::Finding;
 pub(crate) use host_pattern::HostPattern;
-pub(crate) use path_pattern::PathPattern;
+pub(crate) use path_pattern::{PathPattern, decoded};
 
 use hosts::Hosts;
 

@@ -21,6 +21,7 @@ use crate::admin;
 use crate::inherited::Inherited;
 use crate::listener::watch_certificates;
 use crate::reload::{Asker, Checked, Fixed, Reloader};
+use crate::rollouts;
 use crate::sockets::Sockets;
 use crate::source::Source;
 use crate::state::State;
@@ -121,6 +122,7 @@ fn start(source: Source, watch: bool, pid_file: Option<&Path>) -> Result<(Runnin
     let state = Arc::new(State::new());
     state.kept.services.set_workers(workers);
     state.kept.services.set_journal(log::journal());
+    rollouts::register(&state);
     let generation = offer.map_or(0, |offer| state.goes_on_from(offer));
     if let Some(folder) = &state_folder {
         slow.spawn(state.handover.clone().keep());
@@ -166,6 +168,7 @@ fn start(source: Source, watch: bool, pid_file: Option<&Path>) -> Result<(Runnin
     };
     announce(&urls, workers, state.snapshot.load().routes.len(), admin_address);
     slow.spawn(watch_certificates(state.clone()));
+    slow.spawn(rollouts::watch(state.clone()));
     let (notice, changes) = mpsc::channel(1);
     if watch {
         slow.spawn(reloader.clone().watch(notice));

@@ -18,6 +18,7 @@ use portcullis_policies::metrics::Metrics;
 
 use crate::listener::quic::Quic;
 use crate::listener::{ListenerTls, Protocols};
+use crate::rollouts::Course;
 use crate::router::Router;
 
 /// Everything that decides on a request.
@@ -36,6 +37,8 @@ pub(crate) struct Snapshot {
     pub(crate) services: BTreeMap<String, Arc<Pool>>,
     /// Certificates that are ordered and renewed for as long as this configuration is in force.
     pub(crate) certificates: Vec<Arc<Keeping>>,
+    /// Roll-outs under way, in the order of their routes.
+    pub(crate) rollouts: Vec<Arc<Course>>,
     /// How long requests may go on after SIGTERM.
     pub(crate) drain: Duration,
     /// How long requests may go on that began under an older configuration.
@@ -59,6 +62,7 @@ impl Snapshot {
             listeners: Vec::new(),
             certificates: Vec::new(),
             services: BTreeMap::new(),
+            rollouts: Vec::new(),
             drain: Duration::ZERO,
             max_age: Duration::MAX / 4,
         }

@@ -230,7 +230,7 @@ fn parameter<'s>(text: &str, segment: &'s str) -> Result<Option<&'s str>, String
 }
 
 /// Percent-decoded where that is UTF-8, else as it was.
-fn decoded(segment: &str) -> Box<str> {
+pub(crate) fn decoded(segment: &str) -> Box<str> {
     if !segment.contains('%') {
         return segment.into();
     }
