@@ -46,7 +46,7 @@ pub(crate) struct Handover {
     changed: Notify,
     /// Whether there are changes that are not in the folder yet.
     unwritten: AtomicBool,
-    /// Whether another process has taken over: the folder is its own then.
+    /// Whether another process is in charge: the folder is its own then.
     over: AtomicBool,
 }
 
@@ -123,6 +123,9 @@ impl Handover {
         let expected = self.expected.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(arrival) = expected {
             self.arrive(arrival()?);
+            if self.over.swap(false, Ordering::AcqRel) {
+                self.changed();
+            }
         }
         Ok(())
     }
@@ -156,10 +159,10 @@ impl Handover {
         Ok(kept)
     }
 
-    /// The same where the process before keeps its document in that folder now: what it hands over is newer.
+    /// The same where the process before keeps its document in that folder: this one does once that has handed it over.
     pub(crate) fn go_on_in(&self, path: &Path) {
+        self.end();
         let _ = self.folder.set(Folder::of(path));
-        self.changed();
     }
 
     /// Writes changes into the folder, as long as it is awaited and this process is the one in charge.
@@ -313,6 +316,26 @@ mod tests {
             .expect("it can be done")
             .expect("it can be done");
         assert_eq!(kept.into_sections(), BTreeMap::from([("swaps".to_owned(), json!(7))]));
+    }
+
+    #[test]
+    fn a_process_that_takes_over_leaves_the_folder_alone_until_then() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (old, new) = (Handover::default(), Handover::default());
+        old.keep_in(folder.path()).expect("it can be done");
+        hold(&old, "swaps", Lives::Restarts, json!(7));
+        new.go_on_in(folder.path());
+        hold(&new, "swaps", Lives::Restarts, Value::Null);
+        new.changed();
+        new.write_changes();
+        let kept = || Handover::default().keep_in(folder.path()).expect("it can be done");
+        assert_eq!(kept(), None);
+        let document = old.document();
+        new.expect(|| Ok(document));
+        new.take_over().expect("it can be done");
+        new.write_changes();
+        let swaps = BTreeMap::from([("swaps".to_owned(), json!(7))]);
+        assert_eq!(kept().map(Document::into_sections), Some(swaps));
     }
 
     #[test]

@@ -114,7 +114,11 @@ fn start(source: Source, watch: bool, pid_file: Option<&Path>) -> Result<(Runnin
     let file = &checked.loaded.file;
     let workers = worker::count(file.workers)?;
     let fixed = Fixed::new(file, workers);
-    let desk = file.admin.as_ref().map(|admin| Desk::open(admin.bind, &inherited)).transpose()?;
+    let desk = file
+        .admin
+        .as_ref()
+        .map(|admin| Desk::open(admin.bind, &inherited))
+        .transpose()?;
     let admin_address = desk.as_ref().map(|desk| desk.address);
     let state_folder = file.state.as_ref().map(|folder| checked.loaded.base.join(folder));
 
@@ -156,15 +160,17 @@ fn start(source: Source, watch: bool, pid_file: Option<&Path>) -> Result<(Runnin
         sockets,
     ));
     let serve = |desk: Desk| desk.serve(&state, &reloader);
-    // While another process serves, it is the one that answers operators.
-    let (early, late) = if offer.is_none() { (desk, None) } else { (None, desk) };
-    let early = early.map(serve).transpose()?;
-    let urls = slow.block_on(reloader.begin(checked))?;
-    let operators = early.or(late.map(serve).transpose()?);
-    // Only now: a signal ends a start at once, even one that waits for a migration.
-    let signals = {
-        let _context = slow.enter();
-        Signals::new().map_err(|error| format!("can't listen to signals: {error}"))?
+    let (urls, operators, signals) = if offer.is_some() {
+        let signals = Signals::new(&slow)?;
+        let urls = slow.block_on(reloader.begin(checked))?;
+        // Until now another process served and answered operators. It doesn't any more: what fails from here on is told
+        // and gone without.
+        (urls, unless_it_fails(desk.map(serve).transpose()), signals)
+    } else {
+        let operators = desk.map(serve).transpose()?;
+        let urls = slow.block_on(reloader.begin(checked))?;
+        // Only now: a signal ends a start at once, even one that waits for a migration.
+        (urls, operators, Signals::new(&slow)?)
     };
     announce(&urls, workers, state.snapshot.load().routes.len(), admin_address);
     slow.spawn(watch_certificates(state.clone()));
@@ -174,7 +180,12 @@ fn start(source: Source, watch: bool, pid_file: Option<&Path>) -> Result<(Runnin
         slow.spawn(reloader.clone().watch(notice));
     }
     state.ready.store(true, Ordering::Release);
-    let pid_file = pid_file.map(PidFile::write).transpose()?;
+    let written = pid_file.map(PidFile::write).transpose();
+    let pid_file = if offer.is_some() {
+        unless_it_fails(written)
+    } else {
+        written?
+    };
     log::info("ready");
     let manager = Manager::from_environment();
     match offer {
@@ -195,6 +206,13 @@ fn start(source: Source, watch: bool, pid_file: Option<&Path>) -> Result<(Runnin
         reload_due: reload_due.load(Ordering::Acquire),
     };
     Ok((running, slow))
+}
+
+fn unless_it_fails<T>(done: Result<Option<T>, String>) -> Option<T> {
+    done.unwrap_or_else(|why| {
+        log::warn(why);
+        None
+    })
 }
 
 /// The process whose place this one takes, if there is one, and the sockets that were opened for us.
@@ -219,7 +237,9 @@ struct Desk {
 impl Desk {
     fn open(bind: SocketAddr, inherited: &Inherited) -> Result<Desk, String> {
         let socket = inherited.operators(bind).map_or_else(|| admin::bind(bind), Ok)?;
-        let address = socket.local_addr().map_err(|error| format!("can't listen on {bind} (admin): {error}"))?;
+        let address = socket
+            .local_addr()
+            .map_err(|error| format!("can't listen on {bind} (admin): {error}"))?;
         Ok(Desk { bind, address, socket })
     }
 
@@ -259,14 +279,16 @@ fn announce(urls: &[String], workers: usize, routes: usize, admin: Option<Socket
 }
 
 impl Signals {
-    fn new() -> std::io::Result<Signals> {
+    fn new(slow: &Runtime) -> Result<Signals, String> {
+        let _context = slow.enter();
+        let listen = |kind| signal(kind).map_err(|error| format!("can't listen to signals: {error}"));
         Ok(Signals {
-            reload: signal(SignalKind::hangup())?,
-            reopen: signal(SignalKind::user_defined1())?,
-            upgrade: signal(SignalKind::user_defined2())?,
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            quit: signal(SignalKind::quit())?,
+            reload: listen(SignalKind::hangup())?,
+            reopen: listen(SignalKind::user_defined1())?,
+            upgrade: listen(SignalKind::user_defined2())?,
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            quit: listen(SignalKind::quit())?,
         })
     }
 }

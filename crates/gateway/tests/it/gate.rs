@@ -136,11 +136,11 @@ impl Gate {
             let said = |part: &str| lines.iter().filter(|line| line.contains(part)).count();
             said("handed over to process") == count && said("INFO  ready") == count + 1
         });
-        let pids = lines
+        let said = lines
             .iter()
-            .filter_map(|line| line.split_once("handed over to process "));
-        self.later
-            .extend(pids.last().and_then(|(_, pid)| pid.parse::<u32>().ok()));
+            .rev()
+            .find_map(|line| line.split_once("handed over to process "));
+        self.later.extend(said.and_then(|(_, pid)| pid.parse::<u32>().ok()));
         assert_eq!(self.later.len(), count);
         before
     }
