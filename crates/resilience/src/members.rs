@@ -81,6 +81,15 @@ impl<M: Member> Members<M> {
         &self.seats
     }
 
+    /// Works out ahead what requests needed to know of the members before these, so that none has to wait for it.
+    pub fn prepare_like(&self, before: &Members<M>) {
+        if before.groups.iter().any(Group::has_buckets) {
+            for group in &self.groups {
+                group.buckets(&self.seats);
+            }
+        }
+    }
+
     /// The seat of the member with that identity.
     pub fn find(&self, identity: u64) -> Option<&Seat<M>> {
         let at = self.places.binary_search_by_key(&identity, |(known, _)| *known).ok()?;

@@ -78,6 +78,11 @@ impl Group {
         })
     }
 
+    /// Whether anybody has asked for them.
+    pub(crate) fn has_buckets(&self) -> bool {
+        self.buckets.get().is_some()
+    }
+
     /// Counts the members. Those that leave are not counted at all: they fail nobody.
     pub(crate) fn count<M: Member>(&self, seats: &[Seat<M>], now: Moment) {
         let (mut serving, mut good) = (0, 0);
