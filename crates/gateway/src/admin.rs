@@ -2,9 +2,12 @@
 //!
 //! Each family of endpoints has its own file; [`Desk`] asks one after the other whether a request is theirs.
 
+mod browsers;
 mod configuration;
 mod health;
+mod parameters;
 mod rollouts;
+mod services;
 mod swap;
 
 use std::net::{SocketAddr, TcpListener as StdListener};
@@ -106,20 +109,32 @@ struct Desk {
     reloader: Arc<Reloader>,
 }
 
+impl Desk {
+    async fn answer(&self, request: &mut Request) -> Response {
+        if let Err(error) = browsers::check(request) {
+            return problem(&error);
+        }
+        if let Some(response) = health::answer(self, request) {
+            return response;
+        }
+        if let Some(response) = swap::answer(self, request).or_else(|| rollouts::answer(self, request)) {
+            return response;
+        }
+        if let Some(response) = configuration::answer(self, request).await {
+            return response;
+        }
+        if let Some(response) = services::answer(self, request).await {
+            return response;
+        }
+        text(Status::NOT_FOUND, &format!("There are {}.\n", PATHS.join(", ")))
+    }
+}
+
 impl Handler for Desk {
     type Exchange = ();
 
-    async fn call(&self, request: Request, _: Arrival) -> (Response, ()) {
-        let known = health::answer(self, &request)
-            .or_else(|| swap::answer(self, &request))
-            .or_else(|| rollouts::answer(self, &request));
-        let response = match known {
-            Some(response) => response,
-            None => match configuration::answer(self, &request).await {
-                Some(response) => response,
-                None => text(Status::NOT_FOUND, &format!("There are {}.\n", PATHS.join(", "))),
-            },
-        };
+    async fn call(&self, mut request: Request, _: Arrival) -> (Response, ()) {
+        let response = self.answer(&mut request).await;
         (response.with_header(Known::CacheControl, "no-store"), ())
     }
 
@@ -142,6 +157,10 @@ const PATHS: &[&str] = &[
     "POST /rollouts/ROUTE/{pause,resume,abort,promote}",
     "/swap",
     "POST /swap?services=ONE,OTHER",
+    "/services",
+    "/services/NAME",
+    "POST and DELETE /services/NAME/targets",
+    "POST /services/NAME/drain, …/undrain and …/weight",
 ];
 
 /// Whether a request only asks.
@@ -151,6 +170,19 @@ fn reads(request: &Request) -> bool {
 
 fn text(status: Status, text: &str) -> Response {
     Response::new(status).with_body("text/plain; charset=utf-8", text.to_owned())
+}
+
+/// Tells of an error as a problem document (RFC 9457).
+fn problem(error: &Error) -> Response {
+    let code = error.code();
+    let document = serde_json::json!({
+        "type": format!("{}{}", crate::respond::TYPE_PREFIX, code.name),
+        "title": code.title,
+        "status": code.status.code(),
+        "code": code.name,
+        "detail": error.detail(),
+    });
+    Response::new(code.status).with_body("application/problem+json", format!("{document:#}\n"))
 }
 
 /// Refuses a method that a path doesn't have.

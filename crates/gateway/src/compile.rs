@@ -274,6 +274,10 @@ impl Compiler<'_> {
 
     fn pools(&mut self) -> BTreeMap<String, Arc<service::Pool>> {
         let mut pools = BTreeMap::new();
+        let servers = self.loaded.file.dns.servers.iter();
+        // The form of each was checked with the file.
+        let servers: Vec<_> = servers.filter_map(|server| server.parse().ok()).collect();
+        self.kept.services.set_name_servers(&servers);
         for (name, config) in &self.loaded.file.services {
             let pool = service::Pool::new(name, config, &self.loaded.base, &self.kept.services, self.slow.clone());
             if let Some(pool) = self.check(&format!("services.{name}"), pool) {

@@ -10,7 +10,7 @@ const NAME: &str = "portcullis";
 
 /// Where the reference page explains each code: the `type` of a problem (RFC 9457 §3.1.1). A URN, because the page is
 /// where the reader's copy of the documentation is.
-const TYPE_PREFIX: &str = "urn:portcullis:error:";
+pub(crate) const TYPE_PREFIX: &str = "urn:portcullis:error:";
 
 /// The form in which a client wants to read a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,6 +18,7 @@ use tokio::sync::{Notify, mpsc};
 use self::pid_file::PidFile;
 use self::upgrading::{Operators, Pledged};
 use crate::admin;
+use crate::handover::Lives;
 use crate::inherited::Inherited;
 use crate::listener::watch_certificates;
 use crate::reload::{Asker, Checked, Fixed, Reloader};
@@ -127,6 +128,7 @@ fn start(source: Source, watch: bool, pid_file: Option<&Path>) -> Result<(Runnin
     state.kept.services.set_workers(workers);
     state.kept.services.set_journal(log::journal());
     rollouts::register(&state);
+    hand_over_decisions(&state);
     let generation = offer.map_or(0, |offer| state.goes_on_from(offer));
     if let Some(folder) = &state_folder {
         slow.spawn(state.handover.clone().keep());
@@ -251,6 +253,20 @@ impl Desk {
         admin::start(self.socket, state.clone(), reloader.clone(), end.clone())?;
         Ok(Operators { bind, spare, end })
     }
+}
+
+/// What operators decided about the targets of services lives on in the next process.
+fn hand_over_decisions(state: &Arc<State>) {
+    let (old, new) = (Arc::downgrade(state), Arc::downgrade(state));
+    let write = move || {
+        let state = old.upgrade();
+        state.map_or(serde_json::Value::Null, |state| state.kept.services.decisions())
+    };
+    let take = move |decided| match new.upgrade() {
+        Some(state) => state.kept.services.take_decisions(decided),
+        None => Ok(()),
+    };
+    state.handover.register("memberships", Lives::Restarts, write, take);
 }
 
 /// Makes sure that the system gives a few descriptors: the runtime panics when it gets none for its signals.

@@ -15,6 +15,8 @@ mod it {
     mod http2_peer;
     mod http3_client;
     mod json;
+    mod name_server;
+    mod numbered;
     mod secure;
     mod upstream;
 
@@ -39,6 +41,7 @@ mod it {
     mod upgrades;
 
     mod answers;
+    mod discovery;
     mod forwarding;
     mod grpc;
     mod health;
@@ -46,6 +49,7 @@ mod it {
     mod http2_upstream_failures;
     mod proxy_protocol;
     mod routing;
+    mod services_admin;
     mod upstream_failures;
 
     mod http3;

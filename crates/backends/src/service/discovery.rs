@@ -149,7 +149,7 @@ impl Shared {
 
     /// Under the lock of the state, so that what is told last is what is known last.
     fn tell(&self, state: &mut State, anyway: bool) {
-        if let Some((found, pending)) = state.to_tell(anyway) {
+        if let Some((found, pending)) = state.untold(anyway) {
             (self.tell)(&found, pending);
         }
     }

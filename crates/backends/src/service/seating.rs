@@ -192,11 +192,12 @@ impl Membership {
             let mut arrival = std::pin::pin!(arrival);
             // From here on nothing is missed.
             arrival.as_mut().enable();
-            if !self.now().seats().is_empty() {
-                return Ok(());
-            }
             let (pending, named) = {
                 let known = self.seating.known();
+                // Nobody is seated while this is held.
+                if !self.now().seats().is_empty() {
+                    return Ok(());
+                }
                 let named = known.offer.as_ref().is_some_and(|offer| offer.sources.have_names());
                 (known.pending, named && known.found.is_empty())
             };

@@ -8,7 +8,7 @@ use portcullis_policies::access_log::sink;
 use portcullis_policies::metrics;
 use portcullis_policies::metrics::family::Family;
 
-use super::{ends, services, upstreams};
+use super::{discovery, ends, services, upstreams};
 use crate::listener::ListenerTls;
 use crate::state::State;
 
@@ -174,6 +174,7 @@ pub(crate) fn render(state: &State) -> String {
     }
     upstreams::render(&targets, &mut out);
     services::render(&state.kept.services.services(), &mut out);
+    discovery::render(&state.kept.services, &mut out);
     ends::render(state, &mut out);
     if let Some(in_force) = state.history.in_force() {
         CONFIG.announce(&mut out);
@@ -229,5 +230,6 @@ pub(crate) fn families() -> impl Iterator<Item = &'static Family> {
         .chain(&ACME)
         .chain(upstreams::families())
         .chain(services::families())
+        .chain(discovery::families())
         .chain(ends::families())
 }

@@ -11,7 +11,7 @@ fn health_and_readiness() {
     assert_eq!(gate.ask_admin("/readyz").status, 200);
     assert_eq!(gate.ask_admin("/nothing").status, 404);
     let mut admin = super::client::Client::connect(gate.admin());
-    let answer = admin.ask("POST", "/healthz", &[], "");
+    let answer = admin.ask("POST", "/healthz", &[("Host", "localhost")], "");
     assert_eq!(
         (answer.status, answer.field("allow").is_some()),
         (405, true),

@@ -82,7 +82,7 @@ fn a_reload_during_a_drain_is_refused() {
     gate.signal("TERM");
     // Not the log: its line is written just before.
     eventually("readiness to end", || gate.ask_admin("/readyz").status == 503);
-    let answer = Client::connect(gate.admin()).ask("POST", "/reload", &[], "");
+    let answer = Client::connect(gate.admin()).ask("POST", "/reload", &[("Host", "localhost")], "");
     assert_eq!(answer.status, 503, "{answer}");
     gate.await_log("reload by POST /reload refused");
     gate.signal("HUP");

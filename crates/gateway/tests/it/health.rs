@@ -145,7 +145,7 @@ fn a_target_is_checked_once_however_many_routes_and_reloads_there_are() {
     eventually("the other one is checked", || other.seen("/healthz") == 2);
     let reload = |services: &str| {
         gate.rewrite(&configuration(services, routes));
-        let answer = Client::connect(gate.admin()).ask("POST", "/reload", &[], "");
+        let answer = Client::connect(gate.admin()).ask("POST", "/reload", &[("Host", "localhost")], "");
         assert_eq!(answer.status, 200, "{answer}");
     };
     for path in ["/a/", "/b/", "/c/", "/d/"] {

@@ -372,7 +372,7 @@ fn connections_live_through_a_reload() {
     assert_eq!(gate.get("/").text(), "ok");
     let configuration = std::fs::read_to_string(gate.folder.path().join("portcullis.yaml")).unwrap();
     gate.rewrite(&format!("{configuration}# changed\n"));
-    let reloaded = Client::connect(gate.admin()).ask("POST", "/reload", &[], "");
+    let reloaded = Client::connect(gate.admin()).ask("POST", "/reload", &[("Host", "localhost")], "");
     assert_eq!(reloaded.status, 200);
     assert_eq!(gate.get("/").text(), "ok");
     assert_eq!(upstream.accepted(), 1);

@@ -95,7 +95,7 @@ fn counts_survive_a_reload() {
     assert_eq!(gate.get("/").status, 200);
     let before = gate.metric("portcullis_config_reloads_total");
     gate.rewrite(&format!("{}drain: 7s\n", guarded_by(&upstream, set)));
-    let told = super::client::Client::connect(gate.admin()).ask("POST", "/reload", &[], "");
+    let told = super::client::Client::connect(gate.admin()).ask("POST", "/reload", &[("Host", "localhost")], "");
     assert_eq!(told.status, 200, "{told}");
     assert!(gate.metric("portcullis_config_reloads_total") > before);
     assert_eq!(gate.get("/").status, 200);

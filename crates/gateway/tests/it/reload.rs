@@ -16,7 +16,7 @@ fn saying(word: &str) -> String {
 }
 
 fn ask_to_reload(gate: &Gate) -> Answer {
-    Client::connect(gate.admin()).ask("POST", "/reload", &[], "")
+    Client::connect(gate.admin()).ask("POST", "/reload", &[("Host", "localhost")], "")
 }
 
 #[test]

@@ -49,7 +49,11 @@ pub(crate) struct Received {
 impl Upstream {
     /// An upstream that plays `script` on each connection, on a thread of its own.
     pub(crate) fn playing(script: impl Fn(&mut Peer) + Send + Sync + 'static) -> Upstream {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Upstream::playing_on(TcpListener::bind("127.0.0.1:0").unwrap(), script)
+    }
+
+    /// The same, on a socket that the test has chosen.
+    pub(crate) fn playing_on(listener: TcpListener, script: impl Fn(&mut Peer) + Send + Sync + 'static) -> Upstream {
         let address = listener.local_addr().unwrap();
         let seen = Arc::new(Seen::default());
         let script = Arc::new(script);

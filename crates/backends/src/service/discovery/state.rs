@@ -158,7 +158,7 @@ impl State {
 
     /// The targets, and whether something hasn't been heard of, when either is another than when this was asked last; or
     /// `anyway`.
-    pub(super) fn to_tell(&mut self, anyway: bool) -> Option<(Vec<Found>, bool)> {
+    pub(super) fn untold(&mut self, anyway: bool) -> Option<(Vec<Found>, bool)> {
         let now = (self.found(), self.is_pending());
         if !anyway && self.told.as_ref() == Some(&now) {
             return None;
