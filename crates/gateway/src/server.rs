@@ -1,25 +1,25 @@
 //! The life of the process: start, signals, end.
 
+mod before;
 mod pid_file;
 mod upgrading;
 
 use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 
+use self::before::{After, Before, Desk, unless_it_fails};
 use self::pid_file::PidFile;
 use self::upgrading::{Operators, Pledged};
-use crate::admin;
 use crate::handover::Lives;
-use crate::inherited::Inherited;
 use crate::listener::watch_certificates;
 use crate::reload::{Asker, Checked, Fixed, Reloader};
 use crate::rollouts;
@@ -28,7 +28,7 @@ use crate::source::Source;
 use crate::state::State;
 use crate::systemd::Manager;
 use crate::telemetry::log;
-use crate::upgrade::{Predecessor, Program, Upgrades};
+use crate::upgrade::{Program, Upgrades};
 use crate::worker;
 
 /// How often configurations that nothing uses any more are looked for.
@@ -93,15 +93,9 @@ struct Signals {
 fn start(source: Source, watch: bool, pid_file: Option<&Path>) -> Result<(Running, Runtime), String> {
     descriptors_to_begin_with()?;
     let upgrades = Upgrades::new(Program::started());
-    let (predecessor, inherited) = before_us()?;
-    let offer = predecessor.as_ref().map(|predecessor| predecessor.offer);
-    let slow = Builder::new_multi_thread()
-        .worker_threads(SLOW_THREADS)
-        .thread_name("slow")
-        .thread_keep_alive(SLOW_KEEP_ALIVE)
-        .enable_all()
-        .build()
-        .map_err(|error| format!("can't start the runtime for slow work: {error}"))?;
+    let before = Before::look()?;
+    let takes_over = before.is_somebody();
+    let slow = slow_runtime()?;
     // On a thread of the slow runtime, as reloads are: the next compilation there finds the memory that this one used.
     let handle = slow.handle().clone();
     let check = move || {
@@ -118,7 +112,7 @@ fn start(source: Source, watch: bool, pid_file: Option<&Path>) -> Result<(Runnin
     let desk = file
         .admin
         .as_ref()
-        .map(|admin| Desk::open(admin.bind, &inherited))
+        .map(|admin| Desk::open(admin.bind, &before))
         .transpose()?;
     let admin_address = desk.as_ref().map(|desk| desk.address);
     let state_folder = file.state.as_ref().map(|folder| checked.loaded.base.join(folder));
@@ -129,25 +123,12 @@ fn start(source: Source, watch: bool, pid_file: Option<&Path>) -> Result<(Runnin
     state.kept.services.set_journal(log::journal());
     rollouts::register(&state);
     hand_over_decisions(&state);
-    let generation = offer.map_or(0, |offer| state.goes_on_from(offer));
-    if let Some(folder) = &state_folder {
-        slow.spawn(state.handover.clone().keep());
-        if predecessor.is_some() {
-            state.handover.go_on_in(folder);
-        } else {
-            let kept = state.handover.keep_in(folder)?;
-            state.handover.expect(|| Ok(kept.unwrap_or_default()));
-        }
-    }
-    let reload_due = Arc::<AtomicBool>::default();
-    if let Some(predecessor) = predecessor {
-        let (inherited, reload_due) = (inherited.clone(), reload_due.clone());
-        state.handover.expect(move || {
-            let (document, reload) = predecessor.take_over(inherited.kept())?;
-            reload_due.store(reload, Ordering::Release);
-            Ok(document)
-        });
-    }
+    slow.spawn(state.handover.clone().keep());
+    let After {
+        inherited,
+        generation,
+        reload_due,
+    } = before.hand_on(&state, state_folder.as_deref())?;
     let mut handles = Vec::with_capacity(workers);
     for number in 0..workers {
         let handle = worker::start(number, state.clone());
@@ -162,7 +143,7 @@ fn start(source: Source, watch: bool, pid_file: Option<&Path>) -> Result<(Runnin
         sockets,
     ));
     let serve = |desk: Desk| desk.serve(&state, &reloader);
-    let (urls, operators, signals) = if offer.is_some() {
+    let (urls, operators, signals) = if takes_over {
         let signals = Signals::new(&slow)?;
         let urls = slow.block_on(reloader.begin(checked))?;
         // Until now another process served and answered operators. It doesn't any more: what fails from here on is told
@@ -183,17 +164,10 @@ fn start(source: Source, watch: bool, pid_file: Option<&Path>) -> Result<(Runnin
     }
     state.ready.store(true, Ordering::Release);
     let written = pid_file.map(PidFile::write).transpose();
-    let pid_file = if offer.is_some() {
-        unless_it_fails(written)
-    } else {
-        written?
-    };
+    let pid_file = if takes_over { unless_it_fails(written) } else { written? };
     log::info("ready");
     let manager = Manager::from_environment();
-    match offer {
-        None => manager.ready("serving"),
-        Some(_) => manager.taken_over(),
-    }
+    manager.begin(takes_over);
     let running = Running {
         manager,
         state,
@@ -210,51 +184,6 @@ fn start(source: Source, watch: bool, pid_file: Option<&Path>) -> Result<(Runnin
     Ok((running, slow))
 }
 
-fn unless_it_fails<T>(done: Result<Option<T>, String>) -> Option<T> {
-    done.unwrap_or_else(|why| {
-        log::warn(why);
-        None
-    })
-}
-
-/// The process whose place this one takes, if there is one, and the sockets that were opened for us.
-fn before_us() -> Result<(Option<Predecessor>, Arc<Inherited>), String> {
-    let inherited = Inherited::from_environment();
-    Ok(match Predecessor::meet()? {
-        None => (None, Arc::new(inherited)),
-        Some((predecessor, sockets)) => {
-            log::info(format_args!("taking over from process {}", predecessor.offer.pid));
-            (Some(predecessor), Arc::new(inherited.and_handed(sockets)))
-        }
-    })
-}
-
-/// Where operators ask, before anybody answers.
-struct Desk {
-    bind: SocketAddr,
-    address: SocketAddr,
-    socket: TcpListener,
-}
-
-impl Desk {
-    fn open(bind: SocketAddr, inherited: &Inherited) -> Result<Desk, String> {
-        let socket = inherited.operators(bind).map_or_else(|| admin::bind(bind), Ok)?;
-        let address = socket
-            .local_addr()
-            .map_err(|error| format!("can't listen on {bind} (admin): {error}"))?;
-        Ok(Desk { bind, address, socket })
-    }
-
-    fn serve(self, state: &Arc<State>, reloader: &Arc<Reloader>) -> Result<Operators, String> {
-        let bind = self.bind;
-        let spare = self.socket.try_clone();
-        let spare = spare.map_err(|error| format!("can't listen on {bind} (admin): {error}"))?;
-        let end = Arc::<Notify>::default();
-        admin::start(self.socket, state.clone(), reloader.clone(), end.clone())?;
-        Ok(Operators { bind, spare, end })
-    }
-}
-
 /// What operators decided about the targets of services lives on in the next process.
 fn hand_over_decisions(state: &Arc<State>) {
     let (old, new) = (Arc::downgrade(state), Arc::downgrade(state));
@@ -267,6 +196,16 @@ fn hand_over_decisions(state: &Arc<State>) {
         None => Ok(()),
     };
     state.handover.register("memberships", Lives::Restarts, write, take);
+}
+
+fn slow_runtime() -> Result<Runtime, String> {
+    Builder::new_multi_thread()
+        .worker_threads(SLOW_THREADS)
+        .thread_name("slow")
+        .thread_keep_alive(SLOW_KEEP_ALIVE)
+        .enable_all()
+        .build()
+        .map_err(|error| format!("can't start the runtime for slow work: {error}"))
 }
 
 /// Makes sure that the system gives a few descriptors: the runtime panics when it gets none for its signals.

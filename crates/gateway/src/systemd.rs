@@ -51,10 +51,14 @@ impl Manager {
         self.watchdog = None;
     }
 
-    /// This process has taken over from another one, listens and serves.
-    pub(crate) fn taken_over(&self) {
-        let pid = std::process::id();
-        self.tell(&format!("MAINPID={pid}\nREADY=1\nSTATUS=serving"));
+    /// The gate serves from now on. Where it has taken over from another process, this is the one to watch.
+    pub(crate) fn begin(&self, takes_over: bool) {
+        if takes_over {
+            let pid = std::process::id();
+            self.tell(&format!("MAINPID={pid}\nREADY=1\nSTATUS=serving"));
+        } else {
+            self.ready("serving");
+        }
     }
 
     /// A reload has begun; [`Manager::ready`] ends it.
