@@ -221,20 +221,23 @@ impl Gate {
 
     /// Ends it at once, as a power failure would, and gives back the folder.
     pub(crate) fn kill(mut self) -> Folder {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.end();
         std::mem::replace(&mut self.folder, Folder::new())
     }
-}
 
-impl Drop for Gate {
-    fn drop(&mut self) {
+    fn end(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
         for pid in self.later.iter().copied().filter(|pid| !has_ended(*pid)) {
             let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
             let _ = rustix::process::kill_process(pid.unwrap(), rustix::process::Signal::KILL);
         }
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.end();
         if std::thread::panicking() {
             eprintln!("the gate's log:\n{}", self.log());
         }

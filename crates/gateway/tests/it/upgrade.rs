@@ -252,6 +252,46 @@ fn sockets_files_and_operators_find_the_new_process() {
 }
 
 #[test]
+fn what_operators_decided_outlives_processes() {
+    let [one, two] =
+        ["one", "two"].map(|name| Upstream::answering(format!("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n{name}")));
+    let configuration = forward_all(one.address(), "state: kept");
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path().join("kept")).unwrap();
+    let mut gate = Gate::start_in(folder, &configuration);
+    let tell = |gate: &Gate, target: String, body: String| {
+        let answer = Client::connect(gate.admin()).ask("POST", &target, &[("Host", "localhost")], &body);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    };
+    tell(
+        &gate,
+        "/services/up/targets".to_owned(),
+        format!(r#"{{"url": "http://{}"}}"#, two.address()),
+    );
+    tell(
+        &gate,
+        format!("/services/up/drain?url=http://{}", one.address()),
+        String::new(),
+    );
+    eventually("the added target to be the only one", || gate.get("/").text() == "two");
+
+    gate.upgrade();
+    for _ in 0..8 {
+        assert_eq!(gate.get("/").text(), "two");
+    }
+    let kept = gate.folder.path().join("kept/portcullis.state.json");
+    let added = two.address().to_string();
+    eventually("the state to be kept", || {
+        std::fs::read_to_string(&kept).is_ok_and(|text| text.contains(&added))
+    });
+    // As a failure of power would end it.
+    let gate = Gate::start_in(gate.kill(), &configuration);
+    for _ in 0..8 {
+        assert_eq!(gate.get("/").text(), "two");
+    }
+}
+
+#[test]
 fn a_connection_by_quic_goes_on() {
     let upstream = Upstream::echo();
     let (mut gate, quic) = http3::gate(&upstream, "");
