@@ -5,7 +5,9 @@
 //! service, and `health.rs` looks after them; `target.rs` makes connections to one of them, `pool_http1.rs` and `pool_http2.rs` keep them, `tls.rs` verifies the
 //! server.
 
+mod affinity;
 mod attempts;
+mod balancing;
 mod forwarded;
 mod grpc_answer;
 mod outgoing;
@@ -41,9 +43,11 @@ use portcullis_config::service::discover::Discover;
 use portcullis_core::{Backend, Ctx, Error, Known, Reply, Request, Response, Result, codes, proxy_protocol};
 use portcullis_http1::HeadLimits;
 use portcullis_http1::client::Timeouts;
-use portcullis_resilience::balance::{Algorithm, Balancer};
+use portcullis_resilience::balance::Balancer;
 use portcullis_resilience::budget::Budget;
+use portcullis_resilience::members::Member;
 
+use self::affinity::Affinity;
 use self::attempts::{Hedge, Wish};
 pub use self::decisions::{Decision, Refusal};
 use self::discovery::{More, Resolver, Sources};
@@ -78,6 +82,7 @@ pub struct Pool {
     /// The targets that the configuration names, until they take effect.
     offer: Arc<Offer>,
     balancer: Balancer,
+    affinity: Affinity,
     retry: Retry,
     budget: Arc<Budget>,
     hedge: Option<Hedge>,
@@ -139,10 +144,8 @@ impl Pool {
         let pool = Pool {
             name: name.into(),
             offer,
-            balancer: Balancer::new(match config.balance {
-                written::Balance::RoundRobin => Algorithm::RoundRobin,
-                written::Balance::LeastRequest => Algorithm::LeastRequest,
-            }),
+            balancer: balancing::balancer(config),
+            affinity: Affinity::new(name, config),
             budget: membership.budget(retry::budget_settings(&config.retry.budget), workers),
             retry: Retry::new(&config.retry),
             hedge: config.hedge.as_ref().map(|hedge| Hedge::new(hedge, workers)),
@@ -301,8 +304,12 @@ impl Service {
     }
 
     /// Makes a request ready to be sent.
-    fn prepare(&self, cx: &mut Ctx, mut request: Request) -> Result<(Outgoing, Content)> {
+    fn prepare(&self, cx: &mut Ctx, mut request: Request) -> Result<(Outgoing, Content, Wish)> {
         let pool = &*self.pool;
+        let wish = Wish {
+            key: pool.affinity.key(cx, &request),
+            sticky: pool.affinity.sticky(&request),
+        };
         if let Some(prefix) = &self.strip {
             strip_prefix(&mut request, prefix);
         }
@@ -312,11 +319,14 @@ impl Service {
         let (mut outgoing, body) = Outgoing::of(request, cx, pool, lines)?;
         outgoing.proxy_header = pool.proxy_protocol.map(|version| proxy_header(version, cx));
         let remembered = if outgoing.idempotent { pool.retry.body } else { 0 };
-        Ok((outgoing, Content::of(body, remembered)))
+        Ok((outgoing, Content::of(body, remembered), wish))
     }
 
-    async fn forward(&self, cx: &mut Ctx, outgoing: &Outgoing, content: Content) -> Result<Response> {
-        let (response, _) = attempts::answer(&self.pool, cx, Wish::default(), outgoing, content).await?;
+    async fn forward(&self, cx: &mut Ctx, wish: Wish, outgoing: &Outgoing, content: Content) -> Result<Response> {
+        let pool = &*self.pool;
+        let (mut response, target) = attempts::answer(pool, cx, wish, outgoing, content).await?;
+        let identity = target.identity();
+        pool.affinity.remember(cx, wish.sticky, identity, &mut response.headers);
         Ok(if outgoing.grpc {
             grpc_answer::watched(cx, response)
         } else {
@@ -329,7 +339,9 @@ impl Backend for Service {
     fn call<'a>(&'a self, cx: &'a mut Ctx, request: Request) -> Reply<'a> {
         match self.prepare(cx, request) {
             // A future holds what it captures once, and an argument that it takes twice.
-            Ok((outgoing, content)) => Reply::later(async move { self.forward(cx, &outgoing, content).await }),
+            Ok((outgoing, content, wish)) => {
+                Reply::later(async move { self.forward(cx, wish, &outgoing, content).await })
+            }
             Err(error) => Reply::from(error),
         }
     }

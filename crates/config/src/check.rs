@@ -12,8 +12,9 @@ use crate::policy::PolicySet;
 use crate::policy::api_key::ApiKey;
 use crate::policy::cors::Cors;
 use crate::route::{PolicyRef, Route, To};
-use crate::service::{AdaptiveConcurrency, Protocol};
+use crate::service::{AdaptiveConcurrency, Protocol, Sticky};
 use crate::sound::Sound;
+use crate::units::Percent;
 
 /// Takes the path of a value and what is wrong with it.
 type Sink<'a> = &'a mut dyn FnMut(&str, String);
@@ -40,6 +41,16 @@ pub(crate) fn problems(sound: &Sound, sink: Sink<'_>) {
         if service.proxy_protocol.is_some() && service.protocol != Protocol::Http1 {
             let message = "a connection of HTTP/2 carries the requests of many clients, and can begin with the address of one only";
             sink(&format!("services.{name}.proxy_protocol"), message.to_owned());
+        }
+        for (key, message) in service.balance.contradictions() {
+            sink(&format!("services.{name}.balance.{key}"), message);
+        }
+        if let Some((key, message)) = service.sticky.as_ref().and_then(Sticky::contradictions) {
+            sink(&format!("services.{name}.sticky.{key}"), message);
+        }
+        if service.panic_threshold > Percent::whole(100) {
+            let message = "more than all of the targets can't be healthy; write `100%` at the most";
+            sink(&format!("services.{name}.panic_threshold"), message.to_owned());
         }
         let concurrency = service.adaptive_concurrency.as_ref();
         if let Some((key, message)) = concurrency.and_then(AdaptiveConcurrency::contradictions) {

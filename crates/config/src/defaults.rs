@@ -169,6 +169,17 @@ pub fn max_pending() -> MaxPending {
     }
 }
 
+/// Targets have their whole share at once: most servers need no warming up.
+pub fn slow_start() -> Duration {
+    Duration::seconds(0)
+}
+
+/// When unhealthy targets are used too: below half. It is rarely true that most servers fail at once and the rest can bear
+/// the load of all.
+pub fn panic_threshold() -> Percent {
+    Percent::whole(50)
+}
+
 /// The weight of a target: that of every other.
 pub const fn weight() -> u32 {
     1

@@ -12,7 +12,7 @@ use std::str::FromStr;
 
 use crate::policy::rate_limit::RateLimitKey;
 use crate::route::split::SplitKey;
-use crate::service::{HedgeDelay, StatusRange};
+use crate::service::{BalanceKey, HedgeDelay, StatusRange};
 use crate::units::{ByteSize, Duration, Percent, Quota};
 
 pub(crate) use http::is_token;
@@ -32,6 +32,7 @@ pub(crate) fn check(format: &str, text: &str) -> Checked {
         "status-range" => written::<StatusRange>(text),
         "hedge-delay" => written::<HedgeDelay>(text),
         "rate-limit-key" => written::<RateLimitKey>(text),
+        "balance-key" => written::<BalanceKey>(text),
         "split-key" => written::<SplitKey>(text),
         "name" => name(text),
         "column" => not_empty(text, "the name of a column"),
@@ -60,6 +61,7 @@ pub(crate) fn check(format: &str, text: &str) -> Checked {
         "redirect-url" => path::redirect(text),
         "method" => http::method(text),
         "field-name" => http::field_name(text),
+        "cookie-name" => http::cookie_name(text),
         "editable-field-name" => http::editable_field_name(text),
         "field-value" => http::field_value(text),
         "sha256" => http::sha256(text),

@@ -3,6 +3,7 @@
 pub mod discover;
 
 mod adaptive_concurrency;
+mod balance;
 mod circuit_breaker;
 mod health;
 mod max_pending;
@@ -20,6 +21,7 @@ use crate::schema::form;
 use crate::{defaults, units};
 
 pub use adaptive_concurrency::AdaptiveConcurrency;
+pub use balance::{Algorithm, Balance, BalanceKey, Sticky};
 pub use circuit_breaker::CircuitBreaker;
 pub use health::{Health, HealthKind, HealthMethod, StatusRange};
 pub use max_pending::MaxPending;
@@ -41,6 +43,18 @@ pub struct Service {
     /// Which target gets the next request.
     #[serde(default)]
     pub balance: Balance,
+    /// Keep each client with the target that answered it first. By default requests of a client are independent.
+    #[serde(default)]
+    pub sticky: Option<Sticky>,
+    /// How long the share of a target grows from a tenth to the whole after it came, came back or became healthy, so that it
+    /// can fill its caches. With 0 it has all of it at once.
+    #[serde(default = "defaults::slow_start")]
+    pub slow_start: units::Duration,
+    /// When less than this share of the targets of a priority are healthy and no other priority can help, the unhealthy ones
+    /// are used too (but those that are draining): a health check that is wrong is worse than a server that is, and the few
+    /// would be crushed. With `0%` they never are, and requests fail (503) when there is no healthy target.
+    #[serde(default = "defaults::panic_threshold")]
+    pub panic_threshold: units::Percent,
     /// How long a target may take.
     #[serde(default)]
     pub timeout: ServiceTimeout,
@@ -117,17 +131,6 @@ pub enum ProxyProtocol {
     V1,
     /// Binary.
     V2,
-}
-
-/// How a target is chosen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Balance {
-    /// One after the other.
-    #[default]
-    RoundRobin,
-    /// The one with fewer requests in progress of two chosen at random.
-    LeastRequest,
 }
 
 /// What is spoken with targets.

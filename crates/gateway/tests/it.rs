@@ -41,6 +41,7 @@ mod it {
     mod upgrades;
 
     mod answers;
+    mod balancing;
     mod discovery;
     mod forwarding;
     mod grpc;

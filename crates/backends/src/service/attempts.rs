@@ -273,6 +273,10 @@ impl Tried {
         if !content.is_left() || !self.may_repeat(pool, reason) {
             return Err(attempt.error);
         }
+        if reason == Reason::Stale {
+            // That an idle connection had ended says nothing against the target, and whoever is kept with it stays.
+            return Ok(Duration::ZERO);
+        }
         Ok(self.next(pool, target, None).unwrap_or_default())
     }
 

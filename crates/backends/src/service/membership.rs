@@ -124,7 +124,9 @@ impl Membership {
                 seat.member.standing.join(now);
             }
         }
-        self.members.store(Arc::new(Members::new(seats)));
+        let members = Members::new(seats);
+        members.prepare_like(&before);
+        self.members.store(Arc::new(members));
         self.pending.wake_all();
         self.watch.stir();
     }

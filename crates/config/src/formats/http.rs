@@ -46,6 +46,14 @@ pub(super) fn field_name(text: &str) -> Checked {
     ))
 }
 
+/// The name of a cookie is a token as well (RFC 6265, section 4.1.1).
+pub(super) fn cookie_name(text: &str) -> Checked {
+    if is_token(text) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("`{text}` is no name of a cookie, such as `target`"))
+}
+
 pub(super) fn editable_field_name(text: &str) -> Checked {
     if UNTOUCHABLE.iter().any(|name| name.eq_ignore_ascii_case(text)) {
         return Err(format!(
