@@ -85,6 +85,7 @@ where
     let mut beats = pace::beats(start, stream.rate, duration);
     let mut asking = JoinSet::new();
     while let Some(due) = beats.recv().await {
+        score.begun(due);
         let asked = ask();
         let score = Arc::clone(&score);
         asking.spawn(async move {

@@ -7,7 +7,7 @@ use super::options::Options;
 use super::steady::Programs;
 use super::steady::client::Client;
 use super::steady::place::{Folder, ports};
-use super::steady::report::{Stream, float, milliseconds, over_rounds};
+use super::steady::report::{Stream, float, lateness, milliseconds, over_rounds};
 use super::steady::subject::{Job, Kind, Subject};
 use super::steady::target::{Target, Work};
 use super::table::{in_one_line, middle, print_heading};
@@ -169,25 +169,28 @@ fn print(options: &Options, contenders: &[&Contender], scores: &[Result<Vec<Roun
             options.rate.unwrap_or(RATE)
         ),
     );
-    println!("\n| one of {TARGETS} targets 10 × slower | p50, ms | p99, ms | max, ms | to the slow target | failed |");
-    println!("|---|---|---|---|---|---|");
+    println!(
+        "\n| one of {TARGETS} targets 10 × slower | p50, ms | p99, ms | max, ms | to the slow target | failed | load late by (p99), ms |"
+    );
+    println!("|---|---|---|---|---|---|---|");
     for (contender, score) in contenders.iter().zip(scores) {
         let name = format!("{}, {}", contender.kind.name(), contender.algorithm);
         let rounds = match score {
             Ok(rounds) => rounds,
             Err(reason) => {
-                println!("| {name} | | | | | {} |", in_one_line(reason));
+                println!("| {name} | {} | | | | | |", in_one_line(reason));
                 continue;
             }
         };
         let streams = || rounds.iter().map(|round| &round.stream);
         let failed: u64 = streams().map(|stream| stream.sent - stream.done).sum();
         println!(
-            "| {name} | {} | {} | {} | {:.1} % | {failed} |",
+            "| {name} | {} | {} | {} | {:.1} % | {failed} | {} |",
             milliseconds(over_rounds(streams(), |stream| stream.p50)),
             milliseconds(over_rounds(streams(), |stream| stream.p99)),
             milliseconds(over_rounds(streams(), |stream| stream.max)),
             middle(rounds.iter().map(|round| round.slow).collect()) * 100.0,
+            lateness(streams()),
         );
     }
 }

@@ -108,6 +108,8 @@ struct Round {
     /// The share of requests that were served before, and the latency that 99 of 100 didn't exceed over all of it, in microseconds.
     served_before: f64,
     p99: Option<u64>,
+    /// How much later than they were due 99 of 100 requests began, in microseconds.
+    late: Option<u64>,
     /// From the service's return until its clients were served, as far as it can be seen.
     recovered: Option<Duration>,
 }
@@ -197,6 +199,7 @@ fn round(
         retries: during.retries,
         served_before: float(done) / float((done + failed).max(1)),
         p99: stream.p99,
+        late: stream.late,
         recovered: recovery(&stream.slices, rose),
     })
 }

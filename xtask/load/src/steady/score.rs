@@ -25,6 +25,8 @@ struct Counts {
     repeated: u64,
     /// In microseconds, of requests that were answered as they had to be.
     latencies: Vec<u64>,
+    /// How much later than they were due requests began, in microseconds.
+    delays: Vec<u64>,
     failed: BTreeMap<String, u64>,
     failures: Vec<Value>,
     /// By when they were due: how many were done, and how many failed.
@@ -38,6 +40,12 @@ impl Score {
             start,
             counts: Mutex::default(),
         }
+    }
+
+    /// Notes that a request that was due then begins now. Where it is late, the load or its processor is at its limit, and not
+    /// what is measured alone.
+    pub(super) fn begun(&self, due: Instant) {
+        self.counts().delays.push(microseconds(due.elapsed()));
     }
 
     /// Counts a request that was due then and has ended now.
@@ -69,6 +77,7 @@ impl Score {
     pub(super) fn report(&self) -> Value {
         let mut counts = self.counts();
         counts.latencies.sort_unstable();
+        counts.delays.sort_unstable();
         let latencies = &counts.latencies;
         json!({
             "name": self.name,
@@ -81,6 +90,7 @@ impl Score {
             "p99": percentile(latencies, 990),
             "p999": percentile(latencies, 999),
             "max": percentile(latencies, 1000),
+            "late": percentile(&counts.delays, 990),
             "slices": counts.slices,
         })
     }

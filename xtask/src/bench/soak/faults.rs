@@ -51,6 +51,8 @@ pub(super) fn commit(targets: &mut [Target; 3], begin: Instant, whole: Duration)
     let mut faults: Vec<Fault> = Vec::new();
     for (at, step) in steps(whole) {
         std::thread::sleep((begin + at).saturating_duration_since(Instant::now()));
+        // A fault begins before it is brought about, and ends after it was put right.
+        let before = now(begin);
         match step {
             Step::Kill(number) => targets[number].kill(),
             Step::Revive(number) => targets[number].revive()?,
@@ -61,7 +63,7 @@ pub(super) fn commit(targets: &mut [Target; 3], begin: Instant, whole: Duration)
             Step::SlowDown => targets[2].slow_down(SLOWER)?,
             Step::Recover => targets[2].slow_down(1)?,
         }
-        note(&mut faults, targets, step, now(begin));
+        note(&mut faults, targets, step, [before, now(begin)]);
     }
     Ok(faults)
 }
@@ -87,8 +89,8 @@ fn steps(whole: Duration) -> Vec<(Duration, Step)> {
     steps
 }
 
-/// Opens a fault or closes the last of its target.
-fn note(faults: &mut Vec<Fault>, targets: &[Target; 3], step: Step, now: u64) {
+/// Opens a fault or closes the last of its target, by the times before and after the step.
+fn note(faults: &mut Vec<Fault>, targets: &[Target; 3], step: Step, [before, after]: [u64; 2]) {
     let (number, begins) = match step {
         Step::Kill(number) => (number, true),
         Step::Revive(number) => (number, false),
@@ -99,12 +101,11 @@ fn note(faults: &mut Vec<Fault>, targets: &[Target; 3], step: Step, now: u64) {
     if begins {
         faults.push(Fault {
             port,
-            // What ended at the same moment ended by it.
-            from: now.saturating_sub(100),
+            from: before,
             to: u64::MAX - NOTICED,
         });
     } else if let Some(fault) = faults.iter_mut().rev().find(|fault| fault.port == port) {
-        fault.to = now;
+        fault.to = after;
     }
 }
 

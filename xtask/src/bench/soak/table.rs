@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Score;
 use super::score::{Counts, Round, STREAMS};
 use crate::bench::options::Options;
-use crate::bench::steady::report::{Stream, float, milliseconds, over_rounds};
+use crate::bench::steady::report::{Stream, float, lateness, milliseconds, over_rounds};
 use crate::bench::table::{in_one_line, print_heading};
 
 pub(super) fn print(options: &Options, scores: &[Score]) {
@@ -71,6 +71,11 @@ fn print_latencies(measured: &[(&str, &[Round])]) {
             )
         });
     }
+    print_row(
+        "how late 99 of 100 requests began, by the load itself",
+        measured,
+        |rounds| lateness(rounds.iter().flat_map(|round| &round.report.streams)),
+    );
 }
 
 /// What was done to a proxy, and what failed by it.

@@ -30,6 +30,9 @@ pub(in crate::bench) struct Stream {
     pub(in crate::bench) p50: Option<u64>,
     pub(in crate::bench) p99: Option<u64>,
     pub(in crate::bench) max: Option<u64>,
+    /// How much later than they were due 99 of 100 requests began at the most, in microseconds: what the load itself adds. None
+    /// where requests wait for those before them.
+    pub(in crate::bench) late: Option<u64>,
     /// In each slice of time, by when they were due: how many were done and how many failed.
     pub(in crate::bench) slices: Vec<[u64; 2]>,
 }
@@ -48,6 +51,13 @@ impl Report {
     pub(in crate::bench) fn stream(&self, name: &str) -> Option<&Stream> {
         self.streams.iter().find(|stream| stream.name == name)
     }
+}
+
+/// What the load itself added to latencies, at its worst: where that isn't far below a millisecond, something else has kept the
+/// processor of the load busy.
+pub(in crate::bench) fn lateness<'a>(streams: impl Iterator<Item = &'a Stream>) -> String {
+    let worst = streams.filter_map(|stream| stream.late).max();
+    milliseconds(worst.map_or(f64::NAN, float))
 }
 
 /// Milliseconds, with as many digits as mean something.
@@ -83,7 +93,7 @@ mod tests {
     #[test]
     fn a_report_is_read() {
         let text = r#"{"streams":[{"name":"get","sent":3,"done":1,"repeated":0,"failed":{"cut":2},"failures":[
-            {"due":10,"ended":12,"what":"cut","target":null}],"p50":900,"p99":1900,"p999":1,"max":2900,"slices":[[1,2]]}]}"#;
+            {"due":10,"ended":12,"what":"cut","target":null}],"p50":900,"p99":1900,"p999":1,"max":2900,"late":40,"slices":[[1,2]]}]}"#;
         let report: Report = serde_json::from_str(text).unwrap();
         let stream = report.stream("get").unwrap();
         assert_eq!((stream.sent, stream.failed["cut"], stream.slices[0]), (3, 2, [1, 2]));

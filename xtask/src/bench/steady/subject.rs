@@ -133,7 +133,7 @@ impl Subject {
             let serves_http2 = TcpStream::connect(subject.http2_address()).is_ok();
             serves_http2 && ask(subject.address(), "/healthz").is_ok()
         });
-        ready.map_err(|reason| format!("{} {reason}: {}", kind.name(), subject.said()))?;
+        ready.map_err(|reason| format!("{} {reason}: {}", kind.name(), last_words(&subject.said())))?;
         subject.family.know(&subject.program, subject.newest());
         Ok(subject)
     }
@@ -295,6 +295,13 @@ impl Drop for Subject {
     }
 }
 
+/// The end of what somebody said.
+fn last_words(said: &str) -> &str {
+    const LINES: usize = 4;
+    let begin = said.trim_end().rmatch_indices('\n').nth(LINES - 1);
+    said[begin.map_or(0, |(place, _)| place)..].trim()
+}
+
 /// Asks for something that is answered with 200.
 fn ask(address: SocketAddr, path: &str) -> Result<String, String> {
     let mut stream = TcpStream::connect(address).map_err(|failure| failure.to_string())?;
@@ -336,6 +343,12 @@ fn repeated(template: &str, targets: &[u16]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn last_words_are_the_last_lines() {
+        assert_eq!(last_words("one\ntwo\n"), "one\ntwo");
+        assert_eq!(last_words("one\ntwo\nthree\nfour\nfive\n"), "two\nthree\nfour\nfive");
+    }
 
     #[test]
     fn a_line_that_names_a_target_is_there_for_each() {

@@ -19,14 +19,14 @@ pub(super) fn print_heading(options: &Options) {
 pub(super) fn print(options: &Options, down: Down, contenders: &[&Contender], scores: &[Result<Vec<Round>, String>]) {
     println!(
         "\n| {} | requests meanwhile | attempts at the targets | by its own count, retries | of a budget of 20 % and 10 in a second | \
-         served again after | served before | p99, ms |\n|---|---|---|---|---|---|---|---|",
+         served again after | served before | p99, ms | load late by (p99), ms |\n|---|---|---|---|---|---|---|---|---|",
         down.title()
     );
     for (contender, score) in contenders.iter().zip(scores) {
         let rounds = match score {
             Ok(rounds) => rounds,
             Err(reason) => {
-                println!("| {} | {} | | | | | | |", contender.name, in_one_line(reason));
+                println!("| {} | {} | | | | | | | |", contender.name, in_one_line(reason));
                 continue;
             }
         };
@@ -36,7 +36,7 @@ pub(super) fn print(options: &Options, down: Down, contenders: &[&Contender], sc
         let recovered: Option<Vec<_>> = rounds.iter().map(|round| round.recovered).collect();
         let recovered = recovered.and_then(|times| times.into_iter().max());
         println!(
-            "| {} | {:.0} | {:.0} ({:.2} ×) | {} | {} | {} | {:.1} % | {} |",
+            "| {} | {:.0} | {:.0} ({:.2} ×) | {} | {} | {} | {:.1} % | {} | {} |",
             contender.name,
             median(&|round| round.requests),
             median(&|round| round.attempts),
@@ -49,6 +49,7 @@ pub(super) fn print(options: &Options, down: Down, contenders: &[&Contender], sc
             ),
             median(&|round| round.served_before * 100.0),
             milliseconds(median(&|round| round.p99.map_or(f64::NAN, float))),
+            milliseconds(median(&|round| round.late.map_or(f64::NAN, float))),
         );
     }
 }
