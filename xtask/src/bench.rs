@@ -7,6 +7,7 @@ mod idle;
 mod idle_peers;
 mod load;
 mod load_process;
+mod many;
 mod options;
 mod process_tree;
 mod proxies;
@@ -87,10 +88,11 @@ pub(crate) fn run(what: &str) -> Result<(), String> {
         "idle" => idle::run,
         "idle --tls" => idle::run_over_tls,
         "reload" => reload::run,
+        "many" => many::run,
         _ => {
             let names: Vec<&str> = compare::names().collect();
             return Err(format!(
-                "there is no benchmark `{what}`; there are routes, idle, reload, soak, balance, storm, {}, {}",
+                "there is no benchmark `{what}`; there are routes, many, idle, reload, soak, balance, storm, {}, {}",
                 names.join(", "),
                 idle_peers::NAME
             ));

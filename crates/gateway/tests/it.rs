@@ -67,13 +67,17 @@ mod it {
 
     mod admin;
     mod commands;
+    mod diff;
     mod drain;
     mod floods;
+    mod lasting;
     mod overload;
     mod reload;
+    mod rollback;
     mod retries;
     mod startup;
     mod systemd;
+    mod watch;
     mod upgrade;
 
     mod browser;
