@@ -35,6 +35,9 @@ const MOST_SECTION: u64 = 512 * 1024;
 /// elsewhere. Two round trips are enough.
 const LINGER: Duration = Duration::from_millis(500);
 
+/// How long a new connection may take to send its first request while all are being ended: it is on its way, most likely.
+const FIRST_REQUEST: Duration = Duration::from_secs(1);
+
 /// What the requests of a connection share.
 struct Site<H> {
     handler: Rc<H>,
@@ -61,9 +64,11 @@ where
     });
     let mut watchdog = Watchdog::new();
     let mut left = None;
+    let mut first_due = Some(Instant::now() + FIRST_REQUEST);
     loop {
-        match next(&mut wire, &site, &drain, &mut watchdog, left).await {
+        match next(&mut wire, &site, &drain, &mut watchdog, left, first_due).await {
             Event::Request(resolver) => {
+                first_due = None;
                 let Some(stream) = accepted.take() else { continue };
                 if left.is_some() {
                     // The client was told that this one will not be looked at (RFC 9114 §5.2).
@@ -114,6 +119,7 @@ enum Event {
 }
 
 /// Waits for what happens next on a connection; after the goodbye, until the last request is answered and `left` is past.
+/// Where no request has come yet, the goodbye waits until one does, or until `first_due`.
 /// Waiting is also what keeps the control streams going.
 async fn next<H>(
     wire: &mut Connection<Transport, Bytes>,
@@ -121,6 +127,7 @@ async fn next<H>(
     drain: &DrainTicket,
     watchdog: &mut Watchdog,
     left: Option<Instant>,
+    first_due: Option<Instant>,
 ) -> Event {
     let mut accept = pin!(wire.accept());
     poll_fn(|cx| {
@@ -135,7 +142,10 @@ async fn next<H>(
         }
         let idle_since = site.activity.idle_since(cx);
         if left.is_none() && drain.poll_draining(cx) {
-            return Poll::Ready(Event::Leave);
+            return match first_due {
+                Some(due) => watchdog.poll_overdue(cx, due).map(|()| Event::Leave),
+                None => Poll::Ready(Event::Leave),
+            };
         }
         match idle_since {
             None => Poll::Pending,

@@ -318,3 +318,24 @@ fn a_connection_by_quic_goes_on() {
     drop(client);
     gate.await_end_of(first);
 }
+#[test]
+fn clients_that_come_by_quic_are_all_served() {
+    let upstream = Upstream::ok();
+    let (mut gate, quic) = http3::gate(&upstream, "");
+    let address = gate.address();
+    let (end, served) = (AtomicBool::new(false), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !end.load(Ordering::Relaxed) {
+                assert_eq!(quic.connect(address).get("/here").text(), "here");
+                served.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        for _ in 0..3 {
+            let due = served.load(Ordering::Relaxed) + 20;
+            eventually("clients to be served", || served.load(Ordering::Relaxed) >= due);
+            gate.upgrade();
+        }
+        end.store(true, Ordering::Relaxed);
+    });
+}
