@@ -53,6 +53,11 @@ mod it {
     mod services_admin;
     mod upstream_failures;
 
+    mod mirror;
+    mod rollout;
+    mod split;
+    mod swap;
+
     mod http3;
     mod http3_abuse;
     mod http3_connections;
