@@ -19,6 +19,7 @@ mod websocket;
 
 mod decisions;
 mod discovery;
+mod explained;
 mod health;
 mod journal;
 mod kept;
@@ -51,6 +52,7 @@ use self::affinity::Affinity;
 use self::attempts::{Hedge, Wish};
 pub use self::decisions::{Decision, Refusal};
 use self::discovery::{More, Resolver, Sources};
+pub use self::explained::Explained;
 pub use self::health::HealthTold;
 use self::health::{Rules, Watchmen};
 pub use self::journal::Journal;
@@ -118,6 +120,7 @@ impl Pool {
             return Err("a service needs at least one target, or `discover`".to_owned());
         }
         let offer = Arc::new(Offer {
+            written: config.clone(),
             sources: sources(config, base, known.resolver()),
             common: TargetKey {
                 service: name.to_owned(),

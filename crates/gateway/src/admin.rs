@@ -4,6 +4,7 @@
 
 mod browsers;
 mod configuration;
+mod explain;
 mod health;
 mod parameters;
 mod rollouts;
@@ -126,6 +127,9 @@ impl Desk {
         if let Some(response) = services::answer(self, request).await {
             return response;
         }
+        if let Some(response) = explain::answer(self, request) {
+            return response;
+        }
         text(Status::NOT_FOUND, &format!("There are {}.\n", PATHS.join(", ")))
     }
 }
@@ -157,6 +161,7 @@ const PATHS: &[&str] = &[
     "POST /rollouts/ROUTE/{pause,resume,abort,promote}",
     "/swap",
     "POST /swap?services=ONE,OTHER",
+    "/explain?method=&url=&header=",
     "/services",
     "/services/NAME",
     "POST and DELETE /services/NAME/targets",

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use clap::builder::UnknownArgumentValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::explain::Asked;
 use crate::server;
 use crate::source::Source;
 
@@ -109,7 +110,8 @@ enum Command {
     #[command(after_help = "Examples:
   portcullis explain GET /questions/7
   portcullis explain GET /questions --file site.yaml --all
-  portcullis explain POST http://example.com/questions -H 'Accept-Version: 2'")]
+  portcullis explain POST http://example.com/questions -H 'Accept-Version: 2'
+  portcullis explain GET /questions --live http://127.0.0.1:9901")]
     Explain {
         /// The method, such as GET.
         method: String,
@@ -121,6 +123,10 @@ enum Command {
         /// The configuration.
         #[arg(short, long, visible_alias = "config", default_value = DEFAULT_FILE)]
         file: PathBuf,
+        /// Ask the gate that runs: which route its configuration in force has for the request, and what each target would say to
+        /// it now. Without a URL, the gate whose `admin` the configuration names.
+        #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
+        live: Option<String>,
         /// Show every route. Without it, those that come near; or, where no route claims the request, the first 50.
         #[arg(long)]
         all: bool,
@@ -219,14 +225,16 @@ pub(crate) fn run() -> ExitCode {
             url,
             headers,
             file,
+            live,
             all,
             format,
-        }) => explain::run(
-            &explain::Asked { method, url, headers },
+        }) => explain::run(explain::Wish {
+            asked: Asked { method, url, headers },
             file,
+            live,
             all,
-            format == Format::Json,
-        ),
+            json: format == Format::Json,
+        }),
         Some(Command::Schema) => {
             print(&format!("{:#}\n", portcullis_config::schema()));
             ExitCode::SUCCESS

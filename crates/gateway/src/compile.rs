@@ -326,6 +326,7 @@ impl Compiler<'_> {
                 told: Box::new(Told {
                     guards: policies.names,
                     end: ends::in_words(&written.to),
+                    services: written.to.services().into_iter().map(lasting).collect(),
                 }),
             });
         }

@@ -23,6 +23,7 @@ mod sockets;
 mod worker;
 
 mod compile;
+mod explain;
 mod handover;
 mod kept;
 mod reload;

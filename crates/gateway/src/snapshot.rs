@@ -95,6 +95,8 @@ pub(crate) struct Told {
     pub(crate) guards: Arc<[&'static str]>,
     /// What it ends in.
     pub(crate) end: String,
+    /// The services in which it ends.
+    pub(crate) services: Box<[&'static str]>,
 }
 
 /// Two lines of the processor's cache, which it fetches together.

@@ -43,6 +43,7 @@ mod it {
     mod answers;
     mod balancing;
     mod discovery;
+    mod explain_live;
     mod forwarding;
     mod grpc;
     mod health;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use portcullis_config::service::Service;
 use portcullis_core::{Error, Result, codes};
 use portcullis_resilience::Moment;
 use portcullis_resilience::members::Seat;
@@ -15,10 +16,13 @@ use super::discovery::{Discovery, Found, Source, Sources};
 use super::journal::Journal;
 use super::membership::Membership;
 use super::target::{Target, TargetKey, Targets};
+use super::told::{self, MemberTold};
 
 /// What a configuration says of the targets of a service.
 #[derive(Clone)]
 pub(super) struct Offer {
+    /// What is written of the service.
+    pub(super) written: Service,
     /// Where they come from.
     pub(super) sources: Sources,
     /// What all of them have in common: a key without URL and address.
@@ -95,6 +99,15 @@ impl Seating {
     /// The seats, in the order of the members.
     pub(super) fn places(&self) -> Vec<Place> {
         self.known().places.clone()
+    }
+
+    /// What people are told of the seats, in the order of the members.
+    pub(super) fn told(&self) -> Vec<MemberTold> {
+        let now = Instant::now();
+        self.places()
+            .into_iter()
+            .map(|place| told::member(place, now))
+            .collect()
     }
 
     /// What operators decided.

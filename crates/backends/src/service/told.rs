@@ -55,9 +55,7 @@ impl Services {
     /// The targets of a service, in the order of its members; nothing where there is no such service.
     pub fn members(&self, service: &str) -> Option<Vec<MemberTold>> {
         let membership = self.memberships.find(service)?;
-        let now = Instant::now();
-        let told = membership.seating.places().into_iter();
-        Some(told.map(|place| member(place, now)).collect())
+        Some(membership.seating.told())
     }
 
     /// How often something could not be found out of a service's targets, and how many are in each of [`STATES`].
@@ -108,7 +106,8 @@ impl Services {
     }
 }
 
-fn member(place: Place, now: Instant) -> MemberTold {
+/// What people are told of a seat.
+pub(super) fn member(place: Place, now: Instant) -> MemberTold {
     let target = &place.target;
     let (state, why) = state_of(target, Moment::of(now));
     let by_name = Parts::of(&place.url).is_ok_and(|parts| matches!(parts.place, Leads::Name(..)));

@@ -1,6 +1,6 @@
 //! Services and their targets: what operators see of them, and what they change while the gate runs.
 
-use portcullis_backends::service::{Decision, MemberTold, Refusal};
+use portcullis_backends::service::{Decision, Refusal};
 use portcullis_config::parse_target;
 use portcullis_config::service::Target;
 use portcullis_core::{Error, Method, Request, Response, Status, codes};
@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::parameters::Parameters;
 use super::{Desk, only, problem, reads};
+use crate::explain::target;
 use crate::telemetry::log;
 
 /// The largest description of a target.
@@ -72,23 +73,6 @@ async fn one(desk: &Desk, name: &str) -> Result<Response, Error> {
         "targets": targets.iter().map(target).collect::<Vec<_>>(),
         "decided": services.decisions().get(name),
     })))
-}
-
-/// What is told of a target.
-pub(super) fn target(told: &MemberTold) -> Value {
-    json!({
-        "url": told.url,
-        "address": told.address,
-        "weight": told.weight,
-        "priority": told.priority,
-        "state": told.state,
-        "why": told.why,
-        "in_progress": told.in_progress,
-        "latency_ms": told.latency.as_secs_f64() * 1000.0,
-        "connections": told.connections,
-        "source": told.source,
-        "since": log::time(told.since),
-    })
 }
 
 async fn add(desk: &Desk, name: &str, request: &mut Request) -> Result<Response, Error> {

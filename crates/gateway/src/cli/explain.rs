@@ -1,73 +1,69 @@
 //! `portcullis explain`: which route answers a request, and why the others don't.
 
-use std::collections::HashMap;
-use std::fmt::Write as _;
+mod live;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use portcullis_core::codes::Code;
-use portcullis_core::headers::is_token;
-use portcullis_core::{Headers, Known, Method, Target, codes};
+use portcullis_core::Method;
+use serde_json::Value;
 
 use super::{check, complain, print};
-use crate::router::{Found, Lost, Verdict};
-use crate::snapshot::{Route, Snapshot};
+use crate::explain::{Asked, answer, in_words, question};
 use crate::source::Source;
 
-/// The request that is asked about.
-pub(super) struct Asked {
-    pub(super) method: String,
-    pub(super) url: String,
-    pub(super) headers: Vec<String>,
+/// What to ask for.
+pub(super) struct Wish {
+    pub(super) asked: Asked,
+    pub(super) file: PathBuf,
+    /// Whether a running gate is asked, and which one: the one that the file tells unless a URL is given.
+    pub(super) live: Option<String>,
+    pub(super) all: bool,
+    pub(super) json: bool,
 }
-
-struct Question {
-    method: Method,
-    target: Target,
-    headers: Headers,
-}
-
-impl Question {
-    fn host(&self) -> &str {
-        self.headers.get_str(Known::Host).unwrap_or_default()
-    }
-}
-
-/// Routes that are listed without `--all`, at the most.
-const MOST_OTHERS: usize = 50;
 
 /// `portcullis explain`.
-pub(super) fn run(asked: &Asked, file: PathBuf, all: bool, json: bool) -> ExitCode {
-    let question = match question(asked) {
-        Ok(question) => question,
+pub(super) fn run(wish: Wish) -> ExitCode {
+    let json = wish.json;
+    match explained(wish) {
+        Ok(answer) => {
+            if json {
+                print(&format!("{answer:#}\n"));
+            } else {
+                print(&in_words(&answer));
+            }
+            match answer["claimed"].is_object() {
+                true => ExitCode::SUCCESS,
+                false => ExitCode::FAILURE,
+            }
+        }
         Err(why) => {
             complain(&why);
-            return ExitCode::FAILURE;
+            ExitCode::FAILURE
         }
-    };
-    let snapshot = match check::compiled(&Source::file(file)).outcome {
-        Ok(snapshot) => snapshot,
-        Err(problems) => {
-            complain(&problems.to_string());
-            return ExitCode::FAILURE;
-        }
-    };
-    if let Some(known) = meant(&question.method) {
-        complain(&format!(
+    }
+}
+
+fn explained(wish: Wish) -> Result<Value, String> {
+    let question = question(&wish.asked)?;
+    let warning = meant(&question.method).map(|known| {
+        format!(
             "warning: methods are case-sensitive, and `{}` is none that is known: did you mean {known}?",
             question.method
-        ));
+        )
+    });
+    let answer = match &wish.live {
+        Some(url) => live::ask(url, &wish.file, &wish.asked, wish.all)?,
+        None => {
+            let outcome = check::compiled(&Source::file(wish.file)).outcome;
+            let snapshot = outcome.map_err(|problems| problems.to_string())?;
+            answer(&snapshot, &question, wish.all, None)
+        }
+    };
+    if let Some(warning) = warning {
+        complain(&warning);
     }
-    let answer = Answer::of(&snapshot, &question, all);
-    if json {
-        print(&format!("{:#}\n", answer.as_json(&question)));
-    } else {
-        print(&answer.as_text(&question));
-    }
-    match answer.end {
-        End::Claimed(_) => ExitCode::SUCCESS,
-        End::Refused { .. } => ExitCode::FAILURE,
-    }
+    Ok(answer)
 }
 
 /// The known method that a method in other letters is taken for.
@@ -80,257 +76,9 @@ fn meant(method: &Method) -> Option<Method> {
     }
 }
 
-/// Reads the request from the command line: a URL's authority is its `Host`, unless a field says otherwise.
-fn question(asked: &Asked) -> Result<Question, String> {
-    if !is_token(asked.method.as_bytes()) {
-        return Err(format!("`{}` is not a method", asked.method));
-    }
-    let without_scheme = asked
-        .url
-        .strip_prefix("http://")
-        .or_else(|| asked.url.strip_prefix("https://"));
-    let (authority, path) = match without_scheme {
-        Some(rest) => rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len())),
-        None => ("", asked.url.as_str()),
-    };
-    let path = if path.starts_with('/') {
-        path.to_owned()
-    } else {
-        format!("/{path}")
-    };
-    let target = Target::parse(path.as_bytes()).map_err(|error| format!("{}: {error}", asked.url))?;
-    let mut headers = Headers::new();
-    if !authority.is_empty() {
-        headers.append(Known::Host, authority);
-    }
-    for field in &asked.headers {
-        let (name, value) = field
-            .split_once(':')
-            .ok_or_else(|| format!("`{field}` is not a field: write NAME: VALUE"))?;
-        if !is_token(name.as_bytes()) {
-            return Err(format!("`{name}` is not the name of a field"));
-        }
-        if name.eq_ignore_ascii_case("host") {
-            headers.remove(Known::Host);
-        }
-        headers.append(name, value.trim());
-    }
-    Ok(Question {
-        method: Method::from_token(&asked.method),
-        target,
-        headers,
-    })
-}
-
-/// What becomes of the request.
-struct Answer<'s> {
-    end: End<'s>,
-    /// The routes that don't claim it, in the order of precedence; those that come near go first.
-    others: Vec<Other<'s>>,
-    /// How many more there are.
-    left_out: usize,
-}
-
-enum End<'s> {
-    Claimed(&'s Route),
-    Refused { code: &'static Code, allow: Option<String> },
-}
-
-struct Other<'s> {
-    route: &'s Route,
-    why: String,
-}
-
-impl<'s> Answer<'s> {
-    fn of(snapshot: &'s Snapshot, question: &Question, all: bool) -> Answer<'s> {
-        let host = question.host();
-        let (method, headers) = (&question.method, &question.headers);
-        let (path, query) = (question.target.path(), question.target.query());
-        // The listener refuses it, before a route is looked for.
-        if *method == Method::Connect {
-            let code = &codes::METHOD_NOT_IMPLEMENTED;
-            let end = End::Refused { code, allow: None };
-            return Answer {
-                end,
-                others: Vec::new(),
-                left_out: 0,
-            };
-        }
-        let verdicts = by_route(snapshot, snapshot.router.explain(host, method, path, headers, query));
-        let won = verdicts.iter().find(|(_, verdict)| verdict.lost.is_none());
-        let end = match (won, snapshot.router.find(host, method, path, headers, query)) {
-            (Some((route, _)), _) => End::Claimed(&snapshot.routes[*route as usize]),
-            (None, Found::MethodNotAllowed { allow }) => End::Refused {
-                code: &codes::METHOD_NOT_ALLOWED,
-                allow: Some(allow),
-            },
-            (None, _) => End::Refused {
-                code: &codes::ROUTE_NOT_FOUND,
-                allow: None,
-            },
-        };
-        let claimed = matches!(end, End::Claimed(_));
-        let lost = |near: bool| verdicts.iter().filter(move |(_, verdict)| is_near(verdict) == near);
-        let far = lost(false).filter(|_| all || !claimed);
-        let others = lost(true).chain(far).filter_map(|(route, verdict)| {
-            Some(Other {
-                route: &snapshot.routes[*route as usize],
-                why: why(snapshot, verdict.lost.as_ref()?),
-            })
-        });
-        let mut others: Vec<_> = others.collect();
-        let left_out = if all {
-            0
-        } else {
-            others.len().saturating_sub(MOST_OTHERS)
-        };
-        others.truncate(others.len() - left_out);
-        Answer { end, others, left_out }
-    }
-
-    fn as_text(&self, question: &Question) -> String {
-        let mut out = String::new();
-        let shown_host = match question.host() {
-            "" => "no host",
-            host => host,
-        };
-        let _ = writeln!(out, "{} {} ({shown_host})", question.method, question.target);
-        match &self.end {
-            End::Claimed(route) => {
-                let _ = writeln!(out, "  route     {} (routes[{}])", route.name.name, route.name.index);
-                let policies = if route.told.guards.is_empty() {
-                    "none".to_owned()
-                } else {
-                    route.told.guards.join(" → ")
-                };
-                let _ = writeln!(out, "  policies  {policies}");
-                let _ = writeln!(out, "  backend   {}", route.told.end);
-            }
-            End::Refused { code, allow } => {
-                let reason = match **code == codes::METHOD_NOT_IMPLEMENTED {
-                    true => "refused before a route is looked for",
-                    false => "no route claims it",
-                };
-                let _ = write!(out, "  {reason}: {} ({})", code.status, code.name);
-                let _ = match allow {
-                    Some(allow) => writeln!(out, ", allowed are {allow}"),
-                    None => writeln!(out),
-                };
-            }
-        }
-        if !self.others.is_empty() {
-            out.push_str("  others\n");
-        }
-        for Other { route, why } in &self.others {
-            let _ = writeln!(out, "    {} (routes[{}]): {why}", route.name.name, route.name.index);
-        }
-        if self.left_out > 0 {
-            let _ = writeln!(out, "    and {} more: --all shows them", self.left_out);
-        }
-        out
-    }
-
-    fn as_json(&self, question: &Question) -> serde_json::Value {
-        let (claimed, refused) = match &self.end {
-            End::Claimed(route) => {
-                let claimed = serde_json::json!({
-                    "route": route.name.name,
-                    "index": route.name.index,
-                    "policies": &*route.told.guards,
-                    "backend": &route.told.end,
-                });
-                (Some(claimed), None)
-            }
-            End::Refused { code, allow } => {
-                let refused = serde_json::json!({"status": code.status.code(), "code": code.name, "allow": allow});
-                (None, Some(refused))
-            }
-        };
-        let others = self.others.iter();
-        let others = others.map(
-            |Other { route, why }| serde_json::json!({"route": route.name.name, "index": route.name.index, "why": why}),
-        );
-        serde_json::json!({
-            "method": question.method.as_str(),
-            "target": question.target.as_str(),
-            "claimed": claimed,
-            "refused": refused,
-            "others": others.collect::<Vec<_>>(),
-            "left_out": self.left_out,
-        })
-    }
-}
-
-/// One verdict for each route, that of the rule that came nearest: a route may be several rules.
-fn by_route<'v>(snapshot: &Snapshot, verdicts: Vec<Verdict<'v>>) -> Vec<(u32, Verdict<'v>)> {
-    let mut place_of_route = HashMap::new();
-    let mut kept: Vec<(u32, Verdict<'v>)> = Vec::new();
-    for verdict in verdicts {
-        let route = snapshot.route_of_rule[verdict.index as usize];
-        let place = *place_of_route.entry(route).or_insert(kept.len());
-        match kept.get_mut(place) {
-            None => kept.push((route, verdict)),
-            Some((_, before)) if nearness(&verdict) > nearness(before) => *before = verdict,
-            Some(_) => {}
-        }
-    }
-    kept
-}
-
-fn nearness(verdict: &Verdict<'_>) -> u8 {
-    match verdict.lost {
-        None => 6,
-        Some(Lost::Outranked(_)) => 5,
-        Some(Lost::Method) => 4,
-        Some(Lost::Query(_)) => 3,
-        Some(Lost::Header(_)) => 2,
-        Some(Lost::Path) => 1,
-        Some(Lost::Host) => 0,
-    }
-}
-
-/// Whether host and path agree.
-fn is_near(verdict: &Verdict<'_>) -> bool {
-    !matches!(verdict.lost, Some(Lost::Host | Lost::Path))
-}
-
-fn why(snapshot: &Snapshot, lost: &Lost<'_>) -> String {
-    let Lost::Outranked(winner) = lost else {
-        return lost.to_string();
-    };
-    let winner = snapshot.route_of_rule[*winner as usize] as usize;
-    let name = &snapshot.routes[winner].name.name;
-    format!("it matches, but routes[{winner}] (`{name}`) goes first")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn asked(url: &str, headers: &[&str]) -> Result<(String, String), String> {
-        let headers = headers.iter().map(|&field| field.to_owned()).collect();
-        let asked = Asked {
-            method: "GET".to_owned(),
-            url: url.to_owned(),
-            headers,
-        };
-        let question = question(&asked)?;
-        Ok((question.target.to_string(), question.host().to_owned()))
-    }
-
-    #[test]
-    fn requests_are_read_from_the_command_line() {
-        let check = |url: &str, headers: &[&str], target: &str, host: &str| {
-            assert_eq!(asked(url, headers), Ok((target.to_owned(), host.to_owned())), "{url}");
-        };
-        check("/a?b", &[], "/a?b", "");
-        check("a", &[], "/a", "");
-        check("http://x:1", &[], "/", "x:1");
-        check("https://x/a/../b", &["Host: y"], "/b", "y");
-        check("http://x?q=1", &[], "/?q=1", "x");
-        assert!(asked("/%zz", &[]).is_err());
-        assert!(asked("/", &["no field"]).is_err());
-    }
 
     #[test]
     fn a_known_method_in_other_letters_is_told() {
