@@ -69,7 +69,7 @@ impl Gate {
     pub(crate) fn ask_admin(&self, method: &str, target: &str) -> Result<String, String> {
         let mut stream = TcpStream::connect(self.admin).map_err(|failure| failure.to_string())?;
         let request =
-            format!("{method} {target} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+            format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
         let mut answer = String::new();
         stream
             .write_all(request.as_bytes())

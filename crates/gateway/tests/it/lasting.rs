@@ -25,7 +25,7 @@ fn without_upstream(more: &str) -> String {
 
 fn reload(gate: &Gate, configuration: &str) {
     gate.rewrite(configuration);
-    let answer = Client::connect(gate.admin()).ask("POST", "/reload", &[], "");
+    let answer = Client::connect(gate.admin()).ask("POST", "/reload", &[("Host", "localhost")], "");
     assert_eq!(answer.status, 200, "{answer}");
 }
 

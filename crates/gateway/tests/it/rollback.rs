@@ -11,7 +11,7 @@ fn saying(word: &str) -> String {
 }
 
 fn ask(gate: &Gate, path: &str) -> Answer {
-    Client::connect(gate.admin()).ask("POST", path, &[], "")
+    Client::connect(gate.admin()).ask("POST", path, &[("Host", "localhost")], "")
 }
 
 fn reload(gate: &Gate, configuration: &str) {
