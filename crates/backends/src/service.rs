@@ -27,6 +27,7 @@ mod membership;
 mod pending;
 mod pool_http1;
 mod pool_http2;
+mod protection;
 mod seating;
 mod target;
 mod tls;
@@ -60,6 +61,7 @@ pub use self::kept::{ServiceTold, Services, TargetTold};
 use self::membership::Membership;
 use self::outgoing::{Content, Outgoing};
 use self::pool_http2::Found;
+use self::protection::Protection;
 use self::retry::Retry;
 use self::seating::Offer;
 use self::target::{Opener, Target, TargetKey, Turn};
@@ -88,6 +90,7 @@ pub struct Pool {
     retry: Retry,
     budget: Arc<Budget>,
     hedge: Option<Hedge>,
+    protection: Protection,
     /// How its targets are looked after.
     rules: Arc<Rules>,
     watchmen: Arc<Watchmen>,
@@ -151,6 +154,7 @@ impl Pool {
             affinity: Affinity::new(name, config),
             budget: membership.budget(retry::budget_settings(&config.retry.budget), workers),
             retry: Retry::new(&config.retry),
+            protection: Protection::new(config, &membership.protection, workers),
             hedge: config.hedge.as_ref().map(|hedge| Hedge::new(hedge, workers)),
             rules: Arc::new(Rules::new(config)?),
             watchmen: known.watchmen.clone(),

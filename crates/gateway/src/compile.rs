@@ -29,6 +29,7 @@ use crate::kept::Kept;
 use crate::listener::quic::Quic;
 use crate::listener::{Issued, ListenerTls, Protocols, TlsSurroundings};
 use crate::rollouts::Course;
+use crate::overload::Limits;
 use crate::router::{Finding, PathPattern, Router};
 use crate::snapshot::{Bind, ListenerKey, ListenerRules, Observers, Route, Snapshot, Told};
 
@@ -178,6 +179,7 @@ impl<'c> Compiler<'c> {
             listeners,
             certificates: self.certificates,
             services: ends.pools,
+            overload: Limits::of(&self.loaded.file),
             rollouts: self.rollouts,
             drain: self.loaded.file.drain.0,
             max_age: self.loaded.file.max_age.0,

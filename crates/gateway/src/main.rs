@@ -26,6 +26,7 @@ mod compile;
 mod explain;
 mod handover;
 mod kept;
+mod overload;
 mod reload;
 mod rollouts;
 mod snapshot;

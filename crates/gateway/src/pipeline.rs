@@ -20,6 +20,7 @@ use crate::client_identity;
 use crate::https_redirect;
 use crate::in_force::InForce;
 use crate::listener::Admitted;
+use crate::overload::{InProgress, TooMuch};
 use crate::request_id;
 use crate::respond::{self, Wants};
 use crate::router::Found;
@@ -42,6 +43,8 @@ pub(crate) struct Exchange {
     method: Option<Method>,
     version: Version,
     texts: Texts,
+    /// Until it has ended, where requests in progress are limited.
+    in_progress: Option<InProgress>,
 }
 
 /// Texts of the request that a log may want to show.
@@ -98,6 +101,7 @@ impl Handler for Pipeline {
             method: None,
             version: Version::Http11,
             texts: Texts::default(),
+            in_progress: None,
         };
         (response, exchange)
     }
@@ -110,6 +114,7 @@ impl Handler for Pipeline {
             method,
             version,
             texts,
+            in_progress,
         } = exchange;
         // A response that had begun has no error of its own.
         let broke_off = error.is_none() && !sent.complete && snapshot.is_over();
@@ -140,6 +145,7 @@ impl Handler for Pipeline {
             complete: sent.complete,
         };
         snapshot.observers_of(cx.route.as_ref()).ended(&cx, &outcome);
+        drop(in_progress);
     }
 }
 
@@ -156,7 +162,11 @@ impl Pipeline {
         let version = request.version;
         let wants = Wants::of(&request.headers);
         async move {
-            let found = self.find(&snapshot, &mut cx, &request);
+            let mut in_progress = None;
+            let found = self.find(&snapshot, &mut cx, &request).and_then(|route| {
+                in_progress = self.enter(&snapshot, route)?;
+                Ok(route)
+            });
             let observers = snapshot.observers_of(cx.route.as_ref());
             let texts = if observers.want_texts() {
                 Texts::of(&request)
@@ -168,6 +178,8 @@ impl Pipeline {
                 // What leads to HTTPS has nothing to guard, and a client that is asked for a key would send it in clear text.
                 // An authority that asks whether a name is ours knows no key either.
                 Err(refusal @ (Refusal::ClearText(_) | Refusal::Challenge(_))) => Next::new(&[], refusal),
+                // What guards a request costs time, which is what lacks.
+                Err(refusal @ Refusal::TooMuch) => Next::new(&[], refusal),
                 Err(refusal) => Next::new(&snapshot.unrouted.policies, refusal),
             };
             let result = unless_over(next.run(&mut cx, request), &*client, &snapshot).await;
@@ -193,6 +205,7 @@ impl Pipeline {
                     method,
                     version,
                     texts,
+                    in_progress,
                 },
             )
         }
@@ -210,6 +223,13 @@ impl Pipeline {
             (None, Some(port)) if https_redirect::is_due(cx, request) => Err(Refusal::ClearText(port)),
             _ => find_route(snapshot, cx, request),
         }
+    }
+
+    /// Lets a request in, unless that is too much for the node.
+    fn enter(&self, snapshot: &Snapshot, route: &Route) -> Result<Option<InProgress>, Refusal> {
+        let limits = snapshot.overload.as_ref();
+        let entered = self.admitted.worker.load.enter(limits, route.name.index);
+        entered.map_err(|TooMuch| Refusal::TooMuch)
     }
 
     fn context(&self, started: Instant) -> Box<Ctx> {
@@ -270,6 +290,8 @@ enum Refusal {
     ClearText(u16),
     /// None was looked for: it is for an authority, with this answer.
     Challenge(String),
+    /// The node has enough to do.
+    TooMuch,
 }
 
 impl Backend for Refusal {
@@ -280,6 +302,7 @@ impl Backend for Refusal {
                 Err(Error::new(&codes::METHOD_NOT_ALLOWED).with_header(Known::Allow, allow))
             }
             Refusal::Challenge(answer) => Ok(acme::response(answer)),
+            Refusal::TooMuch => Err(Error::new(&codes::OVERLOADED).with_header("Retry-After", "1")),
             Refusal::ClearText(port) => https_redirect::answer(&request, *port),
         })
     }

@@ -18,6 +18,7 @@ use portcullis_policies::metrics::Metrics;
 
 use crate::listener::quic::Quic;
 use crate::listener::{ListenerTls, Protocols};
+use crate::overload::Limits;
 use crate::rollouts::Course;
 use crate::router::Router;
 
@@ -39,6 +40,8 @@ pub(crate) struct Snapshot {
     pub(crate) certificates: Vec<Arc<Keeping>>,
     /// Roll-outs under way, in the order of their routes.
     pub(crate) rollouts: Vec<Arc<Course>>,
+    /// What the node can take, where that is limited.
+    pub(crate) overload: Option<Limits>,
     /// How long requests may go on after SIGTERM.
     pub(crate) drain: Duration,
     /// How long requests may go on that began under an older configuration.
@@ -62,6 +65,7 @@ impl Snapshot {
             listeners: Vec::new(),
             certificates: Vec::new(),
             services: BTreeMap::new(),
+            overload: None,
             rollouts: Vec::new(),
             drain: Duration::ZERO,
             max_age: Duration::MAX / 4,

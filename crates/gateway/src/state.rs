@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 
 use crate::handover::Handover;
 use crate::kept::Kept;
+use crate::overload::Loads;
 use crate::reload::History;
 use crate::snapshot::Snapshot;
 use crate::upgrade::Offer;
@@ -27,6 +28,8 @@ pub(crate) struct State {
     pub(crate) last_reload_failed: AtomicBool,
     /// Configurations that are no longer in force, until the last request that began under them has ended.
     retired: Mutex<Vec<Arc<Snapshot>>>,
+    /// What the workers tell each other of their load.
+    pub(crate) loads: Arc<Loads>,
     /// What happened over the life of the process.
     pub(crate) tallies: Tallies,
 }
@@ -59,6 +62,7 @@ impl State {
             last_reload_failed: AtomicBool::new(false),
             history: History::default(),
             retired: Mutex::default(),
+            loads: Arc::default(),
             tallies: Tallies::default(),
         }
     }

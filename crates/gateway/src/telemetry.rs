@@ -4,5 +4,6 @@ mod discovery;
 mod ends;
 pub(crate) mod log;
 pub(crate) mod numbers;
+mod overload;
 mod services;
 mod upstreams;

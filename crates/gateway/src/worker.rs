@@ -17,6 +17,7 @@ use tokio::task::JoinHandle as JoinTask;
 use crate::clock::Clock;
 use crate::in_force::{InForce, Replaced};
 use crate::listener::{Listening, quic};
+use crate::overload::Load;
 use crate::snapshot::{ListenerKey, Snapshot};
 use crate::state::State;
 use crate::{event_loop, listener};
@@ -34,6 +35,7 @@ pub(crate) struct Worker {
     replaced: Replaced,
     clock: RefCell<Clock>,
     pub(crate) connections: Cell<usize>,
+    pub(crate) load: Rc<Load>,
 }
 
 /// Something that a worker must not end before.
@@ -109,7 +111,7 @@ impl Handle {
 /// When the system gives no thread or event loop.
 pub(crate) fn start(number: usize, state: Arc<State>) -> io::Result<Handle> {
     let (commands, inbox) = mpsc::unbounded_channel();
-    let thread = event_loop::start(format!("worker-{number}"), move || Ok(Worker::run(state, inbox)))?;
+    let thread = event_loop::start(format!("worker-{number}"), move || Ok(Worker::run(number, state, inbox)))?;
     Ok(Handle { commands, thread })
 }
 
@@ -133,7 +135,7 @@ pub(crate) fn count(written: Option<u16>) -> Result<usize, String> {
 }
 
 impl Worker {
-    async fn run(state: Arc<State>, mut inbox: mpsc::UnboundedReceiver<Command>) {
+    async fn run(number: usize, state: Arc<State>, mut inbox: mpsc::UnboundedReceiver<Command>) {
         let snapshot = state.snapshot.load_full();
         let worker = Rc::new(Worker {
             snapshots: RefCell::new(Cache::new(state.snapshot.clone())),
@@ -142,6 +144,7 @@ impl Worker {
             drain: Drain::new(),
             clock: RefCell::new(Clock::new()),
             connections: Cell::new(0),
+            load: Load::new(number, state.loads.clone()),
             state,
         });
         let mut accepting: HashMap<ListenerKey, Vec<Accepting>> = HashMap::new();
@@ -151,6 +154,7 @@ impl Worker {
         sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let next_end = worker.end_old();
+            let pulse = worker.load.due(worker.snapshot().overload.as_ref());
             tokio::select! {
                 command = inbox.recv() => match command {
                     Some(Command::Listen(key, socket)) => {
@@ -185,6 +189,7 @@ impl Worker {
                 _ = sweep.tick() => worker.sweep(),
                 // The next turn of the loop ends what is old.
                 () = until(next_end), if next_end.is_some() => {}
+                () = until(pulse), if pulse.is_some() => worker.load.pulse(worker.snapshot().overload.as_ref()),
             }
         }
         ending.extend(

@@ -71,7 +71,9 @@ mod it {
     mod table_survival;
     mod tables;
 
+    mod adaptive_concurrency;
     mod admin;
+    mod breaker;
     mod commands;
     mod diff;
     mod drain;
@@ -81,6 +83,7 @@ mod it {
     mod reload;
     mod rollback;
     mod retries;
+    mod shedding;
     mod startup;
     mod systemd;
     mod watch;

@@ -16,6 +16,7 @@ pub(super) use self::hedging::Hedge;
 use super::membership::Reason;
 use super::outgoing::{Attempt, Content, Kind, Outgoing};
 use super::pending::Waited;
+use super::protection::Pass;
 use super::target::{Met, Target, Turn};
 use super::{Pool, Way, over_http1, over_http2, retry, shard};
 
@@ -39,6 +40,9 @@ pub(super) struct Wish {
     /// See [`Asked::sticky`].
     pub(super) sticky: Option<u64>,
 }
+
+/// What an attempt sends, and the right to.
+type Sent<'p> = (Body, Pass<'p>);
 
 /// What was tried for a request so far.
 struct Tried {
@@ -66,17 +70,19 @@ pub(super) async fn answer(
     let mut now = cx.started;
     pool.budget.request(shard(), Moment::of(now));
     loop {
+        let pass = pool.protection.admit()?;
         let turn = room(pool, wish, outgoing, &tried, now).await?;
         let Some(body) = content.take() else {
             return Err(Error::new(&codes::INTERNAL).with_cause("the body was sent already"));
         };
         cx.upstream.attempts += 1;
+        let sent = (body, pass);
         let ended = match &pool.hedge {
             Some(hedge) if outgoing.idempotent && content.can_be_shared() => {
-                let race = hedging::race(pool, hedge, cx, wish, outgoing, &content, &mut tried, (turn, body));
+                let race = hedging::race(pool, hedge, cx, wish, outgoing, &content, &mut tried, (turn, sent));
                 Box::pin(race).await
             }
-            _ => attempt(pool, cx.interim.clone(), outgoing, turn, body, (now, !tried.stale)).await,
+            _ => attempt(pool, cx.interim.clone(), outgoing, turn, sent, (now, !tried.stale)).await,
         };
         cx.upstream.target = Some(ended.target.label.clone());
         let target = ended.target;
@@ -104,10 +110,11 @@ async fn attempt(
     interim: Option<Rc<dyn Interim>>,
     outgoing: &Outgoing,
     turn: Turn,
-    body: Body,
+    (body, pass): Sent<'_>,
     (now, may_reuse): (Instant, bool),
 ) -> Ended {
     let target = turn.target().clone();
+    let begun = pass.begun();
     let sending = send(pool, interim, outgoing, &target, turn, body, (now, may_reuse));
     let result = match pool.retry.per_try_timeout {
         None => sending.await,
@@ -116,7 +123,9 @@ async fn attempt(
             Err(Attempt::new(Kind::Timeout, error))
         }),
     };
-    if let Some((met, took)) = met(&result)
+    let met = met(&result);
+    pass.ended(met.as_ref().map(|(met, _)| met), begun);
+    if let Some((met, took)) = met
         && target.ended(met, took, Moment::of(now), pool.rules.outlier.as_ref())
     {
         pool.membership.watch.stir();

@@ -54,6 +54,10 @@ pub struct ServiceTold {
     pub queue_timeouts: u64,
     /// Those that wait now.
     pub pending: u64,
+    /// Whether its circuit is open, or half open, where it has one.
+    pub circuit_open: Option<bool>,
+    /// Its limit for requests in progress, where that follows latency.
+    pub concurrency_limit: Option<u32>,
 }
 
 impl Services {
@@ -111,6 +115,7 @@ impl Services {
             let retries = Reason::ALL
                 .iter()
                 .map(|(reason, name)| (*name, tallies.retries[*reason as usize].load(Ordering::Relaxed)));
+            let (circuit_open, concurrency_limit) = membership.protection.told();
             ServiceTold {
                 service,
                 retries: retries.collect(),
@@ -120,6 +125,8 @@ impl Services {
                 queued: tallies.queued.load(Ordering::Relaxed),
                 queue_timeouts: tallies.queue_timeouts.load(Ordering::Relaxed),
                 pending: membership.pending.len().into(),
+                circuit_open,
+                concurrency_limit,
             }
         };
         self.memberships.in_use().into_iter().map(told).collect()

@@ -12,6 +12,7 @@ use portcullis_resilience::members::{Members, Seat};
 
 use super::health::Watch;
 use super::pending::Pending;
+use super::protection;
 use super::seating::Seating;
 use super::target::Target;
 
@@ -28,6 +29,8 @@ pub(super) struct Membership {
     pub(super) tallies: Tallies,
     /// The one that its requests pay retries from.
     budget: Mutex<Weak<Budget>>,
+    /// What keeps requests from it.
+    pub(super) protection: protection::Kept,
 }
 
 /// What happened to the requests of a service, beside what is counted by route. Written when something is amiss, not at
@@ -91,6 +94,7 @@ impl Membership {
             watch: Arc::default(),
             tallies: Tallies::default(),
             budget: Mutex::default(),
+            protection: protection::Kept::default(),
         }
     }
 

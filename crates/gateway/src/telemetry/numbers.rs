@@ -8,7 +8,7 @@ use portcullis_policies::access_log::sink;
 use portcullis_policies::metrics;
 use portcullis_policies::metrics::family::Family;
 
-use super::{discovery, ends, services, upstreams};
+use super::{discovery, ends, overload, services, upstreams};
 use crate::listener::ListenerTls;
 use crate::state::State;
 
@@ -183,6 +183,7 @@ pub(crate) fn render(state: &State) -> String {
         let since_1970 = in_force.loaded_at.duration_since(UNIX_EPOCH).unwrap_or_default();
         CONFIG_LOADED.sample(&[], since_1970.as_secs(), &mut out);
     }
+    overload::render(&state.loads, &mut out);
     BUILD.announce(&mut out);
     BUILD.sample(&[env!("CARGO_PKG_VERSION")], 1, &mut out);
     out.push_str("# EOF\n");
@@ -232,4 +233,5 @@ pub(crate) fn families() -> impl Iterator<Item = &'static Family> {
         .chain(services::families())
         .chain(discovery::families())
         .chain(ends::families())
+        .chain(overload::families())
 }

@@ -52,6 +52,18 @@ const NUMBERS: &[Number] = &[
     },
 ];
 
+const CIRCUIT_OPEN: Family = Family::gauge(
+    "portcullis_circuit_open",
+    &["service"],
+    "1 while the service is left alone, or probed. Only of services with a `circuit_breaker`.",
+);
+
+const CONCURRENCY_LIMIT: Family = Family::gauge(
+    "portcullis_concurrency_limit",
+    &["service"],
+    "Requests that the service may have in progress now. Only of services with `adaptive_concurrency`.",
+);
+
 /// The numbers of all services.
 pub(super) fn render(services: &[ServiceTold], out: &mut String) {
     RETRIES.announce(out);
@@ -66,9 +78,24 @@ pub(super) fn render(services: &[ServiceTold], out: &mut String) {
             family.sample(&[&told.service], read(told), out);
         }
     }
+    CIRCUIT_OPEN.announce(out);
+    for told in services {
+        if let Some(open) = told.circuit_open {
+            CIRCUIT_OPEN.sample(&[&told.service], u8::from(open), out);
+        }
+    }
+    CONCURRENCY_LIMIT.announce(out);
+    for told in services {
+        if let Some(limit) = told.concurrency_limit {
+            CONCURRENCY_LIMIT.sample(&[&told.service], limit, out);
+        }
+    }
 }
 
 /// Every family, in the order of the text.
 pub(super) fn families() -> impl Iterator<Item = &'static Family> {
-    [&RETRIES].into_iter().chain(NUMBERS.iter().map(|number| &number.family))
+    [&RETRIES]
+        .into_iter()
+        .chain(NUMBERS.iter().map(|number| &number.family))
+        .chain([&CIRCUIT_OPEN, &CONCURRENCY_LIMIT])
 }

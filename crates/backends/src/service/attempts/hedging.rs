@@ -7,12 +7,12 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use portcullis_config::service::{self as written, HedgeDelay};
-use portcullis_core::{Body, Ctx};
+use portcullis_core::Ctx;
 use portcullis_resilience::Moment;
 use portcullis_resilience::members::Member;
 use portcullis_resilience::percentile::{Histogram, Remembered, Settings};
 
-use super::{Ended, Tried, Wish, attempt, find_room};
+use super::{Ended, Sent, Tried, Wish, attempt, find_room};
 use crate::service::outgoing::{Content, Outgoing};
 use crate::service::target::Turn;
 use crate::service::{Pool, shard};
@@ -83,22 +83,22 @@ pub(super) async fn race(
     outgoing: &Outgoing,
     content: &Content,
     tried: &mut Tried,
-    (turn, body): (Turn, Body),
+    (turn, sent): (Turn, Sent<'_>),
 ) -> Ended {
     let started = Instant::now();
-    let begin = |interim, turn, body, may_reuse, is_hedge| Runner {
+    let begin = |interim, turn, sent, may_reuse, is_hedge| Runner {
         ending: Box::pin(attempt(
             pool,
             interim,
             outgoing,
             turn,
-            body,
+            sent,
             (Instant::now(), may_reuse),
         )),
         is_hedge,
     };
     tried.targets.push(turn.target().identity());
-    let mut runners = vec![begin(cx.interim.clone(), turn, body, !tried.stale, false)];
+    let mut runners = vec![begin(cx.interim.clone(), turn, sent, !tried.stale, false)];
     let mut hedges = 0;
     let delay = hedge.delay(Moment::of(started));
     // Without a delay nothing is sent twice.
@@ -115,11 +115,11 @@ pub(super) async fn race(
             sleep
                 .as_mut()
                 .reset(tokio::time::Instant::now() + delay.unwrap_or_default());
-            if let Some((turn, body)) = second(pool, wish, content, tried) {
+            if let Some((turn, sent)) = second(pool, wish, content, tried) {
                 cx.upstream.attempts += 1;
                 pool.membership.tallies.hedges.fetch_add(1, Ordering::Relaxed);
                 // Early hints come from one server, or they would contradict each other.
-                runners.push(begin(None, turn, body, true, true));
+                runners.push(begin(None, turn, sent, true, true));
             }
         }
     })
@@ -157,7 +157,8 @@ fn first_ended(runners: &mut Vec<Runner<'_>>, task: &mut Context<'_>) -> Option<
 }
 
 /// Another target with room, and the body for it, where the budget allows that.
-fn second(pool: &Pool, wish: Wish, content: &Content, tried: &mut Tried) -> Option<(Turn, Body)> {
+fn second<'p>(pool: &'p Pool, wish: Wish, content: &Content, tried: &mut Tried) -> Option<(Turn, Sent<'p>)> {
+    let pass = pool.protection.admit().ok()?;
     let turn = find_room(pool, wish, &tried.targets, Instant::now()).ok()??;
     let identity = turn.target().identity();
     if tried.targets.contains(&identity) {
@@ -169,5 +170,5 @@ fn second(pool: &Pool, wish: Wish, content: &Content, tried: &mut Tried) -> Opti
         return None;
     }
     tried.targets.push(identity);
-    Some((turn, body))
+    Some((turn, (body, pass)))
 }
