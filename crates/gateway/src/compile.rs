@@ -17,7 +17,9 @@ use portcullis_backends::table::schema::Schema;
 use portcullis_backends::{files, redirect, respond, service};
 use portcullis_config::bind::Bind as WrittenBind;
 use portcullis_config::route::{Route as WrittenRoute, To, ToTable};
-use portcullis_config::{Loaded, Problem, Problems, listener as written_listener};
+use portcullis_config::service::Service as WrittenService;
+use portcullis_config::service::discover::Discover;
+use portcullis_config::{Loaded, Problem, Problems, listener as written_listener, read_targets};
 use portcullis_core::{Backend, Ctx, Error, Headers, Known, Reply, Request, RouteName, codes};
 use portcullis_http1::HeadLimits;
 use portcullis_http1::server::Settings;
@@ -28,8 +30,8 @@ use crate::acme;
 use crate::kept::Kept;
 use crate::listener::quic::Quic;
 use crate::listener::{Issued, ListenerTls, Protocols, TlsSurroundings};
-use crate::rollouts::Course;
 use crate::overload::Limits;
+use crate::rollouts::Course;
 use crate::router::{Finding, PathPattern, Router};
 use crate::snapshot::{Bind, ListenerKey, ListenerRules, Observers, Route, Snapshot, Told};
 
@@ -281,12 +283,25 @@ impl Compiler<'_> {
         let servers: Vec<_> = servers.filter_map(|server| server.parse().ok()).collect();
         self.kept.services.set_name_servers(&servers);
         for (name, config) in &self.loaded.file.services {
+            self.look_at_targets(name, config);
             let pool = service::Pool::new(name, config, &self.loaded.base, &self.kept.services, self.slow.clone());
             if let Some(pool) = self.check(&format!("services.{name}"), pool) {
                 pools.insert(name.clone(), Arc::new(pool));
             }
         }
         pools
+    }
+
+    /// Says what is wrong with a file of targets now. It is no reason not to start: whoever writes it may come later.
+    fn look_at_targets(&mut self, name: &str, config: &WrittenService) {
+        if self.purpose == Purpose::Check
+            && let Some(Discover::File(from)) = &config.discover
+            && let Err(problems) = read_targets(&self.loaded.base.join(&from.file))
+        {
+            let what = problems.0.into_iter().map(|problem| problem.to_string());
+            let path = format!("services.{name}.discover.file");
+            self.warnings.extend(what.map(|what| self.loaded.problem(&path, what)));
+        }
     }
 
     fn databases(&mut self) -> BTreeMap<String, Store> {

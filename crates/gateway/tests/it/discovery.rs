@@ -62,6 +62,24 @@ fn nobody_is_asked_by_a_check() {
 }
 
 #[test]
+fn a_check_warns_of_a_file_of_targets_that_cannot_be_used() {
+    let names = NameServer::new();
+    let folder = Folder::new();
+    folder.write("targets.yaml", "- {url: 'http://127.0.0.2', wieght: 2}\n");
+    folder.write(
+        "portcullis.yaml",
+        configuration(&names, "{discover: {file: targets.yaml}}"),
+    );
+    let checked = super::gate::command(folder.path(), &["check"]);
+    let said = String::from_utf8_lossy(&checked.stderr);
+    assert!(checked.status.success(), "{said}");
+    assert!(
+        said.contains("warning: ") && said.contains("targets.yaml:1:29: [0].wieght"),
+        "{said}"
+    );
+}
+
+#[test]
 fn srv_records_name_targets_in_the_order_of_their_priorities() {
     let names = NameServer::new();
     let (_servers, port) = servers(2);
