@@ -287,7 +287,9 @@ fn until_answered(address: SocketAddr, number: usize) -> Result<(), String> {
         });
         match answered {
             Ok(()) => return Ok(()),
-            Err(failure) if Instant::now() > deadline => return Err(format!("the change isn't there: {failure}")),
+            Err(failure) if Instant::now() > deadline => {
+                return Err(format!("not there within {} s: {failure}", PATIENCE.as_secs()));
+            }
             Err(_) => std::thread::sleep(Duration::from_millis(5)),
         }
     }
