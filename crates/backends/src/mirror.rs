@@ -1,8 +1,8 @@
 //! `mirror`: a copy of a request for a service whose answer nobody waits for.
 //!
-//! The copy is sent by a task of its own once the request's whole body is there, which `mirror/tee.rs` writes down as it passes to
-//! whoever answers. Nothing that becomes of the copy delays the client: where there is too much to write down, or too many
-//! copies are under way, it is given up and counted.
+//! The copy is sent by a task of its own once the request's whole body is there, which `mirror/tee.rs` writes down as it
+//! passes to whoever answers. Nothing that becomes of the copy delays the client: where there is too much to write down, or
+//! too many copies are under way, it is given up and counted.
 
 mod tee;
 

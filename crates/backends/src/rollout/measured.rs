@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use portcullis_core::codes::Fault;
 use portcullis_core::{Body, BodyStream, Ctx, Frame, Response, Result};
 
 use super::{Progress, Which};
@@ -90,8 +91,8 @@ fn has_failed(call: Option<&Rc<Cell<Option<u32>>>>) -> bool {
     status.is_some_and(|status| FAILED_CALLS.contains(&status))
 }
 
-/// A body that may break off, or end a call of gRPC in a failure. The request was counted as answered when it began; that it failed
-/// is counted beside, since by then somebody may have looked at the counts.
+/// A body that may break off, or end a call of gRPC in a failure. The request was counted as answered when it began; that it
+/// failed is counted beside, since by then somebody may have looked at the counts.
 struct Watched {
     inner: Box<dyn BodyStream>,
     progress: Arc<Progress>,
@@ -103,8 +104,9 @@ struct Watched {
 impl BodyStream for Watched {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame>>> {
         let polled = self.inner.poll_frame(cx);
-        if let Poll::Ready(Some(Err(_))) = &polled {
-            self.broken = true;
+        // The rest of the request goes by here too, and may fail by the client's fault.
+        if let Poll::Ready(Some(Err(error))) = &polled {
+            self.broken = error.fault() == Fault::Upstream;
         }
         polled
     }

@@ -5,6 +5,7 @@ use std::future::pending;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use portcullis_core::codes::Code;
 use portcullis_core::{Body, BodyStream, Error, Frame, Response, Result, Status, codes};
 use portcullis_resilience::rollout::WHOLE;
 
@@ -22,7 +23,12 @@ impl Backend for Fickle {
             "unreachable" => Reply::from(Error::new(&codes::UPSTREAM_REFUSED)),
             "breaks off" => {
                 let mut response = Response::new(Status::OK);
-                response.body = Body::Stream(Box::new(BreaksOff));
+                response.body = Body::Stream(Box::new(BreaksOff(&codes::UPSTREAM_CLOSED)));
+                Reply::from(response)
+            }
+            "client breaks off" => {
+                let mut response = Response::new(Status::OK);
+                response.body = Body::Stream(Box::new(BreaksOff(&codes::CLIENT_GONE)));
                 Reply::from(response)
             }
             "unavailable call" => {
@@ -34,11 +40,11 @@ impl Backend for Fickle {
     }
 }
 
-struct BreaksOff;
+struct BreaksOff(&'static Code);
 
 impl BodyStream for BreaksOff {
     fn poll_frame(&mut self, _: &mut Context<'_>) -> Poll<Option<Result<Frame>>> {
-        Poll::Ready(Some(Err(Error::new(&codes::UPSTREAM_CLOSED))))
+        Poll::Ready(Some(Err(Error::new(self.0))))
     }
 }
 
@@ -80,6 +86,7 @@ fn failures_of_servers_are_counted_and_those_of_clients_are_not() {
         ("unreachable", (1, 1)),
         ("never", (1, 0)),
         ("breaks off", (2, 1)),
+        ("client breaks off", (1, 0)),
         ("unavailable call", (2, 1)),
     ] {
         assert_eq!(counted(does), expected, "{does}");

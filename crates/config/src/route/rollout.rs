@@ -12,8 +12,8 @@ use crate::{defaults, units};
 pub struct ToRollout {
     /// The versions, the steps, and what the new version is judged by.
     pub rollout: Rollout,
-    /// What keeps a client with the version that it was given: as the new version's share grows, clients move to it and none comes
-    /// back. By default nothing: each request is given anew, at random.
+    /// What keeps a client with the version that it was given: as the new version's share grows, clients move to it and none
+    /// comes back. By default nothing: each request is given anew, at random.
     #[serde(default)]
     pub by: Option<SplitKey>,
     /// A prefix of the path that the targets don't see. It must end between two segments.
@@ -24,10 +24,10 @@ pub struct ToRollout {
 
 /// Two versions, and how the new one takes the old one's place.
 ///
-/// The new version is judged at least once a second. When it is worse than the old one, the old one gets all requests at once, until an
-/// operator resumes the roll-out (`POST /rollouts/ROUTE/resume`) or something in this group changes. Progress lives through
-/// reloads and upgrades, and through restarts where the file names a folder for `state`. Each gate judges what it sees
-/// itself.
+/// The new version is judged at least once a second. When it is worse than the old one, the old one gets all requests at
+/// once, until an operator resumes the roll-out (`POST /rollouts/ROUTE/resume`) or something in this group changes. Progress
+/// lives through reloads and upgrades, and through restarts where the file names a folder for `state`. Each gate judges what
+/// it sees itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rollout {
@@ -60,8 +60,8 @@ pub struct Judge {
     /// failures of the gate to get an answer, answers that break off, and calls of gRPC that end in a status of the
     /// server's fault. This is judged from the first request on.
     pub errors: units::Percent,
-    /// How much of the old version's time to the response's head it may take, from `100%`, by the 95th percentile of requests that didn't
-    /// fail. Less than 5 ms more are never held against it.
+    /// How much of the old version's time to the response's head it may take, from `100%`, by the 95th percentile of requests
+    /// that didn't fail. Less than 5 ms more are never held against it.
     pub latency: units::Percent,
     /// Requests that it must have answered in a step for the step to be good, and for its latency to be judged. With
     /// fewer the roll-out waits.

@@ -1,9 +1,9 @@
 //! How sure it is that a new version is worse than the old one.
 //!
-//! Each test is a bet against "the new version is no worse": what is staked grows with each request that speaks against
-//! the new version and shrinks with each other one, in such a way that it grows by a factor of `x` with a probability
-//! of `1/x` at the most if the new version is no worse, *at any time* (Ville's inequality; such a bet is called an e-process). So it may be looked at
-//! after each request, which a test that was made for one look at its end may not.
+//! Each test is a bet against "the new version is no worse": what is staked grows with each request that speaks against the
+//! new version and shrinks with each other one, in such a way that it grows by a factor of `x` with a probability of `1/x` at
+//! the most if the new version is no worse, *at any time* (Ville's inequality; such a bet is called an e-process). So it may
+//! be looked at after each request, which a test that was made for one look at its end may not.
 //!
 //! - **Errors.** Given that a request of either version failed, it is one of the new version's with the probability of
 //!   its share of the requests, if both fail equally often. Nothing is assumed of how often that is.
