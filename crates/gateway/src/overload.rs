@@ -15,6 +15,9 @@ use portcullis_resilience::shedding::{Priority, Settings, Shedder};
 /// How often a worker looks how late it is.
 const PULSE: Duration = Duration::from_millis(20);
 
+/// From this limit on, half of it is hardly ever taken up between two pulses.
+const HIGH: u32 = 4096;
+
 /// What a configuration says of it.
 pub(crate) struct Limits {
     settings: Settings,
@@ -191,12 +194,13 @@ impl Load {
         shedder
     }
 
-    /// Requests in progress on the node: exactly, where that comes near to the limit. Otherwise looking at the memory of the
-    /// others at each request would cost more than it tells.
+    /// Requests in progress on the node: exactly, where that comes near to the limit. Far below a high one what the others had
+    /// at the last pulse is good enough: looking at their memory at each request would cost more than it tells.
     fn in_progress(&self, limit: u32) -> u64 {
         let own = u64::from(self.own.in_progress.load(Ordering::Relaxed));
-        if (own + self.others.get()) * 2 < u64::from(limit) {
-            own + self.others.get()
+        let about = own + self.others.get();
+        if limit >= HIGH && about * 2 < u64::from(limit) {
+            about
         } else {
             own + self.of_others()
         }

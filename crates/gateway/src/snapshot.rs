@@ -38,10 +38,10 @@ pub(crate) struct Snapshot {
     pub(crate) services: BTreeMap<String, Arc<Pool>>,
     /// Certificates that are ordered and renewed for as long as this configuration is in force.
     pub(crate) certificates: Vec<Arc<Keeping>>,
-    /// Roll-outs under way, in the order of their routes.
-    pub(crate) rollouts: Vec<Arc<Course>>,
     /// What the node can take, where that is limited.
     pub(crate) overload: Option<Limits>,
+    /// Roll-outs under way, in the order of their routes.
+    pub(crate) rollouts: Vec<Arc<Course>>,
     /// How long requests may go on after SIGTERM.
     pub(crate) drain: Duration,
     /// How long requests may go on that began under an older configuration.

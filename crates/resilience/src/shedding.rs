@@ -127,11 +127,6 @@ impl Shedder {
         }
     }
 
-    /// Whether requests of that priority may be shed at all now because of lag.
-    pub fn is_late(&self, priority: Priority) -> bool {
-        self.shares[priority as usize].now > 0.0
-    }
-
     /// Whether a request is shed, with so many in progress on the node and a random number from the whole range of its type.
     pub fn sheds(&self, priority: Priority, in_progress: u64, random: u32) -> bool {
         let is_full = self.settings.requests.is_some_and(|limit| {
@@ -189,7 +184,7 @@ mod tests {
             let lag = if turn % 4 == 0 { 90 * MILLI } else { MILLI };
             shedder.measured(lag, at(turn * 20));
         }
-        assert!(Priority::ALL.iter().all(|priority| !shedder.is_late(*priority)));
+        assert!(Priority::ALL.iter().all(|priority| !shedder.sheds(*priority, 0, 0)));
     }
 
     #[test]
