@@ -193,64 +193,48 @@ impl Pool {
         }
     }
 
-    /// A way to the target of that turn, before the request's deadline. A kept connection of HTTP/1.1 is only taken where
-    /// `may_reuse`, for after a failure another kept one would be no safer.
-    async fn way_to(&self, turn: Turn, now: Instant, may_reuse: bool, outgoing: &Outgoing) -> Result<Way> {
-        let target = turn.target();
-        let speaks_http2 = match self.protocol {
-            written::Protocol::Http1 => false,
-            written::Protocol::Http2 => true,
-            // Every server that switches protocols does so in HTTP/1.1.
-            written::Protocol::Auto => target.is_secure() && outgoing.protocol.is_none(),
-        };
-        let connection = match self.kept_way(target, now, may_reuse, speaks_http2) {
-            Some(connection) => connection,
-            // Boxed, for a new connection needs much room, and most requests need none.
-            None => Box::pin(self.new_way(target, now, may_reuse, speaks_http2, outgoing)).await?,
-        };
-        Ok(match connection {
-            Connection::Http1(connection, fresh) => Way::Http1(over_http1::Way {
-                connection,
-                turn,
-                fresh,
-            }),
-            Connection::Http2(connection) => Way::Http2(over_http2::Way { connection, turn }),
-        })
-    }
-
-    /// A connection that is there.
-    fn kept_way(&self, target: &Arc<Target>, now: Instant, may_reuse: bool, http2: bool) -> Option<Connection> {
-        if http2 {
-            let kept = target.http2().borrow_mut().find(self.opener.keep_alive());
-            return kept.map(Connection::Http2);
-        }
-        let kept = may_reuse.then(|| target.http1().borrow_mut().reuse(now)).flatten();
-        kept.map(|connection| Connection::Http1(connection, false))
-    }
-
-    /// A connection that is made, or waited for.
-    async fn new_way(
+    /// The way to the target of that turn over a connection that is there; the turn, where there is none. One of HTTP/1.1 is only taken
+    /// where `may_reuse`, for after a failure another kept one would be no safer.
+    fn kept_way(
         &self,
-        target: &Arc<Target>,
+        turn: Turn,
         now: Instant,
         may_reuse: bool,
-        http2: bool,
         outgoing: &Outgoing,
-    ) -> Result<Connection> {
+    ) -> std::result::Result<Way, Turn> {
+        let target = turn.target();
+        if self.speaks_http2(target, outgoing) {
+            let kept = target.http2().borrow_mut().find(self.opener.keep_alive());
+            return match kept {
+                Some(connection) => Ok(Way::Http2(over_http2::Way { connection, turn })),
+                None => Err(turn),
+            };
+        }
+        let kept = may_reuse.then(|| target.http1().borrow_mut().reuse(now)).flatten();
+        match kept {
+            Some(connection) => Ok(Way::http1(connection, turn, false)),
+            None => Err(turn),
+        }
+    }
+
+    /// The way over a connection that is made, or waited for, before the request's deadline.
+    async fn new_way(&self, turn: Turn, now: Instant, may_reuse: bool, outgoing: &Outgoing) -> Result<Way> {
         let finding = async {
+            let target = turn.target();
+            let http2 = self.speaks_http2(target, outgoing);
             if http2 && let Found::Http2(connection) = pool_http2::acquire(target, &self.opener, now).await? {
-                return Ok(Connection::Http2(connection));
+                return Ok(Way::Http2(over_http2::Way { connection, turn }));
             }
             // A target that could choose and chose HTTP/1.1 left a connection of it among the kept ones.
             let kept = (http2 && may_reuse)
                 .then(|| target.http1().borrow_mut().reuse(now))
                 .flatten();
             match kept {
-                Some(connection) => Ok(Connection::Http1(connection, false)),
+                Some(connection) => Ok(Way::http1(connection, turn, false)),
                 None => {
                     let header = outgoing.proxy_header.as_deref();
                     let connection = target.open_http1(&self.opener, header).await?;
-                    Ok(Connection::Http1(connection, true))
+                    Ok(Way::http1(connection, turn, true))
                 }
             }
         };
@@ -259,6 +243,15 @@ impl Pool {
                 .await
                 .unwrap_or_else(|_| Err(Error::new(&codes::UPSTREAM_TIMEOUT).with_cause("no connection in time"))),
             None => finding.await,
+        }
+    }
+
+    fn speaks_http2(&self, target: &Target, outgoing: &Outgoing) -> bool {
+        match self.protocol {
+            written::Protocol::Http1 => false,
+            written::Protocol::Http2 => true,
+            // Every server that switches protocols does so in HTTP/1.1.
+            written::Protocol::Auto => target.is_secure() && outgoing.protocol.is_none(),
         }
     }
 }
@@ -275,12 +268,6 @@ fn sources(config: &written::Service, base: &Path, oracle: Arc<Resolver>) -> Sou
         more,
         oracle,
     }
-}
-
-/// A connection to a target; of HTTP/1.1 with whether it is new.
-enum Connection {
-    Http1(portcullis_http1::client::Connection<Transport>, bool),
-    Http2(portcullis_http2::client::Connection),
 }
 
 /// The number of this worker, for counts of which each worker writes its own.
@@ -329,16 +316,15 @@ impl Service {
         Ok((outgoing, Content::of(body, remembered), wish))
     }
 
-    async fn forward(&self, cx: &mut Ctx, wish: Wish, outgoing: &Outgoing, content: Content) -> Result<Response> {
-        let pool = &*self.pool;
-        let (mut response, target) = attempts::answer(pool, cx, wish, outgoing, content).await?;
-        let identity = target.identity();
-        pool.affinity.remember(cx, wish.sticky, identity, &mut response.headers);
-        Ok(if outgoing.grpc {
-            grpc_answer::watched(cx, response)
-        } else {
-            response
-        })
+    /// What the client gets of a target's response.
+    fn finish(&self, cx: &mut Ctx, wish: Wish, grpc: bool, mut response: Response, target: &Target) -> Response {
+        self.pool
+            .affinity
+            .remember(cx, wish.sticky, target.identity(), &mut response.headers);
+        if grpc {
+            return grpc_answer::watched(cx, response);
+        }
+        response
     }
 }
 
@@ -346,9 +332,10 @@ impl Backend for Service {
     fn call<'a>(&'a self, cx: &'a mut Ctx, request: Request) -> Reply<'a> {
         match self.prepare(cx, request) {
             // A future holds what it captures once, and an argument that it takes twice.
-            Ok((outgoing, content, wish)) => {
-                Reply::later(async move { self.forward(cx, wish, &outgoing, content).await })
-            }
+            Ok((outgoing, mut content, wish)) => Reply::later(async move {
+                let (response, target) = attempts::answer(&self.pool, cx, wish, &outgoing, &mut content).await?;
+                Ok(self.finish(cx, wish, outgoing.grpc, response, &target))
+            }),
             Err(error) => Reply::from(error),
         }
     }
@@ -369,6 +356,17 @@ fn proxy_header(version: written::ProxyProtocol, cx: &Ctx) -> Vec<u8> {
 enum Way {
     Http1(over_http1::Way),
     Http2(over_http2::Way),
+}
+
+impl Way {
+    /// Over a connection of HTTP/1.1, with whether it is new.
+    fn http1(connection: portcullis_http1::client::Connection<Transport>, turn: Turn, fresh: bool) -> Way {
+        Way::Http1(over_http1::Way {
+            connection,
+            turn,
+            fresh,
+        })
+    }
 }
 
 /// Takes a prefix off the path, at a border between segments.

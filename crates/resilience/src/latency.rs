@@ -17,6 +17,9 @@ pub struct Ewma {
 /// After this long without answers an average has fallen to a third.
 const DECAY: Duration = Duration::from_secs(10);
 
+/// After less than this so much is kept of an average that `MOST_KEPT` is less.
+const BRIEF: Duration = Duration::from_millis(500);
+
 /// The most that is kept of an average when a quicker answer comes.
 const MOST_KEPT: f64 = 0.95;
 
@@ -28,7 +31,12 @@ impl Ewma {
         let next = if average == 0 || latency > average {
             latency
         } else {
-            mixed(average, latency, kept(seen, now).min(MOST_KEPT))
+            let kept = if elapsed(seen, now) < BRIEF {
+                MOST_KEPT
+            } else {
+                kept(seen, now).min(MOST_KEPT)
+            };
+            mixed(average, latency, kept)
         };
         self.packed.store(pack(next.max(1), now), Ordering::Relaxed);
     }

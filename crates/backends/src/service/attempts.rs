@@ -60,7 +60,7 @@ pub(super) async fn answer(
     cx: &mut Ctx,
     wish: Wish,
     outgoing: &Outgoing,
-    mut content: Content,
+    content: &mut Content,
 ) -> Result<(Response, Arc<Target>)> {
     let mut tried = Tried {
         targets: Vec::new(),
@@ -71,33 +71,49 @@ pub(super) async fn answer(
     pool.budget.request(shard(), Moment::of(now));
     loop {
         let pass = pool.protection.admit()?;
-        let turn = room(pool, wish, outgoing, &tried, now).await?;
+        let turn = match room_now(pool, wish, &tried, now)? {
+            Some(turn) => turn,
+            // Boxed, as all that most requests don't need.
+            None => Box::pin(room(pool, wish, outgoing, &tried, now)).await?,
+        };
         let Some(body) = content.take() else {
             return Err(Error::new(&codes::INTERNAL).with_cause("the body was sent already"));
         };
         cx.upstream.attempts += 1;
-        let sent = (body, pass);
-        let ended = match &pool.hedge {
-            Some(hedge) if outgoing.idempotent && content.can_be_shared() => {
-                let race = hedging::race(pool, hedge, cx, wish, outgoing, &content, &mut tried, (turn, sent));
-                Box::pin(race).await
+        let ended = match (&pool.hedge, pool.retry.per_try_timeout) {
+            (Some(hedge), _) if outgoing.idempotent && content.can_be_shared() => {
+                let first = (turn, (body, pass));
+                Box::pin(hedging::race(
+                    pool, hedge, cx, wish, outgoing, content, &mut tried, first,
+                ))
+                .await
             }
-            _ => attempt(pool, cx.interim.clone(), outgoing, turn, sent, (now, !tried.stale)).await,
+            (_, limit) => {
+                let begun = pass.begun();
+                let how = (now, !tried.stale);
+                let interim = cx.interim.clone();
+                let ended = match limit {
+                    None => attempt(pool, interim, outgoing, turn, body, how).await,
+                    Some(limit) => Box::pin(limited(limit, pool, interim, outgoing, turn, body, how)).await,
+                };
+                learn(pool, &ended, pass, begun, now);
+                ended
+            }
         };
         cx.upstream.target = Some(ended.target.label.clone());
         let target = ended.target;
         let pause = match ended.result {
-            Ok(answer) => match tried.better(pool, outgoing, &content, &target, &answer.response) {
+            Ok(answer) => match tried.better(pool, outgoing, content, &target, &answer.response) {
                 Some(pause) => pause,
                 None => {
                     cx.upstream.first_byte = answer.first_byte;
                     return Ok((answer.response, target));
                 }
             },
-            Err(attempt) => tried.again(pool, outgoing, &mut content, &target, attempt)?,
+            Err(attempt) => tried.again(pool, outgoing, content, &target, attempt)?,
         };
         if !pause.is_zero() {
-            wait(pause, outgoing.deadline).await?;
+            Box::pin(wait(pause, outgoing.deadline)).await?;
         }
         now = Instant::now();
     }
@@ -110,45 +126,56 @@ async fn attempt(
     interim: Option<Rc<dyn Interim>>,
     outgoing: &Outgoing,
     turn: Turn,
-    (body, pass): Sent<'_>,
+    body: Body,
     (now, may_reuse): (Instant, bool),
 ) -> Ended {
     let target = turn.target().clone();
-    let begun = pass.begun();
-    let sending = send(pool, interim, outgoing, &target, turn, body, (now, may_reuse));
-    let result = match pool.retry.per_try_timeout {
-        None => sending.await,
-        Some(limit) => tokio::time::timeout(limit, sending).await.unwrap_or_else(|_| {
-            let error = Error::new(&codes::UPSTREAM_TIMEOUT).with_cause("the time of one attempt was over");
-            Err(Attempt::new(Kind::Timeout, error))
-        }),
-    };
-    let met = met(&result);
-    pass.ended(met.as_ref().map(|(met, _)| met), begun);
-    if let Some((met, took)) = met
-        && target.ended(met, took, Moment::of(now), pool.rules.outlier.as_ref())
-    {
-        pool.membership.watch.stir();
+    if let Err(error) = outgoing.address_to(&target, pool) {
+        let result = Err(Attempt::new(Kind::Request, error));
+        return Ended { target, result };
     }
+    let way = match pool.kept_way(turn, now, may_reuse, outgoing) {
+        Ok(way) => Ok(way),
+        // Boxed, for a new connection needs much room, and most requests need none.
+        Err(turn) => Box::pin(pool.new_way(turn, now, may_reuse, outgoing)).await,
+    };
+    let result = match way {
+        Ok(Way::Http1(way)) => over_http1::attempt(pool, interim, &target, way, outgoing, body).await,
+        Ok(Way::Http2(way)) => over_http2::attempt(pool, interim, &target, way, outgoing, body).await,
+        Err(error) => Err(Attempt::untouched(without_connection(&error), error, body)),
+    };
     Ended { target, result }
 }
 
-async fn send(
+/// The same, within so much time.
+async fn limited(
+    limit: Duration,
     pool: &Pool,
     interim: Option<Rc<dyn Interim>>,
     outgoing: &Outgoing,
-    target: &Arc<Target>,
     turn: Turn,
     body: Body,
-    (now, may_reuse): (Instant, bool),
-) -> std::result::Result<Answer, Attempt> {
-    if let Err(error) = outgoing.address_to(target, pool) {
-        return Err(Attempt::new(Kind::Request, error));
-    }
-    match pool.way_to(turn, now, may_reuse, outgoing).await {
-        Ok(Way::Http1(way)) => over_http1::attempt(pool, interim, target, way, outgoing, body).await,
-        Ok(Way::Http2(way)) => over_http2::attempt(pool, interim, target, way, outgoing, body).await,
-        Err(error) => Err(Attempt::untouched(without_connection(&error), error, body)),
+    how: (Instant, bool),
+) -> Ended {
+    let target = turn.target().clone();
+    let attempt = attempt(pool, interim, outgoing, turn, body, how);
+    tokio::time::timeout(limit, attempt).await.unwrap_or_else(|_| {
+        let error = Error::new(&codes::UPSTREAM_TIMEOUT).with_cause("the time of one attempt was over");
+        let result = Err(Attempt::new(Kind::Timeout, error));
+        Ended { target, result }
+    })
+}
+
+/// Tells those who judge the target and the service how an attempt ended that was begun at `now`.
+fn learn(pool: &Pool, ended: &Ended, pass: Pass<'_>, begun: Option<Instant>, now: Instant) {
+    let met = met(&ended.result);
+    pass.ended(met.as_ref().map(|(met, _)| met), begun);
+    if let Some((met, took)) = met
+        && ended
+            .target
+            .ended(met, took, Moment::of(now), pool.rules.outlier.as_ref())
+    {
+        pool.membership.watch.stir();
     }
 }
 
@@ -181,24 +208,27 @@ fn met(result: &std::result::Result<Answer, Attempt>) -> Option<(Met, Option<Dur
     }
 }
 
-/// A target with room for one more request; or waits for one.
+/// A target with room for one more request, where nobody else waits for one and nothing has to be waited for.
+fn room_now(pool: &Pool, wish: Wish, tried: &Tried, now: Instant) -> Result<Option<Turn>> {
+    let others_wait = pool.max_pending.requests > 0 && pool.membership.pending.has_queue();
+    if others_wait || pool.membership.now().seats().is_empty() {
+        return Ok(None);
+    }
+    find_room(pool, wish, &tried.targets, now)
+}
+
+/// Waits for a target with room for one more request.
 async fn room(pool: &Pool, wish: Wish, outgoing: &Outgoing, tried: &Tried, now: Instant) -> Result<Turn> {
-    let pending = &pool.membership.pending;
     if pool.membership.now().seats().is_empty() {
-        // Boxed, for it hardly ever happens.
-        Box::pin(pool.membership.arrival(pool.timeout.connect.0)).await?;
+        pool.membership.arrival(pool.timeout.connect.0).await?;
+        if let Some(turn) = room_now(pool, wish, tried, now)? {
+            return Ok(turn);
+        }
     }
-    let may_wait = pool.max_pending.requests > 0;
-    if !(may_wait && pending.has_queue())
-        && let Some(turn) = find_room(pool, wish, &tried.targets, now)?
-    {
-        return Ok(turn);
-    }
-    if !may_wait {
+    if pool.max_pending.requests == 0 {
         return Err(busy());
     }
-    // Boxed, for hardly any request waits.
-    Box::pin(queue(pool, wish, outgoing, tried)).await
+    queue(pool, wish, outgoing, tried).await
 }
 
 async fn queue(pool: &Pool, wish: Wish, outgoing: &Outgoing, tried: &Tried) -> Result<Turn> {

@@ -2,17 +2,18 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use portcullis_config::service::{self as written, HedgeDelay};
-use portcullis_core::Ctx;
+use portcullis_core::{Ctx, Interim};
 use portcullis_resilience::Moment;
 use portcullis_resilience::members::Member;
 use portcullis_resilience::percentile::{Histogram, Remembered, Settings};
 
-use super::{Ended, Sent, Tried, Wish, attempt, find_room};
+use super::{Ended, Sent, Tried, Wish, attempt, find_room, learn, limited};
 use crate::service::outgoing::{Content, Outgoing};
 use crate::service::target::Turn;
 use crate::service::{Pool, shard};
@@ -69,36 +70,57 @@ struct Runner<'r> {
     is_hedge: bool,
 }
 
+impl<'r> Runner<'r> {
+    fn start(
+        pool: &'r Pool,
+        outgoing: &'r Outgoing,
+        interim: Option<Rc<dyn Interim>>,
+        turn: Turn,
+        (body, pass): Sent<'r>,
+        may_reuse: bool,
+    ) -> Runner<'r> {
+        let begun = pass.begun();
+        let how = (Instant::now(), may_reuse);
+        Runner {
+            ending: Box::pin(async move {
+                let ended = match pool.retry.per_try_timeout {
+                    None => attempt(pool, interim, outgoing, turn, body, how).await,
+                    Some(limit) => limited(limit, pool, interim, outgoing, turn, body, how).await,
+                };
+                learn(pool, &ended, pass, begun, how.0);
+                ended
+            }),
+            is_hedge: false,
+        }
+    }
+}
+
 /// Sends the request, and once more to others where that takes long. The first response wins; the other attempts are dropped, which breaks them
 /// off. Without a response, the end of the last attempt is what came of it.
 #[allow(
     clippy::too_many_arguments,
     reason = "they are what an attempt needs, and one call hands them on"
 )]
-pub(super) async fn race(
-    pool: &Pool,
+pub(super) async fn race<'r>(
+    pool: &'r Pool,
     hedge: &Hedge,
     cx: &mut Ctx,
     wish: Wish,
-    outgoing: &Outgoing,
+    outgoing: &'r Outgoing,
     content: &Content,
     tried: &mut Tried,
-    (turn, sent): (Turn, Sent<'_>),
+    (turn, sent): (Turn, Sent<'r>),
 ) -> Ended {
     let started = Instant::now();
-    let begin = |interim, turn, sent, may_reuse, is_hedge| Runner {
-        ending: Box::pin(attempt(
-            pool,
-            interim,
-            outgoing,
-            turn,
-            sent,
-            (Instant::now(), may_reuse),
-        )),
-        is_hedge,
-    };
     tried.targets.push(turn.target().identity());
-    let mut runners = vec![begin(cx.interim.clone(), turn, sent, !tried.stale, false)];
+    let mut runners = vec![Runner::start(
+        pool,
+        outgoing,
+        cx.interim.clone(),
+        turn,
+        sent,
+        !tried.stale,
+    )];
     let mut hedges = 0;
     let delay = hedge.delay(Moment::of(started));
     // Without a delay nothing is sent twice.
@@ -119,7 +141,11 @@ pub(super) async fn race(
                 cx.upstream.attempts += 1;
                 pool.membership.tallies.hedges.fetch_add(1, Ordering::Relaxed);
                 // Early hints come from one server, or they would contradict each other.
-                runners.push(begin(None, turn, sent, true, true));
+                let runner = Runner::start(pool, outgoing, None, turn, sent, true);
+                runners.push(Runner {
+                    is_hedge: true,
+                    ..runner
+                });
             }
         }
     })
