@@ -249,9 +249,12 @@ fn recovery(slices: &[[u64; 2]], rose: Duration) -> Option<Duration> {
     Some(begins.saturating_sub(rose))
 }
 
-/// How many retries the budget allows over the time that the service is down.
+/// How many retries the budget allows over the time that the service is down. That begins and ends within slices, which are given
+/// to it.
 fn allowed(round: &Round, options: &Options) -> f64 {
-    SHARE * round.requests + EACH_SECOND * f64::from(options.seconds)
+    let whole = f64::from(options.seconds);
+    let ends = 2.0 * Duration::from_millis(SLICE).as_secs_f64();
+    (SHARE * round.requests / whole + EACH_SECOND) * (whole + ends)
 }
 
 /// What doesn't hold of ours.

@@ -175,11 +175,6 @@ impl Subject {
         ask(SocketAddr::from((Ipv4Addr::LOCALHOST, self.admin)), path)
     }
 
-    /// The folder of its files.
-    pub(in crate::bench) fn folder(&self) -> &Path {
-        &self.folder
-    }
-
     /// What it has written on standard output and standard error.
     pub(in crate::bench) fn said(&self) -> String {
         fs::read_to_string(self.folder.join("output.log")).unwrap_or_default()

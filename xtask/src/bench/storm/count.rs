@@ -1,8 +1,5 @@
 //! What came to the targets, and what proxies say that they sent again.
 
-use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
-
 use super::Down;
 use crate::bench::steady::report::float;
 use crate::bench::steady::subject::{Kind, Subject};
@@ -69,24 +66,7 @@ fn retries(subject: &Subject) -> Option<f64> {
                 .lines()
                 .find_map(|line| line.split_once(": ")?.1.trim().parse().ok())
         }
-        Kind::Haproxy => haproxy_retries(subject),
-        Kind::Nginx | Kind::Traefik => None,
+        // HAProxy counts one to another server twice or once, as it was a request or a connection that failed.
+        Kind::Haproxy | Kind::Nginx | Kind::Traefik => None,
     }
-}
-
-/// Both those to the same server and those to another one, which it counts apart.
-fn haproxy_retries(subject: &Subject) -> Option<f64> {
-    let mut stream = UnixStream::connect(subject.folder().join("haproxy.sock")).ok()?;
-    let mut answer = String::new();
-    stream.write_all(b"show stat\n").ok()?;
-    stream.read_to_string(&mut answer).ok()?;
-    let mut lines = answer.lines();
-    let names: Vec<&str> = lines.next()?.trim_start_matches("# ").split(',').collect();
-    let backend = lines.find(|line| line.starts_with("all,BACKEND,"))?;
-    let values: Vec<&str> = backend.split(',').collect();
-    let value = |name: &str| -> Option<f64> {
-        let place = names.iter().position(|other| *other == name)?;
-        values.get(place)?.parse().ok()
-    };
-    Some(value("wretr")? + value("wredis")?)
 }
