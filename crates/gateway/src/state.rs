@@ -22,9 +22,9 @@ pub(crate) struct State {
     pub(crate) handover: Arc<Handover>,
     /// Whether the gate is ready for requests: it listens, its configuration is in force, and it doesn't drain.
     pub(crate) ready: AtomicBool,
-    /// Whether the last reload was refused.
     /// Which configurations were in force.
     pub(crate) history: History,
+    /// Whether the last reload was refused.
     pub(crate) last_reload_failed: AtomicBool,
     /// Configurations that are no longer in force, until the last request that began under them has ended.
     retired: Mutex<Vec<Arc<Snapshot>>>,
@@ -46,9 +46,8 @@ pub(crate) struct Tallies {
     /// Over the processes that have taken over from each other.
     pub(crate) upgrades: AtomicU64,
     pub(crate) upgrades_failed: AtomicU64,
-    pub(crate) requests_retired: AtomicU64,
-    /// Over the processes that have taken over from each other.
     pub(crate) rollbacks: AtomicU64,
+    pub(crate) requests_retired: AtomicU64,
 }
 
 impl State {
@@ -59,8 +58,8 @@ impl State {
             kept: Kept::default(),
             handover: Arc::default(),
             ready: AtomicBool::new(false),
-            last_reload_failed: AtomicBool::new(false),
             history: History::default(),
+            last_reload_failed: AtomicBool::new(false),
             retired: Mutex::default(),
             loads: Arc::default(),
             tallies: Tallies::default(),

@@ -111,7 +111,9 @@ impl Handle {
 /// When the system gives no thread or event loop.
 pub(crate) fn start(number: usize, state: Arc<State>) -> io::Result<Handle> {
     let (commands, inbox) = mpsc::unbounded_channel();
-    let thread = event_loop::start(format!("worker-{number}"), move || Ok(Worker::run(number, state, inbox)))?;
+    let thread = event_loop::start(format!("worker-{number}"), move || {
+        Ok(Worker::run(number, state, inbox))
+    })?;
     Ok(Handle { commands, thread })
 }
 

@@ -81,13 +81,13 @@ mod it {
     mod lasting;
     mod overload;
     mod reload;
-    mod rollback;
     mod retries;
+    mod rollback;
     mod shedding;
     mod startup;
     mod systemd;
-    mod watch;
     mod upgrade;
+    mod watch;
 
     mod browser;
     mod clients;

@@ -41,7 +41,10 @@ pub(super) fn configuration(url: &str) -> Result<Vec<u8>, String> {
     content(answer)
 }
 
-#[allow(clippy::disallowed_methods, reason = "this command has no worker that a name could block")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "this command has no worker that a name could block"
+)]
 fn ask(authority: &str) -> io::Result<Vec<u8>> {
     let mut failure = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
     for address in authority.to_socket_addrs()? {
