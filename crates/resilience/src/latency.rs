@@ -17,11 +17,14 @@ pub struct Ewma {
 /// After this long without answers an average has fallen to a third.
 const DECAY: Duration = Duration::from_secs(10);
 
-/// After less than this so much is kept of an average that `MOST_KEPT` is less.
-const BRIEF: Duration = Duration::from_millis(500);
+/// A quicker answer takes one of so many parts of the way that an average has to fall, at the least,
+const ONE_OF: u32 = 20;
 
-/// The most that is kept of an average when a quicker answer comes.
+/// which leaves so much of it.
 const MOST_KEPT: f64 = 0.95;
+
+/// Within this long more than that is left by the time alone, so that the time need not be looked at.
+const BRIEF: Duration = Duration::from_millis(500);
 
 impl Ewma {
     /// Takes in how long an answer took.
@@ -30,13 +33,10 @@ impl Ewma {
         let (average, seen) = self.parts();
         let next = if average == 0 || latency > average {
             latency
+        } else if elapsed(seen, now) < BRIEF {
+            average - (average - latency) / ONE_OF
         } else {
-            let kept = if elapsed(seen, now) < BRIEF {
-                MOST_KEPT
-            } else {
-                kept(seen, now).min(MOST_KEPT)
-            };
-            mixed(average, latency, kept)
+            mixed(average, latency, kept(seen, now).min(MOST_KEPT))
         };
         self.packed.store(pack(next.max(1), now), Ordering::Relaxed);
     }

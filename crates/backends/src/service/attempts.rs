@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use portcullis_core::{Body, Ctx, Error, Interim, Response, Result, codes};
 use portcullis_resilience::Moment;
 use portcullis_resilience::balance::Asked;
-use portcullis_resilience::members::Member;
+use portcullis_resilience::members::{Member, Members};
 
 pub(super) use self::hedging::Hedge;
 use super::membership::Reason;
@@ -54,6 +54,22 @@ struct Tried {
     stale: bool,
 }
 
+/// When an attempt begins, for timers and for those who judge.
+#[derive(Clone, Copy)]
+struct Start {
+    instant: Instant,
+    moment: Moment,
+}
+
+impl Start {
+    fn at(instant: Instant) -> Start {
+        Start {
+            instant,
+            moment: Moment::of(instant),
+        }
+    }
+}
+
 /// Has a request answered by one of the pool's targets, and tells by which.
 pub(super) async fn answer(
     pool: &Pool,
@@ -67,14 +83,14 @@ pub(super) async fn answer(
         repeats: 0,
         stale: false,
     };
-    let mut now = cx.started;
-    pool.budget.request(shard(), Moment::of(now));
+    let mut now = Start::at(cx.started);
+    pool.budget.request(shard(), now.moment);
     loop {
         let pass = pool.protection.admit()?;
-        let turn = match room_now(pool, wish, &tried, now)? {
+        let turn = match room_now(pool, wish, &tried, now.moment)? {
             Some(turn) => turn,
             // Boxed, as all that most requests don't need.
-            None => Box::pin(room(pool, wish, outgoing, &tried, now)).await?,
+            None => Box::pin(room(pool, wish, outgoing, &tried)).await?,
         };
         let Some(body) = content.take() else {
             return Err(Error::new(&codes::INTERNAL).with_cause("the body was sent already"));
@@ -90,13 +106,13 @@ pub(super) async fn answer(
             }
             (_, limit) => {
                 let begun = pass.begun();
-                let how = (now, !tried.stale);
+                let how = (now.instant, !tried.stale);
                 let interim = cx.interim.clone();
                 let ended = match limit {
                     None => attempt(pool, interim, outgoing, turn, body, how).await,
                     Some(limit) => Box::pin(limited(limit, pool, interim, outgoing, turn, body, how)).await,
                 };
-                learn(pool, &ended, pass, begun, now);
+                learn(pool, &ended, pass, begun, now.moment);
                 ended
             }
         };
@@ -115,7 +131,7 @@ pub(super) async fn answer(
         if !pause.is_zero() {
             Box::pin(wait(pause, outgoing.deadline)).await?;
         }
-        now = Instant::now();
+        now = Start::at(Instant::now());
     }
 }
 
@@ -167,13 +183,11 @@ async fn limited(
 }
 
 /// Tells those who judge the target and the service how an attempt ended that was begun at `now`.
-fn learn(pool: &Pool, ended: &Ended, pass: Pass<'_>, begun: Option<Instant>, now: Instant) {
+fn learn(pool: &Pool, ended: &Ended, pass: Pass<'_>, begun: Option<Instant>, now: Moment) {
     let met = met(&ended.result);
     pass.ended(met.as_ref().map(|(met, _)| met), begun);
     if let Some((met, took)) = met
-        && ended
-            .target
-            .ended(met, took, Moment::of(now), pool.rules.outlier.as_ref())
+        && ended.target.ended(met, took, now, pool.rules.outlier.as_ref())
     {
         pool.membership.watch.stir();
     }
@@ -209,19 +223,22 @@ fn met(result: &std::result::Result<Answer, Attempt>) -> Option<(Met, Option<Dur
 }
 
 /// A target with room for one more request, where nobody else waits for one and nothing has to be waited for.
-fn room_now(pool: &Pool, wish: Wish, tried: &Tried, now: Instant) -> Result<Option<Turn>> {
-    let others_wait = pool.max_pending.requests > 0 && pool.membership.pending.has_queue();
-    if others_wait || pool.membership.now().seats().is_empty() {
+fn room_now(pool: &Pool, wish: Wish, tried: &Tried, now: Moment) -> Result<Option<Turn>> {
+    if pool.max_pending.requests > 0 && pool.membership.pending.has_queue() {
         return Ok(None);
     }
-    find_room(pool, wish, &tried.targets, now)
+    let members = pool.membership.now();
+    if members.seats().is_empty() {
+        return Ok(None);
+    }
+    find_room(pool, &members, wish, &tried.targets, now)
 }
 
 /// Waits for a target with room for one more request.
-async fn room(pool: &Pool, wish: Wish, outgoing: &Outgoing, tried: &Tried, now: Instant) -> Result<Turn> {
+async fn room(pool: &Pool, wish: Wish, outgoing: &Outgoing, tried: &Tried) -> Result<Turn> {
     if pool.membership.now().seats().is_empty() {
         pool.membership.arrival(pool.timeout.connect.0).await?;
-        if let Some(turn) = room_now(pool, wish, tried, now)? {
+        if let Some(turn) = room_now(pool, wish, tried, Moment::of(Instant::now()))? {
             return Ok(turn);
         }
     }
@@ -240,7 +257,8 @@ async fn queue(pool: &Pool, wish: Wish, outgoing: &Outgoing, tried: &Tried) -> R
         let patience = due.saturating_duration_since(Instant::now());
         match membership.pending.wait(limits.requests, patience).await {
             Waited::Freed => {
-                if let Some(turn) = find_room(pool, wish, &tried.targets, Instant::now())? {
+                let now = Moment::of(Instant::now());
+                if let Some(turn) = find_room(pool, &membership.now(), wish, &tried.targets, now)? {
                     return Ok(turn);
                 }
             }
@@ -261,9 +279,7 @@ fn busy() -> Error {
 const LOOKS: usize = 8;
 
 /// A target with room for one more request, if the balancer finds one.
-fn find_room(pool: &Pool, wish: Wish, tried: &[u64], now: Instant) -> Result<Option<Turn>> {
-    let members = pool.membership.now();
-    let now = Moment::of(now);
+fn find_room(pool: &Pool, members: &Members<Target>, wish: Wish, tried: &[u64], now: Moment) -> Result<Option<Turn>> {
     let choose = |tried: &[u64]| {
         let asked = Asked {
             now,
@@ -271,7 +287,7 @@ fn find_room(pool: &Pool, wish: Wish, tried: &[u64], now: Instant) -> Result<Opt
             sticky: wish.sticky,
             tried,
         };
-        pool.balancer.choose(&members, &asked, || fastrand::u64(..))
+        pool.balancer.choose(members, &asked, || fastrand::u64(..))
     };
     let Some(target) = choose(tried) else {
         return Err(Error::new(&codes::UPSTREAM_UNAVAILABLE));

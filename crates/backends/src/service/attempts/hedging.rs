@@ -87,7 +87,7 @@ impl<'r> Runner<'r> {
                     None => attempt(pool, interim, outgoing, turn, body, how).await,
                     Some(limit) => limited(limit, pool, interim, outgoing, turn, body, how).await,
                 };
-                learn(pool, &ended, pass, begun, how.0);
+                learn(pool, &ended, pass, begun, Moment::of(how.0));
                 ended
             }),
             is_hedge: false,
@@ -185,7 +185,8 @@ fn first_ended(runners: &mut Vec<Runner<'_>>, task: &mut Context<'_>) -> Option<
 /// Another target with room, and the body for it, where the budget allows that.
 fn second<'p>(pool: &'p Pool, wish: Wish, content: &Content, tried: &mut Tried) -> Option<(Turn, Sent<'p>)> {
     let pass = pool.protection.admit().ok()?;
-    let turn = find_room(pool, wish, &tried.targets, Instant::now()).ok()??;
+    let now = Moment::of(Instant::now());
+    let turn = find_room(pool, &pool.membership.now(), wish, &tried.targets, now).ok()??;
     let identity = turn.target().identity();
     if tried.targets.contains(&identity) {
         return None;
