@@ -11,4 +11,5 @@ pub mod split;
 pub mod swap;
 pub mod table;
 
+mod client_key;
 mod field_value;

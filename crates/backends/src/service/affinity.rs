@@ -44,17 +44,6 @@ impl Affinity {
     }
 }
 
-/// The values of the cookies of that name. Clients send one field, and HTTP/2 allows them several (RFC 9113, section 8.2.3).
-fn cookies<'h>(headers: &'h Headers, name: &'h str) -> impl Iterator<Item = &'h [u8]> {
-    let pairs = headers
-        .get_all(Known::Cookie)
-        .flat_map(|value| value.split(|byte| *byte == b';'));
-    pairs.filter_map(move |pair| {
-        let value = pair.trim_ascii().strip_prefix(name.as_bytes())?;
-        value.strip_prefix(b"=")
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
@@ -88,6 +77,8 @@ mod tests {
 
     #[test]
     fn cookies_are_found_wherever_they_stand() {
+        use crate::client_key::cookies;
+
         let request = request("/", &[("Cookie", "a=1; t=x; tt=no"), ("cookie", " t=y ;t;t =z;T=w")]);
         let found: Vec<_> = cookies(&request.headers, "t").collect();
         assert_eq!(found, [b"x", b"y"]);

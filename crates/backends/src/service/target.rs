@@ -31,6 +31,7 @@ use super::pool_http1::Http1Pool;
 use super::pool_http2::Http2Pool;
 use super::tls::{self, TlsSettings};
 use super::transport::{Stream, Transport};
+use crate::client_key;
 
 /// A server of a service. All workers share it; each keeps connections of its own.
 pub(super) struct Target {
@@ -442,11 +443,9 @@ impl Member for Target {
     }
 }
 
-/// A hash that doesn't depend on the process or the machine (FNV-1a).
+/// A hash that doesn't depend on the process or the machine.
 fn identity_of(address: &str) -> u64 {
-    address.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    client_key::hash(client_key::NOTHING, address.as_bytes())
 }
 
 /// What opening gives, unless it takes too long.

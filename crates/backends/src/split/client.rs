@@ -3,8 +3,10 @@
 use std::net::IpAddr;
 
 use portcullis_config::route::split::SplitKey;
-use portcullis_core::{Ctx, Error, Headers, Known, Reply, Request, Scheme, codes};
+use portcullis_core::{Ctx, Error, Known, Reply, Request, Scheme, codes};
 use portcullis_resilience::rollout::WHOLE;
+
+use crate::client_key::{self, cookies};
 
 /// What tells clients apart.
 pub(crate) struct Client(Option<SplitKey>);
@@ -38,7 +40,7 @@ impl Client {
                 Some(value) => placed(value),
                 None => by_address(cx.client),
             },
-            Some(SplitKey::Cookie(name)) => match cookie(&request.headers, name) {
+            Some(SplitKey::Cookie(name)) => match cookies(&request.headers, name).find(|value| !value.is_empty()) {
                 Some(value) => placed(value),
                 None => new_cookie(name, cx.scheme),
             },
@@ -76,18 +78,6 @@ fn by_address(client: IpAddr) -> Place {
     Place { number, cookie: None }
 }
 
-/// The value of a cookie (RFC 6265 §4.2.1), where it is there and not empty.
-fn cookie<'h>(headers: &'h Headers, name: &str) -> Option<&'h [u8]> {
-    let pairs = headers
-        .get_all(Known::Cookie)
-        .flat_map(|value| value.split(|byte| *byte == b';'));
-    let mut values = pairs.filter_map(|pair| {
-        let pair = pair.trim_ascii();
-        pair.strip_prefix(name.as_bytes())?.strip_prefix(b"=")
-    });
-    values.find(|value| !value.is_empty())
-}
-
 /// A cookie that only holds the client to its place: it tells nothing and opens nothing, and goes with the browser's session.
 fn new_cookie(name: &str, scheme: Scheme) -> Place {
     let value = format!("{:016x}", fastrand::u64(..));
@@ -100,10 +90,7 @@ fn new_cookie(name: &str, scheme: Scheme) -> Place {
 
 /// A place by the hash of a key: FNV-1a, mixed once more, since its own high bits depend little on the last bytes.
 fn place_of(key: &[u8]) -> u32 {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for byte in key {
-        hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-    }
+    let mut hash = client_key::hash(client_key::NOTHING, key);
     hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
     hash ^= hash >> 33;
     u32::try_from(hash % u64::from(WHOLE)).expect("it is below the whole")

@@ -13,7 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis_config::service::Sticky;
 use portcullis_core::{Headers, Scheme};
 
-use super::cookies;
+use crate::client_key::cookies;
 
 pub(super) struct StickyCookie {
     name: Box<str>,

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use portcullis_config::service::BalanceKey;
 use portcullis_core::{Ctx, Request};
 
-use super::cookies;
+use crate::client_key::{self, cookies};
 
 /// The key of a request; `None` where it has nothing of the kind, or nothing in it.
 pub(super) fn of(by: &BalanceKey, cx: &Ctx, request: &Request) -> Option<u64> {
@@ -32,9 +32,8 @@ pub(super) fn of(by: &BalanceKey, cx: &Ctx, request: &Request) -> Option<u64> {
 /// balances spreads its bits. A client may find keys that go to one target, as it may with any hash that all nodes know;
 /// what helps against that is a bounded load.
 fn hash<'p>(parts: impl IntoIterator<Item = &'p [u8]>) -> u64 {
-    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    parts.into_iter().fold(0xcbf2_9ce4_8422_2325, |hash, part| {
-        step(part.iter().fold(hash, |hash, byte| step(hash, *byte)), 0xff)
+    parts.into_iter().fold(client_key::NOTHING, |hash, part| {
+        client_key::hash(client_key::hash(hash, part), &[0xff])
     })
 }
 
