@@ -4,7 +4,7 @@ use super::tree::Tree;
 const ABSENT: &[(&str, &[&str])] = &[
     (
         "core",
-        &["tokio", "serde", "serde_json", "http", "rustls", "portcullis-*"],
+        &["tokio", "serde", "http", "rustls", "portcullis-*"],
     ),
     (
         "http1",
@@ -55,7 +55,6 @@ const ABSENT: &[(&str, &[&str])] = &[
     (
         "policies",
         &[
-            "tokio",
             "rusqlite",
             "portcullis-http1",
             "portcullis-backends",
@@ -72,6 +71,20 @@ const ABSENT: &[(&str, &[&str])] = &[
         ],
     ),
     ("resilience", &["tokio", "fastrand", "serde", "portcullis-*"]),
+    ("cel", &["tokio", "portcullis-*"]),
+    ("jose", &["tokio", "portcullis-*"]),
+    ("waf", &["tokio", "portcullis-*"]),
+    ("contract", &["tokio", "portcullis-*"]),
+    (
+        "fetch",
+        &[
+            "portcullis-config",
+            "portcullis-policies",
+            "portcullis-backends",
+            "portcullis",
+        ],
+    ),
+    ("stores", &["portcullis-*"]),
     ("backends", &["clap", "portcullis-policies", "portcullis"]),
 ];
 
