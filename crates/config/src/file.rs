@@ -14,6 +14,7 @@ use crate::policy::PolicySet;
 use crate::route::Route;
 use crate::schema::form;
 use crate::service::Service;
+use crate::stores::Stores;
 use crate::{defaults, units};
 
 /// A configuration of Portcullis: which listeners there are, which routes claim their requests, which policies guard
@@ -48,6 +49,9 @@ pub struct File {
     #[serde(default)]
     #[schemars(extend("format" = "path"))]
     pub state: Option<PathBuf>,
+    /// Where the gate keeps what it is told to remember.
+    #[serde(default)]
+    pub stores: Stores,
     /// What the node itself can take.
     #[serde(default)]
     pub overload: Overload,

@@ -36,6 +36,7 @@ pub mod overload;
 pub mod policy;
 pub mod route;
 pub mod service;
+pub mod stores;
 
 pub use effective::effective;
 pub use file::File;
