@@ -1,6 +1,7 @@
 //! What each policy can be told, one file for each, by the policy's name.
 
 pub mod access_log;
+pub mod anonymous;
 pub mod api_key;
 pub mod compress;
 pub mod cors;
@@ -27,6 +28,8 @@ pub struct PolicySet {
     pub rate_limit: Option<rate_limit::RateLimit>,
     /// Let pages of other origins call (the Fetch standard's CORS protocol).
     pub cors: Option<cors::Cors>,
+    /// Let in those who show nothing. Of several that apply to a route, the last one counts.
+    pub anonymous: Option<anonymous::Anonymous>,
     /// Let in those who have a key.
     pub api_key: Option<api_key::ApiKey>,
     /// Compress what goes to clients that can take it. Of several that apply to a route, the last one counts.

@@ -116,6 +116,10 @@ codes! {
         "Too many requests", "Wait for as long as Retry-After says.";
     UNAUTHENTICATED = "unauthenticated", UNAUTHORIZED, Policy, Some("http_request_denied"),
         "Authentication is needed", "Send valid credentials, as WWW-Authenticate asks.";
+    FORBIDDEN = "forbidden", FORBIDDEN, Policy, Some("http_request_denied"),
+        "This is not allowed", "The client is known, and what it asks for is not for it; see the route's `authorize`, `ip` and the like. The log has the reason.";
+    GUARD_UNAVAILABLE = "guard_unavailable", SERVICE_UNAVAILABLE, Gate, Some("http_request_denied"),
+        "It can't be found out whether this is allowed", "What guards the route depends on something that is away: keys, a service that is asked, a store. The log has the cause. Until it is back nobody is let in.";
     ORIGIN_FORBIDDEN = "origin_forbidden", FORBIDDEN, Policy, Some("http_request_denied"),
         "The origin is not allowed", "List the origin in the route's `cors` policy.";
     UPSTREAM_REFUSED = "upstream_refused", BAD_GATEWAY, Upstream, Some("connection_refused"),

@@ -29,8 +29,9 @@ pub struct Ctx {
     /// What the path's `{param}` and `*` segments matched.
     pub params: PathParams,
     /// Who it is, once an authentication policy knows.
-    pub consumer: Option<Consumer>,
-    /// Fields for whatever answer goes out, refusals and failures too. One replaces the response's own of that name.
+    pub consumer: Option<Arc<Consumer>>,
+    /// Fields for whatever answer goes out, refusals and failures too. One replaces the response's own of that name, but
+    /// `Set-Cookie`, of which each stands for itself (RFC 6265 §3).
     pub answer: Headers,
     /// What whatever answer goes out depends on: a bit of [`crate::Known::bit`] for each request field that its `Vary`
     /// must name. These are added to the response's own `Vary`, since a backend knows of others.
@@ -183,13 +184,42 @@ impl PathParams {
     }
 }
 
-/// Who a request was found to come from.
+/// Who a request was found to come from. Made once, for a key or a token, and shared by its requests.
 #[derive(Clone, Debug)]
 pub struct Consumer {
-    /// The consumer's name in the file or store.
-    pub name: Arc<str>,
+    /// The consumer's name in the file, the store or the token: visible ASCII, so that it can stand in a field.
+    pub name: Box<str>,
     /// The policy that found it out, by its name in the file.
     pub by: &'static str,
+    /// What it was allowed to do (RFC 6749 §3.3): visible ASCII without spaces.
+    pub scopes: Box<[Box<str>]>,
+    /// What it is, in the words of whoever says so: visible ASCII without spaces.
+    pub roles: Box<[Box<str>]>,
+    /// What its token says of it; nothing where there is no token.
+    pub claims: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Consumer {
+    /// A consumer of whom nothing but the name is known.
+    pub fn new(name: impl Into<Box<str>>, by: &'static str) -> Consumer {
+        Consumer {
+            name: name.into(),
+            by,
+            scopes: Box::default(),
+            roles: Box::default(),
+            claims: serde_json::Map::new(),
+        }
+    }
+
+    /// Whether it was allowed to do that.
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.scopes.iter().any(|known| **known == *scope)
+    }
+
+    /// Whether it is that.
+    pub fn has_role(&self, role: &str) -> bool {
+        self.roles.iter().any(|known| **known == *role)
+    }
 }
 
 /// What a backend that forwards requests tells the log. Never shown to clients.
@@ -232,6 +262,9 @@ impl Ctx {
     /// Puts [`Ctx::answer`] in place of a response's fields of those names, and adds [`Ctx::vary`] to its `Vary`.
     pub fn put_answer_into(&self, headers: &mut Headers) {
         for (known, name, _) in self.answer.iter_known() {
+            if known == Some(Known::SetCookie) {
+                continue;
+            }
             headers.remove(known.map_or(Name::Other(name), |known| Name::Cased(known, name)));
         }
         headers.extend(&self.answer);
@@ -253,12 +286,16 @@ mod tests {
         let mut cx = Ctx::new(Rc::new(connection), id, Instant::now(), SystemTime::UNIX_EPOCH);
         cx.answer.append("x-a", "gate");
         cx.answer.append("X-A", "gate too");
+        cx.answer.append(Known::SetCookie, "ours=1");
         cx.vary = Known::Origin.bit();
         let mut headers = Headers::new();
         headers.append("X-A", "backend");
+        headers.append(Known::SetCookie, "theirs=1");
         headers.append(Known::Vary, "Accept");
         cx.put_answer_into(&mut headers);
         assert_eq!(headers.get_all("x-a").collect::<Vec<_>>(), [&b"gate"[..], b"gate too"]);
+        let cookies: Vec<_> = headers.get_all(Known::SetCookie).collect();
+        assert_eq!(cookies, [&b"theirs=1"[..], b"ours=1"]);
         assert_eq!(
             headers.list(Known::Vary).collect::<Vec<_>>(),
             [&b"Accept"[..], b"Origin"]

@@ -23,7 +23,13 @@ const TOLD_BY_PROXIES_SET: u64 = set_of(&TOLD_BY_PROXIES);
 /// Fields in which only the gate itself says who the client is: from anybody, trusted proxies too, they are removed,
 /// whether or not the route authenticates and the listener asks for certificates. A backend that sees one can rely on
 /// it (RFC 9440 §4).
-const SAID_BY_US: [Known; 3] = [Known::XConsumer, Known::ClientCert, Known::ClientCertChain];
+const SAID_BY_US: [Known; 5] = [
+    Known::XConsumer,
+    Known::XConsumerRoles,
+    Known::XConsumerScopes,
+    Known::ClientCert,
+    Known::ClientCertChain,
+];
 
 const SAID_BY_US_SET: u64 = set_of(&SAID_BY_US);
 

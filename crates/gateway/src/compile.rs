@@ -106,8 +106,8 @@ struct Compiler<'c> {
     certificates: Vec<Arc<Keeping>>,
     /// The ends of routes in services, by service and stripped prefix: routes that agree in both share one.
     forwards: HashMap<(String, Option<String>), Arc<dyn Backend>>,
-    /// What names of services mean, once a route asks.
-    meanings: Option<Arc<Meanings>>,
+    /// What names of services mean.
+    meanings: Arc<Meanings>,
     /// Roll-outs of routes.
     rollouts: Vec<Arc<Course>>,
 }
@@ -136,7 +136,7 @@ impl<'c> Compiler<'c> {
             warnings: Vec::new(),
             certificates: Vec::new(),
             forwards: HashMap::new(),
-            meanings: None,
+            meanings: Arc::new(Meanings::new(kept.swaps.clone(), BTreeMap::new())),
             rollouts: Vec::new(),
         }
     }
@@ -151,11 +151,13 @@ impl<'c> Compiler<'c> {
                 .collect(),
         };
         let listeners = self.listeners();
+        let pools = self.pools();
+        self.meanings = Arc::new(Meanings::new(self.kept.swaps.clone(), pools.clone()));
         let guards = Guards::compile(&mut self);
         let guarded = guards.of_routes(&mut self, &names);
         let paths = known.ok_or_else(|| matches::rules(&mut self));
         let ends = Ends {
-            pools: self.pools(),
+            pools,
             databases: self.databases(),
         };
         let routes = self.routes(&names, guarded, &ends);
@@ -360,9 +362,9 @@ impl Compiler<'_> {
     ) -> Option<Arc<dyn Backend>> {
         let place = format!("routes[{index}].to");
         match &route.to {
-            To::Service(to) => self.service(to, ends),
-            To::Split(to) => self.split(name, to, ends),
-            To::Rollout(to) => self.rollout(name, to, ends),
+            To::Service(to) => self.service(to),
+            To::Split(to) => self.split(name, to),
+            To::Rollout(to) => self.rollout(name, to),
             To::Table(to) => self.table(&place, route, to, ends),
             To::Files(to) => {
                 let pattern = self.check(&format!("routes[{index}].path"), PathPattern::parse(&route.path))?;

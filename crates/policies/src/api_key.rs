@@ -21,17 +21,17 @@
 mod keys;
 mod query;
 
-use portcullis_config::policy::api_key;
-use portcullis_core::{Consumer, Ctx, Error, Headers, Known, Name, Next, Policy, Reply, Request, codes};
+use std::sync::Arc;
 
+use portcullis_config::policy::api_key;
+use portcullis_core::{Consumer, Ctx, Error, Headers, Known, Request, codes};
+
+use crate::authenticate::{Authenticator, Verdict};
 use crate::field_name::FieldName;
 use keys::Keys;
 
 /// The longest key: hashing must cost a client more than us.
 pub const LONGEST_KEY: usize = 256;
-
-/// The field that tells the backend who it is.
-const X_CONSUMER: Name<'static> = Name::Known(Known::XConsumer);
 
 /// Lets in those who have a key.
 #[derive(Debug)]
@@ -80,7 +80,7 @@ impl ApiKey {
     }
 
     /// Finds the consumer, and takes the key out of the request.
-    fn identify(&self, request: &mut Request) -> Result<Consumer, Refusal> {
+    fn identify(&self, request: &mut Request) -> Result<Arc<Consumer>, Refusal> {
         let mut found = None;
         if let Some(header) = &self.header {
             if let Some(key) = key_of_field(&request.headers, header)? {
@@ -125,16 +125,21 @@ impl ApiKey {
     }
 }
 
-impl Policy for ApiKey {
-    fn call<'a>(&'a self, cx: &'a mut Ctx, mut request: Request, next: Next<'a>) -> Reply<'a> {
-        match self.identify(&mut request) {
-            Ok(consumer) => {
-                request.headers.set(X_CONSUMER, consumer.name.as_bytes());
-                cx.consumer = Some(consumer);
-                next.run(cx, request)
-            }
-            Err(refusal) => self.refusal(&refusal).into(),
+impl Authenticator for ApiKey {
+    fn name(&self) -> &'static str {
+        "api_key"
+    }
+
+    fn judge(&self, _: &mut Ctx, request: &mut Request) -> Verdict {
+        match self.identify(request) {
+            Ok(consumer) => Verdict::Known(consumer),
+            Err(Refusal::Missing) => Verdict::Absent,
+            Err(refusal) => Verdict::Refused(self.refusal(&refusal)),
         }
+    }
+
+    fn challenge(&self) -> Option<&str> {
+        Some(&self.challenge)
     }
 }
 
@@ -178,12 +183,13 @@ fn challenge(header: Option<&FieldName>, query: Option<&str>) -> Box<str> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
-    use std::sync::Arc;
-
     use portcullis_config::policy::api_key::KeyHolder;
     use portcullis_config::secret::Secret;
 
+    use portcullis_core::Policy;
+
     use super::*;
+    use crate::authenticate::Authenticate;
     use crate::trial::{Trial, request, send};
 
     fn holder(name: &str, key: &str) -> KeyHolder {
@@ -204,7 +210,8 @@ mod tests {
                 holder("bob", "b+b=/%"),
             ],
         };
-        Arc::new(ApiKey::new(&config).unwrap())
+        let way: Arc<dyn Authenticator> = Arc::new(ApiKey::new(&config).unwrap());
+        Arc::new(Authenticate::new([way]))
     }
 
     fn check_refused(trial: &Trial) {

@@ -5,15 +5,17 @@ use portcullis_core::{Known, Name};
 
 /// A field name from the configuration, looked up among the well-known ones once.
 #[derive(Clone, Debug)]
-pub(crate) struct FieldName {
+pub struct FieldName {
     text: Box<str>,
     known: Option<Known>,
 }
 
 impl FieldName {
+    /// The name, in any case.
+    ///
     /// # Errors
     /// Says so, when the text is not a field name.
-    pub(crate) fn new(text: &str) -> Result<FieldName, String> {
+    pub fn new(text: &str) -> Result<FieldName, String> {
         if !is_token(text.as_bytes()) {
             return Err(format!(
                 "`{text}` is not the name of a header field: write letters, digits and hyphens"
@@ -26,7 +28,7 @@ impl FieldName {
     }
 
     /// The name to look for or to write.
-    pub(crate) fn name(&self) -> Name<'_> {
+    pub fn name(&self) -> Name<'_> {
         match self.known {
             Some(known) => Name::Cased(known, &self.text),
             None => Name::Other(&self.text),
@@ -34,17 +36,17 @@ impl FieldName {
     }
 
     /// Which well-known name it is.
-    pub(crate) fn known(&self) -> Option<Known> {
+    pub fn known(&self) -> Option<Known> {
         self.known
     }
 
     /// As it was written.
-    pub(crate) fn as_str(&self) -> &str {
+    pub fn as_str(&self) -> &str {
         &self.text
     }
 
     /// Whether it is the same name, in whatever case.
-    pub(crate) fn is(&self, other: &FieldName) -> bool {
+    pub fn is(&self, other: &FieldName) -> bool {
         self.text.eq_ignore_ascii_case(&other.text)
     }
 }

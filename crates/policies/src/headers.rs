@@ -252,10 +252,7 @@ mod tests {
             changes(&[], &[("X-All", text)], &[]),
         );
         let mut cx = context();
-        cx.consumer = Some(Consumer {
-            name: Arc::from("alice"),
-            by: "api_key",
-        });
+        cx.consumer = Some(Arc::new(Consumer::new("alice", "api_key")));
         let trial = send_as(&policy, cx, request("GET", "/", &[("Host", "a.example:8080")]), &[]);
         let expected = "192.0.2.7|id-1|a.example|http|alice|items|{x}";
         assert_eq!(trial.seen.as_ref().unwrap().headers.get_str("x-all"), Some(expected));

@@ -2,8 +2,8 @@
 //! how requests ended.
 //!
 //! What a policy was told comes in as the plain types of `portcullis_config::policy`, and is compiled once, when a
-//! snapshot is made. Nothing here knows a backend, the router or the operators' interface, and nothing waits: a policy
-//! that lets a request pass hands on the reply of the next layer without an allocation of its own.
+//! snapshot is made. Nothing here knows a backend, the router or the operators' interface. A policy that lets a request pass
+//! and has nothing to wait for hands on the reply of the next layer without an allocation of its own.
 
 pub mod order;
 
@@ -15,13 +15,16 @@ pub mod cors;
 pub mod limits;
 pub mod rate_limit;
 
+pub mod authenticate;
+
+pub mod anonymous;
 pub mod api_key;
 
 pub mod compress;
 pub mod grpc_web;
 pub mod headers;
 
-mod field_name;
+pub mod field_name;
 mod placeholders;
 
 #[cfg(test)]

@@ -37,6 +37,11 @@ pub const ORDER: &[Place] = &[
         reason: "Before all that acts for a consumer, and before anything could change the credential.",
     },
     Place {
+        kind: Kind::Anonymous,
+        stage: Stage::Identify,
+        reason: "After every way of finding out who it is: it lets in those who showed nothing to any of them.",
+    },
+    Place {
         kind: Kind::Compress,
         stage: Stage::Shape,
         reason: "Outside of all that changes a response, for what is compressed can't be read or changed any more.",
@@ -73,8 +78,10 @@ pub enum Stage {
     Admit,
     /// They keep load away.
     Protect,
-    /// They find out who it is.
+    /// They find out who it is: any of those that a route has suffices, see [`crate::authenticate`].
     Identify,
+    /// They say whether it may do what it asks for, as whoever it is.
+    Judge,
     /// They change what goes to the backend and what comes back.
     Shape,
 }
@@ -89,6 +96,7 @@ pub enum Kind {
     Limits,
     RateLimit,
     ApiKey,
+    Anonymous,
     Compress,
     GrpcWeb,
     Headers,
@@ -104,6 +112,7 @@ impl Kind {
             Kind::Limits => "limits",
             Kind::RateLimit => "rate_limit",
             Kind::ApiKey => "api_key",
+            Kind::Anonymous => "anonymous",
             Kind::Compress => "compress",
             Kind::GrpcWeb => "grpc_web",
             Kind::Headers => "headers",

@@ -130,6 +130,8 @@ known_names! {
     Via = "Via";
     WwwAuthenticate = "WWW-Authenticate";
     XConsumer = "X-Consumer";
+    XConsumerRoles = "X-Consumer-Roles";
+    XConsumerScopes = "X-Consumer-Scopes";
     XForwardedFor = "X-Forwarded-For";
     XForwardedHost = "X-Forwarded-Host";
     XForwardedPort = "X-Forwarded-Port";

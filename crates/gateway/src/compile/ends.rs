@@ -5,7 +5,7 @@ use std::sync::Arc;
 use portcullis_backends::mirror::Mirrored;
 use portcullis_backends::rollout::{self, Rollout};
 use portcullis_backends::split::{self, Split};
-use portcullis_backends::swap::{Meanings, Named};
+use portcullis_backends::swap::Named;
 use portcullis_config::route::mirror::Mirror;
 use portcullis_config::route::rollout::ToRollout;
 use portcullis_config::route::split::ToSplit;
@@ -13,34 +13,34 @@ use portcullis_config::route::{To, ToService};
 use portcullis_core::Backend;
 use portcullis_resilience::rollout::seen::Pair;
 
-use super::{Compiler, Ends};
+use super::Compiler;
 
 impl Compiler<'_> {
     /// The end of a route in a service.
-    pub(super) fn service(&mut self, to: &ToService, ends: &Ends) -> Option<Arc<dyn Backend>> {
-        let end = self.named(&to.service, to.strip.as_deref(), ends)?;
-        self.mirrored(end, to.mirror.as_ref(), to.strip.as_deref(), ends)
+    pub(super) fn service(&mut self, to: &ToService) -> Option<Arc<dyn Backend>> {
+        let end = self.named(&to.service, to.strip.as_deref())?;
+        self.mirrored(end, to.mirror.as_ref(), to.strip.as_deref())
     }
 
     /// The end of the route of that name in several services.
-    pub(super) fn split(&mut self, route: &str, to: &ToSplit, ends: &Ends) -> Option<Arc<dyn Backend>> {
+    pub(super) fn split(&mut self, route: &str, to: &ToSplit) -> Option<Arc<dyn Backend>> {
         let mut parts = Vec::with_capacity(to.split.len());
         for part in &to.split {
             parts.push(split::Part {
-                end: self.named(&part.service, to.strip.as_deref(), ends)?,
+                end: self.named(&part.service, to.strip.as_deref())?,
                 weight: part.weight,
                 count: self.kept.shares.of(route, &part.service),
             });
         }
         let end = Arc::new(Split::new(parts, to.by.as_ref()));
-        self.mirrored(end, to.mirror.as_ref(), to.strip.as_deref(), ends)
+        self.mirrored(end, to.mirror.as_ref(), to.strip.as_deref())
     }
 
     /// The end of the route of that name in two versions of a service.
-    pub(super) fn rollout(&mut self, route: &'static str, to: &ToRollout, ends: &Ends) -> Option<Arc<dyn Backend>> {
+    pub(super) fn rollout(&mut self, route: &'static str, to: &ToRollout) -> Option<Arc<dyn Backend>> {
         let mut version = |service: &str| {
             Some(rollout::Version {
-                end: self.named(service, to.strip.as_deref(), ends)?,
+                end: self.named(service, to.strip.as_deref())?,
                 count: self.kept.shares.of(route, service),
             })
         };
@@ -60,24 +60,19 @@ impl Compiler<'_> {
         end: Arc<dyn Backend>,
         config: Option<&Mirror>,
         strip: Option<&str>,
-        ends: &Ends,
     ) -> Option<Arc<dyn Backend>> {
         let Some(config) = config else { return Some(end) };
-        let mirror = self.named(&config.service, strip, ends)?;
+        let mirror = self.named(&config.service, strip)?;
         Some(Arc::new(Mirrored::new(end, mirror, config, &self.kept.mirrored)))
     }
 
     /// The end in whatever service that name means. One that could not be compiled has a problem of its own.
-    fn named(&mut self, service: &str, strip: Option<&str>, ends: &Ends) -> Option<Arc<dyn Backend>> {
+    fn named(&mut self, service: &str, strip: Option<&str>) -> Option<Arc<dyn Backend>> {
         let key = (service.to_owned(), strip.map(str::to_owned));
         if let Some(known) = self.forwards.get(&key) {
             return Some(known.clone());
         }
-        let kept = self.kept;
-        let meanings = self
-            .meanings
-            .get_or_insert_with(|| Arc::new(Meanings::new(kept.swaps.clone(), ends.pools.clone())));
-        let end: Arc<dyn Backend> = Arc::new(Named::new(service, strip, meanings.clone())?);
+        let end: Arc<dyn Backend> = Arc::new(Named::new(service, strip, self.meanings.clone())?);
         self.forwards.insert(key, end.clone());
         Some(end)
     }

@@ -1,18 +1,23 @@
 //! The policies of each route, in the order of the program's table.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 use std::sync::Arc;
 
+use portcullis_backends::swap::{Meanings, Named};
 use portcullis_config::File;
 use portcullis_config::policy::{PolicySet, access_log as written_log};
 use portcullis_config::route::{PolicyRef, Route};
-use portcullis_core::Policy;
+use portcullis_core::{Backend, Policy};
 use portcullis_policies::access_log::{self, AccessLog};
+use portcullis_policies::authenticate::{Authenticate, Authenticator};
 use portcullis_policies::metrics::Metrics;
 use portcullis_policies::order::{Kind, ORDER};
-use portcullis_policies::{api_key, compress, cors, grpc_web, headers, limits, rate_limit};
+use portcullis_policies::{anonymous, api_key, compress, cors, grpc_web, headers, limits, rate_limit};
+use tokio::runtime::Handle;
 
 use super::{Compiler, Purpose};
+use crate::kept::Kept;
 use crate::snapshot::{Observers, Unrouted};
 
 /// The label of requests that no route claims.
@@ -38,6 +43,10 @@ type Lists = HashMap<Vec<String>, Policies>;
 #[derive(Clone, Default)]
 struct Set {
     layers: Vec<(usize, Arc<dyn Policy>)>,
+    /// Ways of finding out who it is.
+    ways: Vec<(usize, Arc<dyn Authenticator>)>,
+    /// The one for those who show nothing, of which the last one counts; `None` where it is turned off.
+    anonymous: Option<Option<Arc<dyn Authenticator>>>,
     /// Policies of which the last one counts; `None` for one that is turned off.
     alone: Vec<(usize, Option<Arc<dyn Policy>>)>,
     access_log: Option<Option<Arc<AccessLog>>>,
@@ -120,6 +129,101 @@ impl Guards {
     }
 }
 
+/// What a policy may be made of beside its own words.
+pub(super) struct Around<'c> {
+    /// The name of its set, or of the route for a set of its own: clients see it.
+    pub(super) name: &'c str,
+    /// The folder to which paths of files are relative.
+    pub(super) base: &'c Path,
+    /// What lives through reloads.
+    pub(super) kept: &'c Kept,
+    /// Where slow work is done.
+    pub(super) slow: &'c Handle,
+    /// Whether it will run, or is only looked at: then nothing is opened for writing, and nobody asked.
+    pub(super) purpose: Purpose,
+    services: Arc<Meanings>,
+}
+
+impl Around<'_> {
+    /// The service of that name, for a policy that asks it.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(super) fn service(&self, name: &str) -> Result<Arc<dyn Backend>, String> {
+        let named = Named::new(name, None, self.services.clone());
+        named
+            .map(|named| Arc::new(named) as _)
+            .ok_or_else(|| format!("there is no service `{name}`"))
+    }
+}
+
+/// A set while it is compiled.
+struct Making<'m, 'c> {
+    compiler: &'m mut Compiler<'c>,
+    place: &'m str,
+    name: &'m str,
+    set: Set,
+}
+
+impl Making<'_, '_> {
+    /// The policy of that kind, if the file has it and nothing is wrong with it.
+    fn made<C, P>(
+        &mut self,
+        kind: Kind,
+        config: Option<&C>,
+        make: impl FnOnce(&C, &Around<'_>) -> Result<P, String>,
+    ) -> Option<P> {
+        let around = Around {
+            name: self.name,
+            base: &self.compiler.loaded.base,
+            kept: self.compiler.kept,
+            slow: self.compiler.slow,
+            purpose: self.compiler.purpose,
+            services: self.compiler.meanings.clone(),
+        };
+        let made = make(config?, &around);
+        self.compiler.check(&format!("{}.{}", self.place, kind.name()), made)
+    }
+
+    /// A policy of which each that applies to a route is a layer.
+    fn layer<C, P: Policy + 'static>(
+        &mut self,
+        kind: Kind,
+        config: Option<&C>,
+        make: impl FnOnce(&C, &Around<'_>) -> Result<P, String>,
+    ) {
+        if let Some(policy) = self.made(kind, config, make) {
+            self.set.layers.push((kind.place(), Arc::new(policy)));
+        }
+    }
+
+    /// A way of finding out who it is, of which any suffices.
+    fn way<C, A: Authenticator + 'static>(
+        &mut self,
+        kind: Kind,
+        config: Option<&C>,
+        make: impl FnOnce(&C, &Around<'_>) -> Result<A, String>,
+    ) {
+        if let Some(way) = self.made(kind, config, make) {
+            self.set.ways.push((kind.place(), Arc::new(way)));
+        }
+    }
+
+    /// A policy of which the last one that applies to a route counts, and may be turned off.
+    fn alone<C, P: Policy + 'static>(
+        &mut self,
+        kind: Kind,
+        config: Option<&C>,
+        enabled: impl FnOnce(&C) -> bool,
+        make: impl FnOnce(&C, &Around<'_>) -> Result<P, String>,
+    ) {
+        if let (Some(written), Some(policy)) = (config, self.made(kind, config, make)) {
+            let policy = enabled(written).then(|| Arc::new(policy) as _);
+            self.set.alone.push((kind.place(), policy));
+        }
+    }
+}
+
 /// Compiles each policy of a set: one line for each kind. `name` names the set to clients and in logs.
 fn compile_set(compiler: &mut Compiler<'_>, place: &str, name: &str, set: &PolicySet) -> Set {
     // Naming every field makes this fail to compile when a policy is forgotten.
@@ -129,54 +233,52 @@ fn compile_set(compiler: &mut Compiler<'_>, place: &str, name: &str, set: &Polic
         limits,
         rate_limit,
         cors,
+        anonymous,
         api_key,
         compress,
         grpc_web,
         headers,
     } = set;
-    let mut layers: Vec<(usize, Arc<dyn Policy>)> = Vec::new();
-    let mut layer = |kind: Kind, policy: Option<Arc<dyn Policy>>| layers.extend(policy.map(|it| (kind.place(), it)));
-    let at = |kind: Kind| format!("{place}.{}", kind.name());
-
-    if let Some(config) = limits {
-        let policy = compiler.check(&at(Kind::Limits), limits::Limits::new(config));
-        layer(Kind::Limits, policy.map(|it| Arc::new(it) as _));
-    }
-    if let Some(config) = rate_limit {
-        let policy = rate_limit::RateLimit::new(config, name, &compiler.kept.rate_limits);
-        let policy = compiler.check(&at(Kind::RateLimit), policy);
-        layer(Kind::RateLimit, policy.map(|it| Arc::new(it) as _));
-    }
-    if let Some(config) = cors {
-        let policy = compiler.check(&at(Kind::Cors), cors::Cors::new(config));
-        layer(Kind::Cors, policy.map(|it| Arc::new(it) as _));
-    }
-    if let Some(config) = api_key {
-        let policy = compiler.check(&at(Kind::ApiKey), api_key::ApiKey::new(config));
-        layer(Kind::ApiKey, policy.map(|it| Arc::new(it) as _));
-    }
-    if let Some(config) = headers {
-        let policy = compiler.check(&at(Kind::Headers), headers::Headers::new(config));
-        layer(Kind::Headers, policy.map(|it| Arc::new(it) as _));
-    }
-    let mut alone: Vec<(usize, Option<Arc<dyn Policy>>)> = Vec::new();
-    if let Some(config) = compress {
-        let policy = compiler.check(&at(Kind::Compress), compress::Compress::new(config));
-        let policy = policy.filter(|_| config.enabled).map(|it| Arc::new(it) as _);
-        alone.push((Kind::Compress.place(), policy));
-    }
-    if let Some(config) = grpc_web {
-        let policy = config.enabled.then(|| Arc::new(grpc_web::GrpcWeb) as _);
-        alone.push((Kind::GrpcWeb.place(), policy));
-    }
-    Set {
-        layers,
-        alone,
+    let set = Set {
         access_log: access_log
             .as_ref()
-            .map(|config| compile_log(compiler, &at(Kind::AccessLog), config)),
+            .map(|config| compile_log(compiler, &format!("{place}.access_log"), config)),
         metrics_off: metrics.as_ref().map(|config| config.off),
-    }
+        ..Set::default()
+    };
+    let mut making = Making {
+        compiler,
+        place,
+        name,
+        set,
+    };
+    let it = &mut making;
+    it.layer(Kind::Cors, cors.as_ref(), |config, _| cors::Cors::new(config));
+    it.layer(Kind::Limits, limits.as_ref(), |config, _| limits::Limits::new(config));
+    it.layer(Kind::RateLimit, rate_limit.as_ref(), |config, around| {
+        rate_limit::RateLimit::new(config, around.name, &around.kept.rate_limits)
+    });
+    it.way(Kind::ApiKey, api_key.as_ref(), |config, _| api_key::ApiKey::new(config));
+    it.layer(Kind::Headers, headers.as_ref(), |config, _| {
+        headers::Headers::new(config)
+    });
+    it.alone(
+        Kind::Compress,
+        compress.as_ref(),
+        |config| config.enabled,
+        |config, _| compress::Compress::new(config),
+    );
+    it.alone(
+        Kind::GrpcWeb,
+        grpc_web.as_ref(),
+        |config| config.enabled,
+        |_, _| Ok(grpc_web::GrpcWeb),
+    );
+    let anonymous_way = it.made(Kind::Anonymous, anonymous.as_ref(), |config, _| {
+        Ok((config.enabled, anonymous::Anonymous::new(config)?))
+    });
+    it.set.anonymous = anonymous_way.map(|(enabled, way)| enabled.then(|| Arc::new(way) as _));
+    making.set
 }
 
 fn compile_log(compiler: &mut Compiler<'_>, place: &str, config: &written_log::AccessLog) -> Option<Arc<AccessLog>> {
@@ -206,12 +308,29 @@ fn in_order(sets: &[&Set]) -> Policies {
         .iter()
         .flat_map(|set| &set.layers)
         .map(|(place, policy)| (*place, policy));
+    let ways = ways(sets);
+    let mut names: Vec<usize> = ways.iter().map(|(place, _)| *place).collect();
+    let first_way = names.first().copied();
+    let authenticate: Arc<dyn Policy> = Arc::new(Authenticate::new(ways.into_iter().map(|(_, way)| way)));
+    let authenticate = first_way.map(|place| (place, &authenticate));
     let mut layers: Vec<_> = layers.chain(alone).collect();
+    names.extend(layers.iter().map(|(place, _)| *place));
+    names.sort_unstable();
+    layers.extend(authenticate);
     layers.sort_by_key(|(place, _)| *place);
     Policies {
-        names: layers.iter().map(|(place, _)| ORDER[*place].kind.name()).collect(),
+        names: names.iter().map(|place| ORDER[*place].kind.name()).collect(),
         layers: layers.into_iter().map(|(_, policy)| Arc::clone(policy)).collect(),
     }
+}
+
+/// All ways of finding out who it is, in the order in which they are asked.
+fn ways(sets: &[&Set]) -> Vec<(usize, Arc<dyn Authenticator>)> {
+    let anonymous = sets.iter().rev().find_map(|set| set.anonymous.clone()).flatten();
+    let mut ways: Vec<_> = sets.iter().flat_map(|set| set.ways.iter().cloned()).collect();
+    ways.extend(anonymous.map(|way| (Kind::Anonymous.place(), way)));
+    ways.sort_by_key(|(place, _)| *place);
+    ways
 }
 
 /// Who learns how requests ended: of several logs or metrics the last one counts.

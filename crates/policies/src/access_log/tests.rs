@@ -47,10 +47,7 @@ fn written(template: Option<&str>, outcomes: &[Outcome<'_>]) -> String {
     let (folder, sinks) = (TempDir::new().unwrap(), Sinks::default());
     let log = log(template, &folder, &sinks);
     let mut cx = context();
-    cx.consumer = Some(Consumer {
-        name: Arc::from("alice"),
-        by: "api_key",
-    });
+    cx.consumer = Some(Arc::new(Consumer::new("alice", "api_key")));
     outcomes.iter().for_each(|outcome| log.ended(&cx, outcome));
     assert!(sinks.close(PATIENCE));
     assert_eq!((sinks.dropped(), sinks.failed_writes()), (0, 0));

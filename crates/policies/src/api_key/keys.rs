@@ -22,7 +22,7 @@ pub(super) struct Keys(HashMap<u64, Holder>);
 
 struct Holder {
     digest: Digest,
-    name: Arc<str>,
+    consumer: Arc<Consumer>,
 }
 
 impl Keys {
@@ -38,16 +38,19 @@ impl Keys {
             let digest = digest_of(holder)?;
             let new = Holder {
                 digest,
-                name: Arc::from(name),
+                consumer: Arc::new(Consumer::new(name, "api_key")),
             };
             if let Some(other) = keys.insert(start_of(&digest), new) {
-                return Err(format!("the consumers `{}` and `{name}` have the same key", other.name));
+                return Err(format!(
+                    "the consumers `{}` and `{name}` have the same key",
+                    other.consumer.name
+                ));
             }
         }
         Ok(Keys(keys))
     }
 
-    pub(super) fn find(&self, key: &[u8]) -> Result<Consumer, Refusal> {
+    pub(super) fn find(&self, key: &[u8]) -> Result<Arc<Consumer>, Refusal> {
         if key.is_empty() {
             return Err(Refusal::Missing);
         }
@@ -56,10 +59,7 @@ impl Keys {
         }
         let digest: Digest = Sha256::digest(key).into();
         match self.0.get(&start_of(&digest)) {
-            Some(holder) if bool::from(holder.digest.ct_eq(&digest)) => Ok(Consumer {
-                name: Arc::clone(&holder.name),
-                by: "api_key",
-            }),
+            Some(holder) if bool::from(holder.digest.ct_eq(&digest)) => Ok(Arc::clone(&holder.consumer)),
             _ => Err(Refusal::Unknown),
         }
     }
@@ -69,7 +69,7 @@ impl std::fmt::Debug for Keys {
     /// Names only.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list()
-            .entries(self.0.values().map(|holder| &holder.name))
+            .entries(self.0.values().map(|holder| &holder.consumer.name))
             .finish()
     }
 }
