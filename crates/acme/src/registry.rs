@@ -33,7 +33,7 @@ impl Acme {
     /// # Errors
     /// Says in words what it is.
     pub fn check(settings: &Settings) -> Result<(), String> {
-        transport::roots(settings.ca.as_deref()).map(drop)
+        transport::check_roots(settings.ca.as_deref())
     }
 
     /// Looks after the certificate of these settings, as somebody does already, or else from now on by a task of

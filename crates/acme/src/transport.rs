@@ -1,25 +1,16 @@
-//! How an authority is reached: one request at a time, by TLS, with our own HTTP/1.1.
+//! How an authority is reached: by TLS only, one request at a time.
 
-use std::fmt::Display;
 use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
-use portcullis_core::{Body, Headers, Known, Method, Target};
-use portcullis_http1::client::{Connection, Failure, Outbound, Timeouts};
-use portcullis_http1::framing::BodyLength;
-use portcullis_http1::{HeadLimits, buffers, encode};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
-use tokio::net::TcpStream;
-use tokio::runtime::{Builder, Handle};
-use tokio::sync::oneshot;
-use tokio_rustls::TlsConnector;
+use portcullis_core::{Headers, Known, Method, Scheme};
+use portcullis_fetch::{Answer, Fetcher, Limits, Question, Url};
+use tokio::runtime::Handle;
 
 /// How long one request may take, from the name of the authority to the end of its answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -27,15 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes of an answer. The largest one is a chain of certificates.
 const LARGEST: u64 = 256 * 1024;
 
-const LIMITS: HeadLimits = HeadLimits {
-    head_bytes: 32 * 1024,
-    target_bytes: 8 * 1024,
-    fields: 100,
-};
-
 /// Sends requests to an authority.
 pub(crate) struct Transport {
-    tls: TlsConnector,
+    fetcher: Fetcher,
     not_before: NotBefore,
 }
 
@@ -54,68 +39,54 @@ impl NotBefore {
 }
 
 impl Transport {
-    /// A way to an authority whose certificate is verified by those in the PEM file `ca`, or by the system's.
+    /// A way to an authority whose certificate is verified by those in the PEM file `ca`, or by the system's. It works on
+    /// the runtime on which it is made.
     ///
     /// # Errors
     /// Says in words why there is nothing to verify it by.
     pub(crate) fn new(ca: Option<&Path>, not_before: NotBefore) -> Result<Transport, String> {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
-            .with_root_certificates(roots(ca)?)
-            .with_no_client_auth();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Transport {
-            tls: TlsConnector::from(Arc::new(config)),
-            not_before,
-        })
+        let fetcher = Fetcher::new(Handle::current(), ca).map_err(|why| hinted(&why))?;
+        let fetcher = fetcher.with_limits(Limits {
+            time: PATIENCE,
+            size: LARGEST,
+            ..Limits::default()
+        });
+        Ok(Transport { fetcher, not_before })
     }
 }
 
-/// The authorities that the directory's own certificate is verified by.
+/// Whether there are authorities that the directory's own certificate is verified by.
 ///
 /// # Errors
 /// Says in words which file can't be read, or that there are none.
-pub(crate) fn roots(ca: Option<&Path>) -> Result<RootCertStore, String> {
-    let mut roots = RootCertStore::empty();
-    if let Some(path) = ca {
-        let cannot = |error: &dyn Display| format!("can't read authorities from {}: {error}", path.display());
-        for certificate in CertificateDer::pem_file_iter(path).map_err(|error| cannot(&error))? {
-            let certificate = certificate.map_err(|error| cannot(&error))?;
-            roots.add(certificate).map_err(|error| cannot(&error))?;
-        }
-    } else {
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    }
-    if roots.is_empty() {
-        return Err("there is no authority to verify the directory's certificate by: set `acme.ca`".to_owned());
-    }
-    Ok(roots)
+pub(crate) fn check_roots(ca: Option<&Path>) -> Result<(), String> {
+    portcullis_fetch::roots(ca).map(drop).map_err(|why| hinted(&why))
+}
+
+fn hinted(why: &str) -> String {
+    format!("{why}; see `acme.ca`")
 }
 
 type Response = Pin<Box<dyn Future<Output = Result<BytesResponse, Error>> + Send>>;
 
 impl HttpClient for Transport {
     fn request(&self, request: http::Request<BodyWrapper<Bytes>>) -> Response {
-        let (tls, not_before) = (self.tls.clone(), self.not_before.clone());
+        let (fetcher, not_before) = (self.fetcher.clone(), self.not_before.clone());
         Box::pin(async move {
             let (parts, body) = request.into_parts();
             // What the library hands out as a request's body, only a response's can be read from.
             let mut body = BytesResponse::from(http::Response::new(body)).body;
             let body = body.into_bytes().await.map_err(Error::Other)?;
             let host = parts.uri.host().unwrap_or_default().to_owned();
-            let call = Call::of(&parts, body).map_err(other)?;
-            let answer = call
-                .made_aside(tls)
-                .await
-                .map_err(|why| other(format!("{host}: {why}")))?;
+            let question = question(&parts, body).map_err(other)?;
+            let answer = fetcher.ask(question).await;
+            let answer = answer.map_err(|why| other(format!("{host}: {why}")))?;
             if matches!(answer.status, 429 | 503)
                 && let Some(moment) = retry_after(&answer.headers, SystemTime::now())
             {
                 not_before.set(moment);
             }
-            answer.into_response().map_err(|why| other(format!("{host}: {why}")))
+            response_of(answer).map_err(|why| other(format!("{host}: {why}")))
         })
     }
 }
@@ -124,161 +95,52 @@ fn other(why: String) -> Error {
     Error::Other(why.into())
 }
 
-/// One request, ready to be made.
-struct Call {
-    host: String,
-    port: u16,
-    name: ServerName<'static>,
-    method: Method,
-    target: Target,
-    headers: Headers,
-    body: Bytes,
+/// The request as we make it.
+fn question(parts: &http::request::Parts, body: Bytes) -> Result<Question, String> {
+    let url = Url::parse(&parts.uri.to_string()).map_err(|error| error.to_string())?;
+    // RFC 8555, section 6.1. A directory may name any URL.
+    if url.scheme() != Scheme::Https {
+        return Err(format!("the authority leads to `{url}`, which is not reached by TLS"));
+    }
+    let mut headers = Headers::new();
+    for (name, value) in &parts.headers {
+        if name != http::header::USER_AGENT {
+            headers.append(name.as_str(), value.as_bytes());
+        }
+    }
+    headers.append(
+        Known::UserAgent,
+        concat!("portcullis/", env!("CARGO_PKG_VERSION"), " (instant-acme)"),
+    );
+    Ok(Question {
+        method: Method::from_token(parts.method.as_str()),
+        url,
+        headers,
+        body,
+    })
 }
 
-impl Call {
-    fn of(parts: &http::request::Parts, body: Bytes) -> Result<Call, String> {
-        let url = &parts.uri;
-        // RFC 8555, section 6.1. A directory may name any URL.
-        if url.scheme_str() != Some("https") {
-            return Err(format!("the authority leads to `{url}`, which is not reached by TLS"));
+/// The answer as the library reads it, if it is one of an authority and not of something before it.
+fn response_of(answer: Answer) -> Result<BytesResponse, String> {
+    let json = || {
+        let kind = answer.headers.get_str(Known::ContentType).unwrap_or_default();
+        kind.contains("json")
+    };
+    let is_of_authority = answer.is_success() || (answer.status >= 400 && json());
+    if !is_of_authority {
+        return Err(format!("it answers {} and says nothing more", answer.status));
+    }
+    let mut response = http::Response::builder().status(answer.status);
+    for name in ["Replay-Nonce", "Location", "Retry-After", "Content-Type"] {
+        if let Some(value) = answer.headers.get(name) {
+            response = response.header(name, value);
         }
-        let authority = url.authority().ok_or_else(|| format!("`{url}` names no host"))?;
-        let host = authority.host();
-        let bare = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let name = ServerName::try_from(bare.clone()).map_err(|_| format!("`{host}` is no host"))?;
-        let target = url.path_and_query().map_or("/", |target| target.as_str());
-        let target = Target::parse(target.as_bytes()).map_err(|error| format!("`{url}`: {error}"))?;
-        let mut headers = Headers::new();
-        headers.append(Known::Host, authority.as_str());
-        for (name, value) in &parts.headers {
-            if name != http::header::USER_AGENT {
-                headers.append(name.as_str(), value.as_bytes());
-            }
-        }
-        headers.append(
-            Known::UserAgent,
-            concat!("portcullis/", env!("CARGO_PKG_VERSION"), " (instant-acme)"),
-        );
-        Ok(Call {
-            host: bare,
-            port: url.port_u16().unwrap_or(443),
-            name,
-            method: Method::from_token(parts.method.as_str()),
-            target,
-            headers,
-            body,
-        })
     }
-
-    /// Makes the request on a thread for work that blocks, for our HTTP stays on one thread. When nobody waits for the
-    /// answer any more, the thread ends, too.
-    async fn made_aside(self, tls: TlsConnector) -> Result<Answer, String> {
-        let (mut report, reported) = oneshot::channel();
-        Handle::current().spawn_blocking(move || {
-            let runtime = match Builder::new_current_thread().enable_all().build() {
-                Ok(runtime) => runtime,
-                Err(error) => return drop(report.send(Err(error.to_string()))),
-            };
-            let made = runtime.block_on(async {
-                tokio::select! {
-                    made = tokio::time::timeout(PATIENCE, self.make(tls)) => Some(made),
-                    () = report.closed() => None,
-                }
-            });
-            // Looking a name up can't be broken off, and must not hold the end of the process up.
-            runtime.shutdown_background();
-            if let Some(made) = made {
-                let made = made.unwrap_or_else(|_| Err(format!("no answer within {PATIENCE:?}")));
-                let _ = report.send(made);
-            }
-        });
-        reported.await.map_err(|_| "the program ends".to_owned())?
-    }
-
-    async fn make(self, tls: TlsConnector) -> Result<Answer, String> {
-        let cannot = |error: std::io::Error| format!("can't connect to port {}: {error}", self.port);
-        let stream = TcpStream::connect((self.host.as_str(), self.port))
-            .await
-            .map_err(cannot)?;
-        let stream = tls
-            .connect(self.name, stream)
-            .await
-            .map_err(|error| format!("can't speak TLS: {error}"))?;
-        let mut head = buffers::take_output();
-        let (body, length) = if self.body.is_empty() {
-            (Body::Empty, BodyLength::None)
-        } else {
-            let length = BodyLength::Sized(self.body.len() as u64);
-            (Body::from(self.body), length)
-        };
-        encode::request(&mut head, &self.method, &self.target, &self.headers, b"", length, None);
-        let outbound = Outbound {
-            head,
-            body,
-            framing: length,
-            method: self.method,
-        };
-        let timeouts = Timeouts {
-            first_byte: PATIENCE,
-            idle: PATIENCE,
-            tunnel_idle: PATIENCE,
-            deadline: Some(Instant::now() + PATIENCE),
-        };
-        let mut exchange = Connection::new(stream).start(outbound, timeouts);
-        let head = exchange
-            .head(|_| {}, &LIMITS)
-            .await
-            .map_err(|failure| in_words(&failure))?;
-        let body = exchange.into_body(&head, &LIMITS, drop);
-        let body = body.read_to_end(LARGEST).await.map_err(|error| error.to_string())?;
-        Ok(Answer {
-            status: head.status.code(),
-            headers: head.headers,
-            body,
-        })
-    }
-}
-
-fn in_words(failure: &Failure) -> String {
-    match failure {
-        Failure::Closed(error) => format!("the connection broke off: {error}"),
-        Failure::Timeout => format!("no answer within {PATIENCE:?}"),
-        Failure::Invalid(refusal) => format!("no HTTP came: {}", refusal.detail),
-        Failure::Unasked(what) => (*what).to_owned(),
-        Failure::Request(error) => error.to_string(),
-    }
-}
-
-/// An answer, read to its end.
-struct Answer {
-    status: u16,
-    headers: Headers,
-    body: Bytes,
-}
-
-impl Answer {
-    /// The answer as the library reads it, if it is one of an authority and not of something before it.
-    fn into_response(self) -> Result<BytesResponse, String> {
-        let json = || {
-            let kind = self.headers.get_str(Known::ContentType).unwrap_or_default();
-            kind.contains("json")
-        };
-        let is_of_authority = (200..300).contains(&self.status) || (self.status >= 400 && json());
-        if !is_of_authority {
-            return Err(format!("it answers {} and says nothing more", self.status));
-        }
-        let mut response = http::Response::builder().status(self.status);
-        for name in ["Replay-Nonce", "Location", "Retry-After", "Content-Type"] {
-            if let Some(value) = self.headers.get(name) {
-                response = response.header(name, value);
-            }
-        }
-        let response = response.body(()).map_err(|error| error.to_string())?;
-        Ok(BytesResponse {
-            parts: response.into_parts().0,
-            body: Box::new(self.body),
-        })
-    }
+    let response = response.body(()).map_err(|error| error.to_string())?;
+    Ok(BytesResponse {
+        parts: response.into_parts().0,
+        body: Box::new(answer.body),
+    })
 }
 
 /// When to come again (RFC 9110, section 10.2.3).
@@ -295,27 +157,16 @@ fn retry_after(headers: &Headers, now: SystemTime) -> Option<SystemTime> {
 mod tests {
     use super::*;
 
-    fn call(url: &str) -> Result<Call, String> {
+    fn asked(url: &str) -> Result<Question, String> {
         let (parts, ()) = http::Request::get(url).body(()).unwrap().into_parts();
-        Call::of(&parts, Bytes::new())
-    }
-
-    #[test]
-    fn urls_are_taken_apart() {
-        let made = call("https://ca.test/acme/new?a=b").unwrap();
-        assert_eq!((made.host.as_str(), made.port), ("ca.test", 443));
-        assert_eq!(made.target.as_str(), "/acme/new?a=b");
-        assert_eq!(made.headers.get_str(Known::Host), Some("ca.test"));
-        let made = call("https://[::1]:14000").unwrap();
-        assert_eq!((made.host.as_str(), made.port), ("::1", 14000));
-        assert_eq!(made.target.as_str(), "/");
-        assert_eq!(made.headers.get_str(Known::Host), Some("[::1]:14000"));
+        question(&parts, Bytes::new())
     }
 
     #[test]
     fn nothing_goes_out_in_clear_text() {
-        assert!(call("http://ca.test/directory").is_err());
-        assert!(call("/directory").is_err());
+        assert!(asked("https://ca.test/directory").is_ok());
+        assert!(asked("http://ca.test/directory").is_err());
+        assert!(asked("/directory").is_err());
     }
 
     #[test]
@@ -326,7 +177,7 @@ mod tests {
             headers.append("Replay-Nonce", "n");
             let body = Bytes::from_static(b"{}");
             let answer = Answer { status, headers, body };
-            answer.into_response().map(|response| response.parts.status.as_u16())
+            response_of(answer).map(|response| response.parts.status.as_u16())
         };
         assert_eq!(answer(201, "application/json"), Ok(201));
         assert_eq!(answer(400, "application/problem+json"), Ok(400));
