@@ -1,5 +1,6 @@
 //! From what was written to what runs: the whole of it, or every reason why not.
 
+mod durable;
 mod ends;
 mod guards;
 mod matches;
@@ -25,6 +26,7 @@ use portcullis_http1::HeadLimits;
 use portcullis_http1::server::Settings;
 use tokio::runtime::Handle;
 
+use self::durable::Durable;
 use self::guards::{Guards, Policies};
 use crate::acme;
 use crate::kept::Kept;
@@ -108,6 +110,8 @@ struct Compiler<'c> {
     forwards: HashMap<(String, Option<String>), Arc<dyn Backend>>,
     /// What names of services mean.
     meanings: Arc<Meanings>,
+    /// What must not be lost, for the policies that ask for it.
+    durable: Durable<'c>,
     /// Roll-outs of routes.
     rollouts: Vec<Arc<Course>>,
 }
@@ -137,6 +141,7 @@ impl<'c> Compiler<'c> {
             certificates: Vec::new(),
             forwards: HashMap::new(),
             meanings: Arc::new(Meanings::new(kept.swaps.clone(), BTreeMap::new())),
+            durable: Durable::new(loaded, kept, purpose),
             rollouts: Vec::new(),
         }
     }
@@ -184,6 +189,7 @@ impl<'c> Compiler<'c> {
             certificates: self.certificates,
             services: ends.pools,
             overload: Limits::of(&self.loaded.file),
+            durable: self.durable.opened(),
             rollouts: self.rollouts,
             drain: self.loaded.file.drain.0,
             max_age: self.loaded.file.max_age.0,

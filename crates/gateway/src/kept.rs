@@ -1,7 +1,7 @@
 //! What lives through reloads: found again by name or address, and let go with its last user.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -14,6 +14,7 @@ use portcullis_config::database::Database as DatabaseConfig;
 use portcullis_policies::access_log::sink::Sinks;
 use portcullis_policies::metrics::registry::Registry as Metrics;
 use portcullis_policies::rate_limit::registry::Registry as RateLimits;
+use portcullis_stores::durable::sqlite::{Limits, Sqlite};
 
 use crate::listener::Tickets;
 use crate::rollouts::Rollouts;
@@ -32,6 +33,8 @@ pub(crate) struct Kept {
     pub(crate) metrics: Arc<Metrics>,
     /// Open databases.
     pub(crate) databases: Databases,
+    /// Open durable stores.
+    pub(crate) stores: Stores,
     /// Certificates that are issued to the gate.
     pub(crate) acme: Acme,
     /// What names of services mean.
@@ -86,6 +89,24 @@ impl Databases {
 
     fn open_ones(&self) -> MutexGuard<'_, HashMap<String, Weak<Database>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Open durable stores, by their files.
+#[derive(Default)]
+pub(crate) struct Stores(Mutex<HashMap<PathBuf, Weak<Sqlite>>>);
+
+impl Stores {
+    /// The store in that file: the one that is open, or one that is opened now.
+    pub(crate) fn open(&self, path: &Path) -> Result<Arc<Sqlite>, String> {
+        let mut stores = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(store) = stores.get(path).and_then(Weak::upgrade) {
+            return Ok(store);
+        }
+        let store = Arc::new(Sqlite::open(path, Limits::default())?);
+        stores.retain(|_, store| store.strong_count() > 0);
+        stores.insert(path.to_owned(), Arc::downgrade(&store));
+        Ok(store)
     }
 }
 

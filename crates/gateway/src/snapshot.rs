@@ -15,6 +15,7 @@ use portcullis_core::{Backend, Ctx, Headers, Observer, Outcome, Policy, RouteNam
 use portcullis_http1::server::Settings;
 use portcullis_policies::access_log::AccessLog;
 use portcullis_policies::metrics::Metrics;
+use portcullis_stores::durable::sqlite::Sqlite;
 
 use crate::listener::quic::Quic;
 use crate::listener::{ListenerTls, Protocols};
@@ -40,6 +41,8 @@ pub(crate) struct Snapshot {
     pub(crate) certificates: Vec<Arc<Keeping>>,
     /// What the node can take, where that is limited.
     pub(crate) overload: Option<Limits>,
+    /// What must not be lost, where a policy needs such a store.
+    pub(crate) durable: Option<Arc<Sqlite>>,
     /// Roll-outs under way, in the order of their routes.
     pub(crate) rollouts: Vec<Arc<Course>>,
     /// How long requests may go on after SIGTERM.
@@ -66,6 +69,7 @@ impl Snapshot {
             certificates: Vec::new(),
             services: BTreeMap::new(),
             overload: None,
+            durable: None,
             rollouts: Vec::new(),
             drain: Duration::ZERO,
             max_age: Duration::MAX / 4,

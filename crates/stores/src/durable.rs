@@ -11,6 +11,7 @@ mod readers;
 mod schema;
 pub mod sqlite;
 mod sweep;
+pub mod unopened;
 mod writer;
 
 pub mod idempotency;

@@ -1,0 +1,105 @@
+//! The durable store, for the policies that ask for it.
+
+use std::cell::OnceCell;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use portcullis_config::Loaded;
+use portcullis_stores::durable::idempotency::Records;
+use portcullis_stores::durable::keys::Keys;
+use portcullis_stores::durable::quota::Quotas;
+use portcullis_stores::durable::sqlite::Sqlite;
+use portcullis_stores::durable::unopened::Unopened;
+
+use super::Purpose;
+use crate::kept::Kept;
+
+/// Its file in the folder `state`.
+const FILE: &str = "portcullis.db";
+
+/// The durable store of a configuration: opened when the first policy asks for it, so that a gate without such a policy
+/// needs no file.
+pub(super) struct Durable<'c> {
+    loaded: &'c Loaded,
+    kept: &'c Kept,
+    purpose: Purpose,
+    /// What came of opening it; `None` where it was only looked at.
+    opened: OnceCell<Result<Option<Arc<Sqlite>>, String>>,
+}
+
+impl<'c> Durable<'c> {
+    pub(super) fn new(loaded: &'c Loaded, kept: &'c Kept, purpose: Purpose) -> Durable<'c> {
+        Durable {
+            loaded,
+            kept,
+            purpose,
+            opened: OnceCell::new(),
+        }
+    }
+
+    /// The consumers that operators added.
+    ///
+    /// # Errors
+    /// When the file names no store, or it can't be opened.
+    pub(super) fn keys(&self) -> Result<Arc<dyn Keys>, String> {
+        Ok(match self.open()? {
+            Some(store) => store,
+            None => Arc::new(Unopened),
+        })
+    }
+
+    /// The units that clients have used.
+    ///
+    /// # Errors
+    /// As [`Durable::keys`].
+    pub(super) fn quotas(&self) -> Result<Arc<dyn Quotas>, String> {
+        Ok(match self.open()? {
+            Some(store) => store,
+            None => Arc::new(Unopened),
+        })
+    }
+
+    /// The answers that may be asked for again.
+    ///
+    /// # Errors
+    /// As [`Durable::keys`].
+    pub(super) fn records(&self) -> Result<Arc<dyn Records>, String> {
+        Ok(match self.open()? {
+            Some(store) => store,
+            None => Arc::new(Unopened),
+        })
+    }
+
+    /// The store, where a policy asked for it and it was opened.
+    pub(super) fn opened(&self) -> Option<Arc<Sqlite>> {
+        self.opened.get()?.as_ref().ok()?.clone()
+    }
+
+    fn open(&self) -> Result<Option<Arc<Sqlite>>, String> {
+        let opened = self.opened.get_or_init(|| {
+            let path = self.path()?;
+            match self.purpose {
+                Purpose::Run => self.kept.stores.open(&path).map(Some),
+                Purpose::Check => Sqlite::check(&path).map(|()| None),
+            }
+        });
+        opened.clone()
+    }
+
+    fn path(&self) -> Result<PathBuf, String> {
+        let file = &self.loaded.file;
+        let path = match (&file.stores.durable, &file.state) {
+            // The form of the URL was checked with the file.
+            (Some(url), _) => PathBuf::from(url.strip_prefix("sqlite:").unwrap_or(url)),
+            (None, Some(state)) => state.join(FILE),
+            (None, None) => {
+                return Err(
+                    "this needs the durable store: set `state` to a folder for what the gate keeps, or `stores.durable` to \
+                     `sqlite:PATH`"
+                        .to_owned(),
+                );
+            }
+        };
+        Ok(self.loaded.base.join(path))
+    }
+}
