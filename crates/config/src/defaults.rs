@@ -401,3 +401,14 @@ pub fn compress_memory() -> ByteSize {
 fn texts(list: &[&str]) -> Vec<String> {
     list.iter().map(|text| (*text).to_owned()).collect()
 }
+
+/// What a browser calls the place that asks for a password, where the file does not say.
+pub fn basic_realm() -> String {
+    "restricted".to_owned()
+}
+
+/// How long a verified password is known again: five minutes, in which a person has done what a page needs, and after which a
+/// password that was taken back is of no use.
+pub fn basic_remember() -> Duration {
+    Duration::seconds(300)
+}

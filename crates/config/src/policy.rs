@@ -3,12 +3,14 @@
 pub mod access_log;
 pub mod anonymous;
 pub mod api_key;
+pub mod basic;
 pub mod compress;
 pub mod cors;
 pub mod grpc_web;
 pub mod headers;
 pub mod limits;
 pub mod metrics;
+pub mod mtls;
 pub mod rate_limit;
 
 use schemars::JsonSchema;
@@ -30,6 +32,10 @@ pub struct PolicySet {
     pub cors: Option<cors::Cors>,
     /// Let in those who show nothing. Of several that apply to a route, the last one counts.
     pub anonymous: Option<anonymous::Anonymous>,
+    /// Let in those whom a certificate names.
+    pub mtls: Option<mtls::Mtls>,
+    /// Let in those who have a name and a password.
+    pub basic: Option<basic::Basic>,
     /// Let in those who have a key.
     pub api_key: Option<api_key::ApiKey>,
     /// Compress what goes to clients that can take it. Of several that apply to a route, the last one counts.

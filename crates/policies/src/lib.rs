@@ -19,12 +19,17 @@ pub mod authenticate;
 
 pub mod anonymous;
 pub mod api_key;
+pub mod basic;
+pub mod mtls;
 
 pub mod compress;
 pub mod grpc_web;
 pub mod headers;
 
 pub mod field_name;
+
+mod consumer;
+mod hexadecimal;
 mod placeholders;
 
 #[cfg(test)]

@@ -13,9 +13,10 @@ use portcullis_policies::access_log::{self, AccessLog};
 use portcullis_policies::authenticate::{Authenticate, Authenticator};
 use portcullis_policies::metrics::Metrics;
 use portcullis_policies::order::{Kind, ORDER};
-use portcullis_policies::{anonymous, api_key, compress, cors, grpc_web, headers, limits, rate_limit};
+use portcullis_policies::{anonymous, api_key, basic, compress, cors, grpc_web, headers, limits, mtls, rate_limit};
 use tokio::runtime::Handle;
 
+use super::durable::Durable;
 use super::{Compiler, Purpose};
 use crate::kept::Kept;
 use crate::snapshot::{Observers, Unrouted};
@@ -141,6 +142,8 @@ pub(super) struct Around<'c> {
     pub(super) slow: &'c Handle,
     /// Whether it will run, or is only looked at: then nothing is opened for writing, and nobody asked.
     pub(super) purpose: Purpose,
+    /// What must not be lost.
+    pub(super) durable: &'c Durable<'c>,
     services: Arc<Meanings>,
 }
 
@@ -179,6 +182,7 @@ impl Making<'_, '_> {
             kept: self.compiler.kept,
             slow: self.compiler.slow,
             purpose: self.compiler.purpose,
+            durable: &self.compiler.durable,
             services: self.compiler.meanings.clone(),
         };
         let made = make(config?, &around);
@@ -235,6 +239,8 @@ fn compile_set(compiler: &mut Compiler<'_>, place: &str, name: &str, set: &Polic
         cors,
         anonymous,
         api_key,
+        basic,
+        mtls,
         compress,
         grpc_web,
         headers,
@@ -257,6 +263,10 @@ fn compile_set(compiler: &mut Compiler<'_>, place: &str, name: &str, set: &Polic
     it.layer(Kind::Limits, limits.as_ref(), |config, _| limits::Limits::new(config));
     it.layer(Kind::RateLimit, rate_limit.as_ref(), |config, around| {
         rate_limit::RateLimit::new(config, around.name, &around.kept.rate_limits)
+    });
+    it.way(Kind::Mtls, mtls.as_ref(), |config, _| mtls::Mtls::new(config));
+    it.way(Kind::Basic, basic.as_ref(), |config, around| {
+        basic::Basic::new(config, around.base, around.slow)
     });
     it.way(Kind::ApiKey, api_key.as_ref(), |config, _| api_key::ApiKey::new(config));
     it.layer(Kind::Headers, headers.as_ref(), |config, _| {
