@@ -1,0 +1,152 @@
+//! A token in its compact form: three parts of base64url with dots between (RFC 7515 §7.1).
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+
+use crate::algorithm::Algorithm;
+use crate::key::LONGEST_SIGNATURE;
+use crate::refusal::Refusal;
+use crate::strict_json;
+
+/// The most bytes of a token. Heads of requests have limits of their own; this one is for tokens from elsewhere.
+pub const LONGEST: usize = 16 * 1024;
+/// The most bytes of a header as it is written: more is there to make us work, or to point to keys.
+const LONGEST_HEADER: usize = 4 * 1024;
+/// The longest name of a key that is looked for.
+const LONGEST_ID: usize = 1024;
+
+/// What the header of a token says, as far as it counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// How it is signed. The key has the last word.
+    pub algorithm: Algorithm,
+    /// The name of the key (`kid`).
+    pub key_id: Option<Box<str>>,
+    /// What it is (`typ`), in small letters and without `application/` in front (RFC 7515 §4.1.9).
+    pub kind: Option<Box<str>>,
+}
+
+/// A token whose signature and claims are good.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    /// What its header says.
+    pub header: Header,
+    /// All its claims.
+    pub claims: Map<String, Value>,
+    /// When it expires, in seconds since 1970, without leeway. `None`: never, where the rules allow that.
+    pub expires: Option<u64>,
+}
+
+/// The parts of a token, of which only the header has been read.
+pub(crate) struct Parts<'t> {
+    pub(crate) header: Header,
+    /// What is signed: header and payload as they are written.
+    pub(crate) signed: &'t [u8],
+    pub(crate) payload: &'t [u8],
+    pub(crate) signature: Signature,
+}
+
+/// A signature, where it came to be in no need of the heap.
+pub(crate) struct Signature {
+    bytes: [u8; LONGEST_SIGNATURE],
+    length: usize,
+}
+
+impl Signature {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+/// Takes a token apart.
+pub(crate) fn parts(token: &[u8]) -> Result<Parts<'_>, Refusal> {
+    if token.len() > LONGEST {
+        return Err(Refusal::TooLong);
+    }
+    let mut dots = token
+        .iter()
+        .enumerate()
+        .filter(|(_, byte)| **byte == b'.')
+        .map(|(at, _)| at);
+    let (Some(first), Some(second)) = (dots.next(), dots.next()) else {
+        return Err(Refusal::Parts);
+    };
+    match dots.count() {
+        0 => {}
+        2 => return Err(Refusal::Encrypted),
+        _ => return Err(Refusal::Parts),
+    }
+    Ok(Parts {
+        header: header(&token[..first])?,
+        signed: &token[..second],
+        payload: &token[first + 1..second],
+        signature: signature(&token[second + 1..])?,
+    })
+}
+
+/// The bytes of base64url without padding; `None` for anything that another decoder could take for something else.
+pub(crate) fn decode(text: &[u8]) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(text).ok()
+}
+
+fn signature(text: &[u8]) -> Result<Signature, Refusal> {
+    let mut bytes = [0; LONGEST_SIGNATURE];
+    let length = URL_SAFE_NO_PAD
+        .decode_slice(text, &mut bytes)
+        .map_err(|_| Refusal::Encoding("signature"))?;
+    Ok(Signature { bytes, length })
+}
+
+fn header(text: &[u8]) -> Result<Header, Refusal> {
+    if text.len() > LONGEST_HEADER {
+        return Err(Refusal::Header("is too long"));
+    }
+    let bytes = decode(text).ok_or(Refusal::Encoding("header"))?;
+    let members =
+        strict_json::object(&bytes).ok_or(Refusal::Header("is not a JSON object, or says something twice"))?;
+    // RFC 7515 §4.1.11: what is critical must be understood, and we understand no extension. That also covers an unencoded
+    // payload (RFC 7797), but one that is said and not marked as critical would be read in two ways.
+    if members.contains_key("crit") {
+        return Err(Refusal::Critical);
+    }
+    if members.get("b64").is_some_and(|encoded| *encoded != Value::Bool(true)) {
+        return Err(Refusal::Critical);
+    }
+    if members.contains_key("enc") {
+        return Err(Refusal::Encrypted);
+    }
+    let name = string(&members, "alg", "has an `alg` that is no text")?.ok_or(Refusal::Header("has no `alg`"))?;
+    if name.eq_ignore_ascii_case("none") {
+        return Err(Refusal::Unsigned);
+    }
+    if string(&members, "cty", "has a `cty` that is no text")?.is_some_and(|inner| media_type(inner) == "jwt") {
+        return Err(Refusal::Nested);
+    }
+    let key_id = string(&members, "kid", "has a `kid` that is no text")?;
+    if key_id.is_some_and(|id| id.len() > LONGEST_ID) {
+        return Err(Refusal::Header("has a `kid` that is too long"));
+    }
+    Ok(Header {
+        algorithm: Algorithm::from_name(name).ok_or(Refusal::Algorithm)?,
+        key_id: key_id.map(Box::from),
+        kind: string(&members, "typ", "has a `typ` that is no text")?.map(|kind| media_type(kind).into()),
+    })
+}
+
+fn string<'m>(members: &'m Map<String, Value>, name: &str, fault: &'static str) -> Result<Option<&'m str>, Refusal> {
+    match members.get(name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(Refusal::Header(fault)),
+    }
+}
+
+/// RFC 7515 §4.1.9: media types are compared without case, and `application/` may be left out.
+fn media_type(text: &str) -> String {
+    let lower = text.to_ascii_lowercase();
+    match lower.strip_prefix("application/") {
+        Some(rest) if !rest.contains('/') => rest.to_owned(),
+        _ => lower,
+    }
+}
