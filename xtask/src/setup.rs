@@ -49,6 +49,12 @@ const NEEDS: &[Need] = &[
         steps: &[],
     },
     Need {
+        program: "redis-server",
+        packages: "redis-server",
+        reason: "limits that gates share are tested with it",
+        steps: &[],
+    },
+    Need {
         program: "ip",
         packages: "iproute2",
         reason: "an authority is tested in a network of its own",

@@ -3,3 +3,4 @@
 //! Nothing here knows policies, routes or a configuration file.
 
 pub mod durable;
+pub mod soft;
