@@ -43,7 +43,10 @@ fn check(keys: &Keys, token: &[u8], rules: &Rules) {
     };
     assert!(token.len() <= LONGEST && token.is_ascii());
     assert_eq!(token.iter().filter(|byte| **byte == b'.').count(), 2);
-    assert!(keys.iter().any(|key| key.algorithms().any(|own| own == header.algorithm)));
+    assert!(
+        keys.iter()
+            .any(|key| key.algorithms().any(|own| own == header.algorithm))
+    );
     if let Ok(verified) = keys.verify(token, rules, 0) {
         assert!(verified.expires.is_some(), "it must expire");
     }
