@@ -412,3 +412,13 @@ pub fn basic_realm() -> String {
 pub fn basic_remember() -> Duration {
     Duration::seconds(300)
 }
+
+/// Many times what a server nearby takes, and not so long that anybody would notice.
+pub fn soft_store_deadline() -> Duration {
+    Duration::millis(50)
+}
+
+/// A gate by itself goes on with all of what a limit allows.
+pub fn soft_store_nodes() -> u16 {
+    1
+}

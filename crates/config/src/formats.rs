@@ -13,7 +13,7 @@ use std::str::FromStr;
 use crate::policy::rate_limit::RateLimitKey;
 use crate::route::split::SplitKey;
 use crate::service::{BalanceKey, HedgeDelay, StatusRange};
-use crate::stores::Soft;
+use crate::stores::soft::SoftPlace;
 use crate::units::{ByteSize, Duration, Percent, Quota};
 
 pub(crate) use http::is_token;
@@ -35,7 +35,7 @@ pub(crate) fn check(format: &str, text: &str) -> Checked {
         "rate-limit-key" => written::<RateLimitKey>(text),
         "balance-key" => written::<BalanceKey>(text),
         "split-key" => written::<SplitKey>(text),
-        "soft-store" => written::<Soft>(text),
+        "soft-store" => written::<SoftPlace>(text),
         "name" => name(text),
         "column" => not_empty(text, "the name of a column"),
         "label" => label(text),
