@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::time;
 
-use crate::listener::{Http3, ListenerLimits, ListenerProtocol, ListenerTimeouts};
+use crate::listener::{Hsts, Http3, ListenerLimits, ListenerProtocol, ListenerTimeouts};
 use crate::policy::compress::{CompressLevel, Encoding};
+use crate::policy::forward::ForwardFact;
 use crate::route::rollout::Judge;
 use crate::service::{
     AdaptiveConcurrency, CircuitBreaker, Health, HealthKind, HealthMethod, KeepAlive, MaxPending, Outlier, Retry,
@@ -413,6 +414,58 @@ pub fn basic_remember() -> Duration {
     Duration::seconds(300)
 }
 
+/// Where a service is asked who may enter: at its root, as services made for nothing else expect it.
+pub fn forward_path() -> String {
+    "/".to_owned()
+}
+
+/// What a service is shown of a request that it is asked about: where credentials are.
+pub fn forward_request_headers() -> Vec<String> {
+    texts(&["Authorization", "Cookie"])
+}
+
+/// How long a service that is asked about each request may take: 5 s, since whoever waits longer has gone.
+pub fn forward_timeout() -> Duration {
+    Duration::seconds(5)
+}
+
+/// What makes a question to a service another one: all that it is told, so that an answer is never taken for another's.
+pub fn forward_cache_by() -> Vec<ForwardFact> {
+    vec![
+        ForwardFact::Method,
+        ForwardFact::Host,
+        ForwardFact::Uri,
+        ForwardFact::Client,
+    ]
+}
+
+/// Where issuers have their introspection endpoint, as RFC 7662 writes it in its examples.
+pub fn introspect_path() -> String {
+    "/introspect".to_owned()
+}
+
+/// How long an issuer may take: 5 s, as for any question that holds a request up.
+pub fn introspect_timeout() -> Duration {
+    Duration::seconds(5)
+}
+
+/// How long an active token stays one: a minute, in which a client with a token asks many times, and for which a token that
+/// was taken back may still be of use.
+pub fn introspect_cache() -> Duration {
+    Duration::seconds(60)
+}
+
+/// How long a token that is no good stays so: 5 s keep a client that repeats itself from the issuer, and a token that is
+/// only just being made known is not locked out for long.
+pub fn introspect_cache_refused() -> Duration {
+    Duration::seconds(5)
+}
+
+/// Where a token lists what it is good for (RFC 7662 §2.2, RFC 8693 §4.2).
+pub fn scope_claim() -> String {
+    "scope".to_owned()
+}
+
 /// Many times what a server nearby takes, and not so long that anybody would notice.
 pub fn soft_store_deadline() -> Duration {
     Duration::millis(50)
@@ -421,4 +474,50 @@ pub fn soft_store_deadline() -> Duration {
 /// A gate by itself goes on with all of what a limit allows.
 pub fn soft_store_nodes() -> u16 {
     1
+}
+
+/// From where a page may load what: from its own origin alone, without scripts in the page itself; and no other site may frame it.
+/// Pages that need more say so.
+pub fn content_security_policy() -> String {
+    "default-src 'self'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'; object-src 'none'".to_owned()
+}
+
+/// What pages may use of a device: nothing of what would ask a person.
+pub fn permissions_policy() -> String {
+    "camera=(), geolocation=(), microphone=(), payment=(), usb=()".to_owned()
+}
+
+/// For how long browsers speak HTTPS only to a host that was reached by it: a year, without names below it, which others may run.
+pub fn hsts() -> Hsts {
+    Hsts {
+        max_age: Duration::seconds(365 * 86_400),
+        include_subdomains: false,
+        preload: false,
+    }
+}
+
+/// How far an issuer's clock may differ from ours: half a minute, which is more than clocks that are kept by NTP ever do, and
+/// little beside the minutes that a token lives.
+pub fn jwt_leeway() -> Duration {
+    Duration::seconds(30)
+}
+
+/// What a token may say that it is: a plain one, or one for access (RFC 9068). One for a log-out or a proof is neither.
+pub fn jwt_types() -> Vec<String> {
+    texts(&["JWT", "at+jwt"])
+}
+
+/// Who a token is about (RFC 7519 §4.1.2).
+pub fn jwt_name_claim() -> String {
+    "sub".to_owned()
+}
+
+/// How often keys of tokens are fetched where nobody says: ten minutes, after which a key that was taken back is of no use.
+pub fn jwt_refresh() -> Duration {
+    Duration::seconds(600)
+}
+
+/// How long keys of tokens are good without being fetched again: a day, in which somebody has noticed.
+pub fn jwt_max_stale() -> Duration {
+    Duration::seconds(86_400)
 }

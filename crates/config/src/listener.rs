@@ -188,6 +188,20 @@ pub struct Hsts {
     pub preload: bool,
 }
 
+impl Hsts {
+    /// The value of `Strict-Transport-Security` (RFC 6797 §6.1).
+    pub fn field_value(&self) -> String {
+        let mut value = format!("max-age={}", self.max_age.0.as_secs());
+        if self.include_subdomains {
+            value.push_str("; includeSubDomains");
+        }
+        if self.preload {
+            value.push_str("; preload");
+        }
+        value
+    }
+}
+
 /// A version of TLS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[allow(missing_docs, reason = "the names say it")]

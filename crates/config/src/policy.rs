@@ -5,13 +5,20 @@ pub mod anonymous;
 pub mod api_key;
 pub mod basic;
 pub mod compress;
+pub mod cookies;
 pub mod cors;
+pub mod forward;
 pub mod grpc_web;
 pub mod headers;
+pub mod introspect;
+pub mod ip;
+pub mod jwt;
 pub mod limits;
 pub mod metrics;
 pub mod mtls;
+pub mod on_failure;
 pub mod rate_limit;
+pub mod security_headers;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -24,6 +31,8 @@ pub struct PolicySet {
     pub access_log: Option<access_log::AccessLog>,
     /// Count requests. On by default. Of several that apply to a route, the last one counts.
     pub metrics: Option<metrics::Metrics>,
+    /// Say from where clients may come.
+    pub ip: Option<ip::Ip>,
     /// Limit how large a request may be.
     pub limits: Option<limits::Limits>,
     /// Limit how often clients may ask.
@@ -34,6 +43,12 @@ pub struct PolicySet {
     pub anonymous: Option<anonymous::Anonymous>,
     /// Let in those whom a certificate names.
     pub mtls: Option<mtls::Mtls>,
+    /// Let in those who have a signed token.
+    pub jwt: Option<jwt::Jwt>,
+    /// Let in those whose token its issuer calls active.
+    pub introspect: Option<introspect::Introspect>,
+    /// Ask another service who may enter.
+    pub forward: Option<forward::Forward>,
     /// Let in those who have a name and a password.
     pub basic: Option<basic::Basic>,
     /// Let in those who have a key.
@@ -42,6 +57,10 @@ pub struct PolicySet {
     pub compress: Option<compress::Compress>,
     /// Let pages call gRPC servers. Of several that apply to a route, the last one counts.
     pub grpc_web: Option<grpc_web::GrpcWeb>,
+    /// Tell browsers to be careful. Of several that apply to a route, the last one counts.
+    pub security_headers: Option<security_headers::SecurityHeaders>,
+    /// Harden the cookies that backends set. Of several that apply to a route, the last one counts.
+    pub cookies: Option<cookies::Cookies>,
     /// Set, add and remove header fields.
     pub headers: Option<headers::Headers>,
 }

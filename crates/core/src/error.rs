@@ -94,6 +94,11 @@ impl Error {
         self.0.policy
     }
 
+    /// Fields for the answer, to add to.
+    pub fn headers_mut(&mut self) -> &mut Headers {
+        &mut self.0.headers
+    }
+
     /// Fields for the answer.
     pub fn headers(&self) -> &Headers {
         &self.0.headers

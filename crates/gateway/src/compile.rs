@@ -189,7 +189,7 @@ impl<'c> Compiler<'c> {
             certificates: self.certificates,
             services: ends.pools,
             overload: Limits::of(&self.loaded.file),
-            durable: self.durable.opened(),
+            consumers: self.durable.known_consumers(),
             rollouts: self.rollouts,
             drain: self.loaded.file.drain.0,
             max_age: self.loaded.file.max_age.0,
@@ -482,14 +482,7 @@ fn answer_of(listener: &written_listener::Listener) -> Option<Headers> {
     let tls = listener.tls.as_ref()?;
     let mut answer = Headers::new();
     if let Some(hsts) = &tls.hsts {
-        let mut value = format!("max-age={}", hsts.max_age.0.as_secs());
-        if hsts.include_subdomains {
-            value.push_str("; includeSubDomains");
-        }
-        if hsts.preload {
-            value.push_str("; preload");
-        }
-        answer.append(Known::StrictTransportSecurity, value);
+        answer.append(Known::StrictTransportSecurity, hsts.field_value());
     }
     // A port that the system chooses is not known yet, and nothing to remember for a day.
     let bound = match &listener.bind {

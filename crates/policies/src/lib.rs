@@ -12,6 +12,7 @@ pub mod metrics;
 
 pub mod cors;
 
+pub mod ip;
 pub mod limits;
 pub mod rate_limit;
 
@@ -20,17 +21,25 @@ pub mod authenticate;
 pub mod anonymous;
 pub mod api_key;
 pub mod basic;
+pub mod forward;
+pub mod introspect;
+pub mod jwt;
 pub mod mtls;
 
 pub mod compress;
+pub mod cookies;
 pub mod grpc_web;
 pub mod headers;
+pub mod security_headers;
 
 pub mod field_name;
 
 mod consumer;
 mod hexadecimal;
+mod inquiry;
 mod placeholders;
+mod recent;
+mod single_flight;
 
 #[cfg(test)]
 mod trial;

@@ -15,6 +15,11 @@ pub const ORDER: &[Place] = &[
         reason: "As the log: what was refused is counted as well.",
     },
     Place {
+        kind: Kind::SecurityHeaders,
+        stage: Stage::Admit,
+        reason: "Outside of all that may refuse, for pages that tell of errors need care as others do.",
+    },
+    Place {
         kind: Kind::Cors,
         stage: Stage::Admit,
         reason: "A preflight carries no credentials and is answered before anybody asks for them; and a page can read a \
@@ -22,9 +27,14 @@ pub const ORDER: &[Place] = &[
                  cost less than a refusal, so they need no rate limit.",
     },
     Place {
+        kind: Kind::Ip,
+        stage: Stage::Protect,
+        reason: "It needs nothing but an address, and whoever may not even come from there learns nothing else.",
+    },
+    Place {
         kind: Kind::Limits,
         stage: Stage::Protect,
-        reason: "It needs nothing but a length: the cheapest refusal, before anything reads or counts.",
+        reason: "It needs nothing but a length: a cheap refusal, before anything reads or counts.",
     },
     Place {
         kind: Kind::RateLimit,
@@ -37,6 +47,16 @@ pub const ORDER: &[Place] = &[
         reason: "First of those that find out who it is: the connection has proved it already.",
     },
     Place {
+        kind: Kind::Jwt,
+        stage: Stage::Identify,
+        reason: "Before the ways that may have to ask somebody: a token is verified here, and mostly known already.",
+    },
+    Place {
+        kind: Kind::Introspect,
+        stage: Stage::Identify,
+        reason: "After tokens that can be verified here, for it may have to ask their issuer.",
+    },
+    Place {
         kind: Kind::ApiKey,
         stage: Stage::Identify,
         reason: "Before all that acts for a consumer, and before anything could change the credential.",
@@ -45,6 +65,11 @@ pub const ORDER: &[Place] = &[
         kind: Kind::Basic,
         stage: Stage::Identify,
         reason: "After what is looked up: verifying a password is slow on purpose.",
+    },
+    Place {
+        kind: Kind::Forward,
+        stage: Stage::Identify,
+        reason: "After all that look for a credential of their own: whom it asks about every request decides for all.",
     },
     Place {
         kind: Kind::Anonymous,
@@ -60,6 +85,11 @@ pub const ORDER: &[Place] = &[
         kind: Kind::GrpcWeb,
         stage: Stage::Shape,
         reason: "What stands behind it sees plain gRPC; what stands before it sees the gRPC-Web that the client sent.",
+    },
+    Place {
+        kind: Kind::Cookies,
+        stage: Stage::Shape,
+        reason: "Outside of what changes fields, so that cookies which that sets are hardened, too.",
     },
     Place {
         kind: Kind::Headers,
@@ -84,7 +114,7 @@ pub struct Place {
 pub enum Stage {
     /// They see how every request ended, and change nothing.
     Observe,
-    /// They say from where a page may call.
+    /// They say what pages may do, and from where they may call.
     Admit,
     /// They keep load away.
     Protect,
@@ -102,15 +132,21 @@ pub enum Stage {
 pub enum Kind {
     AccessLog,
     Metrics,
+    SecurityHeaders,
     Cors,
+    Ip,
     Limits,
     RateLimit,
     Mtls,
+    Jwt,
     ApiKey,
     Basic,
+    Introspect,
+    Forward,
     Anonymous,
     Compress,
     GrpcWeb,
+    Cookies,
     Headers,
 }
 
@@ -120,15 +156,21 @@ impl Kind {
         match self {
             Kind::AccessLog => "access_log",
             Kind::Metrics => "metrics",
+            Kind::SecurityHeaders => "security_headers",
             Kind::Cors => "cors",
+            Kind::Ip => "ip",
             Kind::Limits => "limits",
             Kind::RateLimit => "rate_limit",
             Kind::Mtls => "mtls",
+            Kind::Jwt => "jwt",
             Kind::ApiKey => "api_key",
             Kind::Basic => "basic",
+            Kind::Introspect => "introspect",
+            Kind::Forward => "forward",
             Kind::Anonymous => "anonymous",
             Kind::Compress => "compress",
             Kind::GrpcWeb => "grpc_web",
+            Kind::Cookies => "cookies",
             Kind::Headers => "headers",
         }
     }

@@ -13,7 +13,7 @@ use portcullis_policies::access_log::{self, AccessLog};
 use portcullis_policies::authenticate::{Authenticate, Authenticator};
 use portcullis_policies::metrics::Metrics;
 use portcullis_policies::order::{Kind, ORDER};
-use portcullis_policies::{anonymous, api_key, basic, compress, cors, grpc_web, headers, limits, mtls, rate_limit};
+use portcullis_policies::{anonymous, api_key, basic, compress, cookies, cors, grpc_web, headers, ip, limits, mtls, rate_limit, security_headers};
 use tokio::runtime::Handle;
 
 use super::durable::Durable;
@@ -234,6 +234,7 @@ fn compile_set(compiler: &mut Compiler<'_>, place: &str, name: &str, set: &Polic
     let PolicySet {
         access_log,
         metrics,
+        ip,
         limits,
         rate_limit,
         cors,
@@ -242,6 +243,8 @@ fn compile_set(compiler: &mut Compiler<'_>, place: &str, name: &str, set: &Polic
         basic,
         mtls,
         compress,
+        cookies,
+        security_headers,
         grpc_web,
         headers,
     } = set;
@@ -260,6 +263,7 @@ fn compile_set(compiler: &mut Compiler<'_>, place: &str, name: &str, set: &Polic
     };
     let it = &mut making;
     it.layer(Kind::Cors, cors.as_ref(), |config, _| cors::Cors::new(config));
+    it.layer(Kind::Ip, ip.as_ref(), |config, around| ip::Ip::new(config, around.base));
     it.layer(Kind::Limits, limits.as_ref(), |config, _| limits::Limits::new(config));
     it.layer(Kind::RateLimit, rate_limit.as_ref(), |config, around| {
         rate_limit::RateLimit::new(config, around.name, &around.kept.rate_limits)
@@ -268,7 +272,10 @@ fn compile_set(compiler: &mut Compiler<'_>, place: &str, name: &str, set: &Polic
     it.way(Kind::Basic, basic.as_ref(), |config, around| {
         basic::Basic::new(config, around.base, around.slow)
     });
-    it.way(Kind::ApiKey, api_key.as_ref(), |config, _| api_key::ApiKey::new(config));
+    it.way(Kind::ApiKey, api_key.as_ref(), |config, around| {
+        let stored = config.store.then(|| around.durable.consumers()).transpose()?;
+        api_key::ApiKey::new(config, stored)
+    });
     it.layer(Kind::Headers, headers.as_ref(), |config, _| {
         headers::Headers::new(config)
     });
@@ -277,6 +284,18 @@ fn compile_set(compiler: &mut Compiler<'_>, place: &str, name: &str, set: &Polic
         compress.as_ref(),
         |config| config.enabled,
         |config, _| compress::Compress::new(config),
+    );
+    it.alone(
+        Kind::SecurityHeaders,
+        security_headers.as_ref(),
+        |config| config.enabled,
+        |config, _| security_headers::SecurityHeaders::new(config),
+    );
+    it.alone(
+        Kind::Cookies,
+        cookies.as_ref(),
+        |config| config.enabled,
+        |config, _| Ok(cookies::Cookies::new(config)),
     );
     it.alone(
         Kind::GrpcWeb,
