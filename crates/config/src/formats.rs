@@ -14,7 +14,7 @@ use crate::policy::rate_limit::RateLimitKey;
 use crate::route::split::SplitKey;
 use crate::service::{BalanceKey, HedgeDelay, StatusRange};
 use crate::stores::soft::SoftPlace;
-use crate::units::{ByteSize, Duration, Percent, Quota};
+use crate::units::{ByteSize, Duration, Moment, Percent, Quota};
 
 pub(crate) use http::is_token;
 pub(crate) use path::fixed_part;
@@ -29,6 +29,7 @@ pub(crate) fn check(format: &str, text: &str) -> Checked {
         "timeout" => timeout(text),
         "byte-size" => written::<ByteSize>(text),
         "quota" => written::<Quota>(text),
+        "date-time" => written::<Moment>(text),
         "percent" => written::<Percent>(text),
         "status-range" => written::<StatusRange>(text),
         "hedge-delay" => written::<HedgeDelay>(text),

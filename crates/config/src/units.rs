@@ -4,11 +4,13 @@
 
 mod byte_size;
 mod duration;
+mod moment;
 mod percent;
 mod quota;
 
 pub use byte_size::ByteSize;
 pub use duration::Duration;
+pub use moment::Moment;
 pub use percent::Percent;
 pub use quota::Quota;
 

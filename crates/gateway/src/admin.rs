@@ -4,6 +4,7 @@
 
 mod browsers;
 mod configuration;
+mod consumers;
 mod explain;
 mod health;
 mod parameters;
@@ -127,6 +128,9 @@ impl Desk {
         if let Some(response) = services::answer(self, request).await {
             return response;
         }
+        if let Some(response) = consumers::answer(self, request).await {
+            return response;
+        }
         if let Some(response) = explain::answer(self, request) {
             return response;
         }
@@ -166,6 +170,11 @@ const PATHS: &[&str] = &[
     "/services/NAME",
     "POST and DELETE /services/NAME/targets",
     "POST /services/NAME/drain, …/undrain and …/weight",
+    "/consumers",
+    "POST /consumers?name=&scope=&role=",
+    "GET and DELETE /consumers/NAME",
+    "POST /consumers/NAME/keys?expires=&overlap=",
+    "DELETE /consumers/NAME/keys/ID",
 ];
 
 /// Whether a request only asks.

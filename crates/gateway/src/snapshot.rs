@@ -14,8 +14,8 @@ use portcullis_backends::service::Pool;
 use portcullis_core::{Backend, Ctx, Headers, Observer, Outcome, Policy, RouteName};
 use portcullis_http1::server::Settings;
 use portcullis_policies::access_log::AccessLog;
+use portcullis_policies::api_key::stored::Stored;
 use portcullis_policies::metrics::Metrics;
-use portcullis_stores::durable::sqlite::Sqlite;
 
 use crate::listener::quic::Quic;
 use crate::listener::{ListenerTls, Protocols};
@@ -41,8 +41,8 @@ pub(crate) struct Snapshot {
     pub(crate) certificates: Vec<Arc<Keeping>>,
     /// What the node can take, where that is limited.
     pub(crate) overload: Option<Limits>,
-    /// What must not be lost, where a policy needs such a store.
-    pub(crate) durable: Option<Arc<Sqlite>>,
+    /// The consumers that operators add, where they may enter.
+    pub(crate) consumers: Option<Arc<Stored>>,
     /// Roll-outs under way, in the order of their routes.
     pub(crate) rollouts: Vec<Arc<Course>>,
     /// How long requests may go on after SIGTERM.
@@ -69,7 +69,7 @@ impl Snapshot {
             certificates: Vec::new(),
             services: BTreeMap::new(),
             overload: None,
-            durable: None,
+            consumers: None,
             rollouts: Vec::new(),
             drain: Duration::ZERO,
             max_age: Duration::MAX / 4,

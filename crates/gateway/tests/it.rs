@@ -65,6 +65,7 @@ mod it {
 
     mod access_log;
     mod compress;
+    mod consumers;
     mod files;
     mod grpc_web;
     mod policies;

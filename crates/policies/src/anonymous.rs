@@ -70,20 +70,19 @@ mod tests {
 
     fn policy(name: Option<&str>) -> Arc<dyn Policy> {
         let keys = api_key::ApiKey {
-            header: None,
-            query: None,
             consumers: vec![KeyHolder {
                 name: "alice".to_owned(),
                 key: Some(Secret::new("alices-key".to_owned())),
-                sha256: None,
+                ..KeyHolder::default()
             }],
+            ..api_key::ApiKey::default()
         };
         let anonymous = anonymous::Anonymous {
             name: name.map(str::to_owned),
             ..anonymous::Anonymous::default()
         };
         let ways: [Arc<dyn Authenticator>; 2] = [
-            Arc::new(ApiKey::new(&keys).unwrap()),
+            Arc::new(ApiKey::new(&keys, None).unwrap()),
             Arc::new(Anonymous::new(&anonymous).unwrap()),
         ];
         Arc::new(Authenticate::new(ways))

@@ -4,123 +4,148 @@
 //! api_key:
 //!   header: X-Api-Key
 //!   consumers:
-//!     - {name: payroll, key: "${PAYROLL_KEY}"}
-//!     - {name: calendar, sha256: 2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b}
+//!     - {name: payroll, key: "${PAYROLL_KEY}", scopes: [salaries]}
+//!     - name: calendar
+//!       keys:
+//!         - {sha256: 2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b, expires: "2027-03-31T00:00:00Z"}
+//!         - {sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08}
+//!   store: true
 //! ```
 //!
 //! The key is taken from a header field, from a query parameter, or from either; without both settings from
-//! `X-Api-Key`. In `Authorization` it is expected as `Bearer KEY`. In a query it may be percent-encoded; `+` stands for
-//! itself, since keys in Base64 have it. A request without a key, with several, with one of more than 256 bytes or with
-//! one that nobody has, is refused with 401 (`unauthenticated`). A consumer may have several keys, to change them.
+//! `X-Api-Key`. In `Authorization` it is expected as `Bearer KEY`; other schemes there are no keys. In a query it may be
+//! percent-encoded; `+` stands for itself, since keys in Base64 have it. A request with several keys, with one of more
+//! than 256 bytes or with one that nobody has, or has any more, is refused with 401 (`unauthenticated`). So is one without a
+//! key, where the route has no other way of authentication. A consumer may have several keys, to change them, and each may
+//! have its time.
 //!
-//! The backend sees `X-Consumer` with the consumer's name, whatever a client sent under that name, and never the key:
-//! the field or parameter is taken out of the request.
+//! The backend sees `X-Consumer` with the consumer's name, whatever a client sent under that name, and not the key: the
+//! field or parameter is taken out of the request, unless `keep` says otherwise.
 //!
 //! Keys are kept as their SHA-256. One that a person thought up can be guessed from it: make keys of random bytes.
+//!
+//! With `store`, operators add consumers and keys while the gate runs (`POST /consumers`). The gate makes these keys of 256
+//! random bits, with a prefix and a checksum by which scanners of leaked secrets know them, and by which others are told
+//! apart without a look into the store. What the store said of a key holds for five seconds at the most.
 
 mod keys;
+pub mod made;
+mod place;
 mod query;
+pub mod stored;
+mod validity;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use portcullis_config::policy::api_key;
-use portcullis_core::{Consumer, Ctx, Error, Headers, Known, Request, codes};
+use portcullis_core::{Consumer, Ctx, Error, Known, Request, codes};
+use sha2::{Digest as _, Sha256};
 
-use crate::authenticate::{Authenticator, Verdict};
-use crate::field_name::FieldName;
+use crate::authenticate::{Authenticator, Verdict, Waiting};
 use keys::Keys;
+use place::Place;
+use stored::{Remembered, Stored};
 
 /// The longest key: hashing must cost a client more than us.
 pub const LONGEST_KEY: usize = 256;
 
+/// The SHA-256 of a key.
+type Digest = [u8; 32];
+
 /// Lets in those who have a key.
 #[derive(Debug)]
 pub struct ApiKey {
-    header: Option<FieldName>,
-    query: Option<Box<str>>,
+    place: Place,
     keys: Keys,
-    challenge: Box<str>,
+    /// Those whom operators add.
+    stored: Option<Arc<Stored>>,
+    keep: bool,
 }
 
-/// Why a request has no key that could be looked up.
+/// Why a key lets nobody in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Refusal {
-    Missing,
     Several,
-    Scheme,
     TooLong,
     Unknown,
+    NotYet,
+    Expired,
+}
+
+/// What is known of a request's key without waiting.
+enum Looked {
+    Absent,
+    Found(Arc<Consumer>),
+    /// The store has to be asked.
+    Ask(Digest),
 }
 
 impl ApiKey {
-    /// Compiles what the file says; keys are hashed and not kept.
+    /// Compiles what the file says; keys are hashed and not kept. `stored` knows those whom operators add, where the file
+    /// says that they may enter.
     ///
     /// # Errors
-    /// When a name can't be used, a consumer has no key or two of them, or two consumers have the same.
-    pub fn new(config: &api_key::ApiKey) -> Result<ApiKey, String> {
-        let header = match (&config.header, &config.query) {
-            (Some(header), _) => Some(FieldName::new(header)?),
-            (None, Some(_)) => None,
-            (None, None) => Some(FieldName::new("X-Api-Key")?),
-        };
-        if let Some(query) = &config.query
-            && !portcullis_core::headers::is_token(query.as_bytes())
-        {
-            return Err(format!(
-                "`{query}` is no name for a query parameter here: write letters, digits and hyphens"
-            ));
+    /// When nobody could ever enter, a name can't be used, a consumer has no key, or two consumers have the same.
+    pub fn new(config: &api_key::ApiKey, stored: Option<Arc<Stored>>) -> Result<ApiKey, String> {
+        if config.consumers.is_empty() && stored.is_none() {
+            return Err(
+                "nobody could enter: name `consumers`, or say `store: true` for those whom operators add".to_owned(),
+            );
         }
-        let query = config.query.as_deref().map(Box::from);
-        let challenge = challenge(header.as_ref(), query.as_deref());
         Ok(ApiKey {
-            header,
-            query,
+            place: Place::new(config.header.as_deref(), config.query.as_deref())?,
             keys: Keys::new(&config.consumers)?,
-            challenge,
+            stored,
+            keep: config.keep,
         })
     }
 
-    /// Finds the consumer, and takes the key out of the request.
-    fn identify(&self, request: &mut Request) -> Result<Arc<Consumer>, Refusal> {
-        let mut found = None;
-        if let Some(header) = &self.header {
-            if let Some(key) = key_of_field(&request.headers, header)? {
-                found = Some(self.keys.find(key));
-            }
-            request.headers.remove(header.name());
+    fn look(&self, cx: &Ctx, request: &Request) -> Result<Looked, Refusal> {
+        let Some(key) = self.place.key(request)? else {
+            return Ok(Looked::Absent);
+        };
+        if key.len() > LONGEST_KEY {
+            return Err(Refusal::TooLong);
         }
-        if let Some(parameter) = &self.query
-            && let Some(query) = request.target.query()
-            && let Some((key, rest)) = query::take(query, parameter)?
-        {
-            if found.replace(self.keys.find(&key)).is_some() {
-                return Err(Refusal::Several);
-            }
-            request.target.set_query(rest.as_deref());
+        let digest: Digest = Sha256::digest(&key).into();
+        if let Some(found) = self.keys.find(&digest, validity::now(cx)) {
+            return found.map(|consumer| Looked::Found(Arc::clone(consumer)));
         }
-        found.ok_or(Refusal::Missing)?
+        let Some(stored) = &self.stored else {
+            return Err(Refusal::Unknown);
+        };
+        match stored.remembered(&digest, cx.started) {
+            Some(remembered) => admit(remembered, cx).map(Looked::Found),
+            None if made::is_made(&key) => Ok(Looked::Ask(digest)),
+            None => Err(Refusal::Unknown),
+        }
+    }
+
+    fn verdict(&self, request: &mut Request, outcome: Result<Arc<Consumer>, Refusal>) -> Verdict {
+        match outcome {
+            Ok(consumer) => {
+                if !self.keep {
+                    self.place.take_out(request);
+                }
+                Verdict::Known(consumer)
+            }
+            Err(refusal) => Verdict::Refused(self.refusal(refusal)),
+        }
     }
 
     #[cold]
-    fn refusal(&self, refusal: &Refusal) -> Error {
-        let place = match (&self.header, &self.query) {
-            (Some(header), None) => format!("the field {}", header.as_str()),
-            (None, Some(query)) => format!("the query parameter {query}"),
-            (header, query) => format!(
-                "the field {} or the query parameter {}",
-                header.as_ref().map_or("", FieldName::as_str),
-                query.as_deref().unwrap_or("")
-            ),
-        };
-        let detail = match refusal {
-            Refusal::Missing => format!("{place} must hold a key"),
-            Refusal::Several => "the request holds more than one key".to_owned(),
-            Refusal::Scheme => "Authorization must hold `Bearer` and a key".to_owned(),
-            Refusal::TooLong => format!("a key has at most {LONGEST_KEY} bytes"),
-            Refusal::Unknown => "the key is not valid".to_owned(),
+    fn refusal(&self, refusal: Refusal) -> Error {
+        let detail: Cow<'static, str> = match refusal {
+            Refusal::Several => "the request holds more than one key".into(),
+            Refusal::TooLong => format!("a key has at most {LONGEST_KEY} bytes").into(),
+            Refusal::Unknown => "the key is not valid".into(),
+            Refusal::NotYet => "the key is not valid yet".into(),
+            Refusal::Expired => "the key has expired".into(),
         };
         Error::new(&codes::UNAUTHENTICATED)
             .with_detail(detail)
-            .with_header(Known::WwwAuthenticate, &*self.challenge)
+            .with_header(Known::WwwAuthenticate, self.place.challenge())
             .by_policy("api_key")
     }
 }
@@ -130,54 +155,43 @@ impl Authenticator for ApiKey {
         "api_key"
     }
 
-    fn judge(&self, _: &mut Ctx, request: &mut Request) -> Verdict {
-        match self.identify(request) {
-            Ok(consumer) => Verdict::Known(consumer),
-            Err(Refusal::Missing) => Verdict::Absent,
-            Err(refusal) => Verdict::Refused(self.refusal(&refusal)),
+    fn judge(&self, cx: &mut Ctx, request: &mut Request) -> Verdict {
+        match self.look(cx, request) {
+            Ok(Looked::Absent) => Verdict::Absent,
+            Ok(Looked::Found(consumer)) => self.verdict(request, Ok(consumer)),
+            Ok(Looked::Ask(_)) => Verdict::Later,
+            Err(refusal) => self.verdict(request, Err(refusal)),
         }
     }
 
+    fn judge_later<'a>(&'a self, cx: &'a mut Ctx, request: &'a mut Request) -> Waiting<'a> {
+        Box::pin(async move {
+            let outcome = match (self.look(cx, request), &self.stored) {
+                (Ok(Looked::Absent), _) => return Verdict::Absent,
+                (Ok(Looked::Found(consumer)), _) => Ok(consumer),
+                (Err(refusal), _) => Err(refusal),
+                (Ok(Looked::Ask(_)), None) => Err(Refusal::Unknown),
+                (Ok(Looked::Ask(digest)), Some(stored)) => match stored.look_up(digest, cx.started).await {
+                    Ok(remembered) => admit(remembered, cx),
+                    Err(unknown) => {
+                        let error = Error::new(&codes::GUARD_UNAVAILABLE).with_header(Known::RetryAfter, "1");
+                        return Verdict::Refused(error.with_cause(unknown).by_policy("api_key"));
+                    }
+                },
+            };
+            self.verdict(request, outcome)
+        })
+    }
+
     fn challenge(&self) -> Option<&str> {
-        Some(&self.challenge)
+        Some(self.place.challenge())
     }
 }
 
-/// The key in the field, where it is there. Several fields are refused: which of them counts is what another program on
-/// the way may see otherwise.
-fn key_of_field<'h>(headers: &'h Headers, field: &FieldName) -> Result<Option<&'h [u8]>, Refusal> {
-    let Some(key) = headers.get(field.name()) else {
-        return Ok(None);
-    };
-    if headers.get_all(field.name()).nth(1).is_some() {
-        return Err(Refusal::Several);
-    }
-    if field.known() != Some(Known::Authorization) {
-        return Ok(Some(key));
-    }
-    // RFC 9110 §11.1: the scheme is compared without case, and one or more spaces follow it.
-    match key.split_at_checked(b"Bearer ".len()) {
-        Some((scheme, key)) if scheme.eq_ignore_ascii_case(b"Bearer ") => Ok(Some(key.trim_ascii())),
-        _ => Err(Refusal::Scheme),
-    }
-}
-
-/// The challenge that a 401 must have (RFC 9110 §15.5.2). `Bearer` is registered (RFC 6750); for other places of a key no
-/// scheme is, so the name and the words of OpenAPI tell a person what is asked for.
-fn challenge(header: Option<&FieldName>, query: Option<&str>) -> Box<str> {
-    match (header, query) {
-        (Some(header), _) if header.known() == Some(Known::Authorization) => "Bearer realm=\"portcullis\"".into(),
-        (Some(header), _) => format!(
-            "ApiKey realm=\"portcullis\", in=\"header\", name=\"{}\"",
-            header.as_str()
-        )
-        .into(),
-        (None, query) => format!(
-            "ApiKey realm=\"portcullis\", in=\"query\", name=\"{}\"",
-            query.unwrap_or_default()
-        )
-        .into(),
-    }
+fn admit(remembered: Remembered, cx: &Ctx) -> Result<Arc<Consumer>, Refusal> {
+    let holder = remembered.ok_or(Refusal::Unknown)?;
+    holder.validity.judge(validity::now(cx))?;
+    Ok(Arc::clone(&holder.consumer))
 }
 
 #[cfg(test)]
@@ -187,6 +201,7 @@ mod tests {
     use portcullis_config::secret::Secret;
 
     use portcullis_core::Policy;
+    use portcullis_stores::durable::unopened::Unopened;
 
     use super::*;
     use crate::authenticate::Authenticate;
@@ -196,7 +211,7 @@ mod tests {
         KeyHolder {
             name: name.to_owned(),
             key: Some(Secret::new(key.to_owned())),
-            sha256: None,
+            ..KeyHolder::default()
         }
     }
 
@@ -209,8 +224,9 @@ mod tests {
                 holder("alice", "alices-next-key"),
                 holder("bob", "b+b=/%"),
             ],
+            ..api_key::ApiKey::default()
         };
-        let way: Arc<dyn Authenticator> = Arc::new(ApiKey::new(&config).unwrap());
+        let way: Arc<dyn Authenticator> = Arc::new(ApiKey::new(&config, None).unwrap());
         Arc::new(Authenticate::new([way]))
     }
 
@@ -347,5 +363,47 @@ mod tests {
         let trial = send(&policy(None, Some("k")), request("GET", "/", &[]), &[]);
         let expected = "ApiKey realm=\"portcullis\", in=\"query\", name=\"k\"";
         assert_eq!(trial.field("www-authenticate").unwrap(), expected);
+    }
+
+    #[test]
+    fn a_key_that_is_kept_goes_on() {
+        let config = api_key::ApiKey {
+            query: Some("key".to_owned()),
+            consumers: vec![holder("alice", "alices-key")],
+            keep: true,
+            ..api_key::ApiKey::default()
+        };
+        let way: Arc<dyn Authenticator> = Arc::new(ApiKey::new(&config, None).unwrap());
+        let policy: Arc<dyn Policy> = Arc::new(Authenticate::new([way]));
+        let trial = send(&policy, request("GET", "/?key=alices-key", &[]), &[]);
+        assert_eq!(trial.seen.unwrap().target.as_str(), "/?key=alices-key");
+    }
+
+    #[test]
+    fn a_route_that_nobody_could_enter_is_a_mistake() {
+        let problem = ApiKey::new(&api_key::ApiKey::default(), None).unwrap_err();
+        assert!(problem.contains("store: true"), "{problem}");
+    }
+
+    #[test]
+    fn a_store_that_is_away_lets_nobody_in_and_is_not_asked_in_vain() {
+        let config = api_key::ApiKey {
+            consumers: vec![holder("alice", "alices-key")],
+            ..api_key::ApiKey::default()
+        };
+        let stored = Arc::new(Stored::new(Arc::new(Unopened)));
+        let way: Arc<dyn Authenticator> = Arc::new(ApiKey::new(&config, Some(stored)).unwrap());
+        let policy: Arc<dyn Policy> = Arc::new(Authenticate::new([way]));
+        let status = |key: &str| {
+            let trial = send(&policy, request("GET", "/", &[("x-api-key", key)]), &[]);
+            (trial.status().code(), trial.field("retry-after"))
+        };
+        assert_eq!(status("alices-key").0, 200, "those of the file need no store");
+        assert_eq!(status("bobs-key").0, 401);
+        let made = made::MadeKey::new().unwrap();
+        assert_eq!(status(made.expose()), (503, Some("1".to_owned())));
+        let mut typo = made.expose().to_owned();
+        typo.pop();
+        assert_eq!(status(&typo).0, 401, "no gate made it");
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use portcullis_config::Loaded;
+use portcullis_policies::api_key::stored::Stored;
 use portcullis_stores::durable::idempotency::Records;
 use portcullis_stores::durable::keys::Keys;
 use portcullis_stores::durable::quota::Quotas;
@@ -25,6 +26,7 @@ pub(super) struct Durable<'c> {
     purpose: Purpose,
     /// What came of opening it; `None` where it was only looked at.
     opened: OnceCell<Result<Option<Arc<Sqlite>>, String>>,
+    consumers: OnceCell<Arc<Stored>>,
 }
 
 impl<'c> Durable<'c> {
@@ -34,24 +36,26 @@ impl<'c> Durable<'c> {
             kept,
             purpose,
             opened: OnceCell::new(),
+            consumers: OnceCell::new(),
         }
     }
 
-    /// The consumers that operators added.
+    /// The consumers that operators add: the same for all policies, so that what is remembered of them is, too.
     ///
     /// # Errors
     /// When the file names no store, or it can't be opened.
-    pub(super) fn keys(&self) -> Result<Arc<dyn Keys>, String> {
-        Ok(match self.open()? {
+    pub(super) fn consumers(&self) -> Result<Arc<Stored>, String> {
+        let keys: Arc<dyn Keys> = match self.open()? {
             Some(store) => store,
             None => Arc::new(Unopened),
-        })
+        };
+        Ok(self.consumers.get_or_init(|| Arc::new(Stored::new(keys))).clone())
     }
 
     /// The units that clients have used.
     ///
     /// # Errors
-    /// As [`Durable::keys`].
+    /// As [`Durable::consumers`].
     pub(super) fn quotas(&self) -> Result<Arc<dyn Quotas>, String> {
         Ok(match self.open()? {
             Some(store) => store,
@@ -62,7 +66,7 @@ impl<'c> Durable<'c> {
     /// The answers that may be asked for again.
     ///
     /// # Errors
-    /// As [`Durable::keys`].
+    /// As [`Durable::consumers`].
     pub(super) fn records(&self) -> Result<Arc<dyn Records>, String> {
         Ok(match self.open()? {
             Some(store) => store,
@@ -70,9 +74,9 @@ impl<'c> Durable<'c> {
         })
     }
 
-    /// The store, where a policy asked for it and it was opened.
-    pub(super) fn opened(&self) -> Option<Arc<Sqlite>> {
-        self.opened.get()?.as_ref().ok()?.clone()
+    /// The consumers that operators add, where a policy asked for them.
+    pub(super) fn known_consumers(&self) -> Option<Arc<Stored>> {
+        self.consumers.get().cloned()
     }
 
     fn open(&self) -> Result<Option<Arc<Sqlite>>, String> {

@@ -1,17 +1,18 @@
 //! The keys that are known, by their hashes.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use portcullis_config::policy::api_key::KeyHolder;
+use portcullis_config::policy::api_key::{ConsumerKey, KeyHolder};
 use portcullis_core::Consumer;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use super::{LONGEST_KEY, Refusal};
-
-/// The SHA-256 of a key.
-type Digest = [u8; 32];
+use super::validity::{Millis, Validity};
+use super::{Digest, LONGEST_KEY, Refusal};
+use crate::consumer::consumer;
+use crate::hexadecimal;
 
 /// Who has which key, found by the key's hash.
 ///
@@ -22,6 +23,7 @@ pub(super) struct Keys(HashMap<u64, Holder>);
 
 struct Holder {
     digest: Digest,
+    validity: Validity,
     consumer: Arc<Consumer>,
 }
 
@@ -30,38 +32,32 @@ impl Keys {
         let mut keys: HashMap<u64, Holder> = HashMap::with_capacity(holders.len());
         for holder in holders {
             let name = holder.name.as_str();
-            if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
-                return Err(format!(
-                    "the consumer `{name}` needs a name of visible ASCII characters: backends see it"
-                ));
-            }
-            let digest = digest_of(holder)?;
-            let new = Holder {
-                digest,
-                consumer: Arc::new(Consumer::new(name, "api_key")),
-            };
-            if let Some(other) = keys.insert(start_of(&digest), new) {
-                return Err(format!(
-                    "the consumers `{}` and `{name}` have the same key",
-                    other.consumer.name
-                ));
+            let consumer = Arc::new(consumer(name, "api_key", &holder.scopes, &holder.roles)?);
+            for key in keys_of(holder)?.iter() {
+                let times = [(holder.not_before, holder.expires), (key.not_before, key.expires)];
+                let digest = digest_of(name, key)?;
+                let new = Holder {
+                    digest,
+                    validity: Validity::of_both(times)
+                        .map_err(|problem| format!("a key of the consumer `{name}` {problem}"))?,
+                    consumer: Arc::clone(&consumer),
+                };
+                if let Some(other) = keys.insert(start_of(&digest), new) {
+                    let other = &other.consumer.name;
+                    return Err(format!("the consumers `{other}` and `{name}` have the same key"));
+                }
             }
         }
         Ok(Keys(keys))
     }
 
-    pub(super) fn find(&self, key: &[u8]) -> Result<Arc<Consumer>, Refusal> {
-        if key.is_empty() {
-            return Err(Refusal::Missing);
+    /// Who has the key of that hash, if anybody, and whether it lets him in now.
+    pub(super) fn find(&self, digest: &Digest, now: Millis) -> Option<Result<&Arc<Consumer>, Refusal>> {
+        let holder = self.0.get(&start_of(digest))?;
+        if !bool::from(holder.digest.ct_eq(digest)) {
+            return None;
         }
-        if key.len() > LONGEST_KEY {
-            return Err(Refusal::TooLong);
-        }
-        let digest: Digest = Sha256::digest(key).into();
-        match self.0.get(&start_of(&digest)) {
-            Some(holder) if bool::from(holder.digest.ct_eq(&digest)) => Ok(Arc::clone(&holder.consumer)),
-            _ => Err(Refusal::Unknown),
-        }
+        Some(holder.validity.judge(now).map(|()| &holder.consumer))
     }
 }
 
@@ -79,9 +75,28 @@ fn start_of(digest: &Digest) -> u64 {
     u64::from_le_bytes(*start)
 }
 
-fn digest_of(holder: &KeyHolder) -> Result<Digest, String> {
+/// All keys of a consumer: the one that stands beside its name, or those of the list.
+fn keys_of(holder: &KeyHolder) -> Result<Cow<'_, [ConsumerKey]>, String> {
     let name = &holder.name;
-    match (&holder.key, &holder.sha256) {
+    let has_one = holder.key.is_some() || holder.sha256.is_some();
+    match (has_one, holder.keys.is_empty()) {
+        (true, true) => Ok(Cow::Owned(vec![ConsumerKey {
+            key: holder.key.clone(),
+            sha256: holder.sha256.clone(),
+            ..ConsumerKey::default()
+        }])),
+        (false, false) => Ok(Cow::Borrowed(&holder.keys)),
+        (false, true) => Err(format!(
+            "the consumer `{name}` has no key: give it `key`, `sha256` or `keys`"
+        )),
+        (true, false) => Err(format!(
+            "the consumer `{name}` has a key beside `keys`: put it into that list"
+        )),
+    }
+}
+
+fn digest_of(name: &str, key: &ConsumerKey) -> Result<Digest, String> {
+    match (&key.key, &key.sha256) {
         (Some(key), None) => {
             let key = key.expose().as_bytes();
             if key.is_empty() || key.len() > LONGEST_KEY {
@@ -91,7 +106,7 @@ fn digest_of(holder: &KeyHolder) -> Result<Digest, String> {
             }
             Ok(Sha256::digest(key).into())
         }
-        (None, Some(digits)) => digest_from_hexadecimal(digits).ok_or_else(|| {
+        (None, Some(digits)) => hexadecimal::digest(digits).ok_or_else(|| {
             format!(
                 "`sha256` of the consumer `{name}` must have 64 hexadecimal digits: `printf %s \"$KEY\" | sha256sum`"
             )
@@ -103,27 +118,11 @@ fn digest_of(holder: &KeyHolder) -> Result<Digest, String> {
     }
 }
 
-fn digest_from_hexadecimal(text: &str) -> Option<Digest> {
-    let digits = text.as_bytes();
-    if digits.len() != 64 {
-        return None;
-    }
-    let value = |digit: u8| {
-        char::from(digit)
-            .to_digit(16)
-            .and_then(|value| u8::try_from(value).ok())
-    };
-    let mut digest = [0; 32];
-    for (byte, pair) in digest.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = value(pair[0])? << 4 | value(pair[1])?;
-    }
-    Some(digest)
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use portcullis_config::secret::Secret;
+    use portcullis_config::units::Moment;
 
     use super::*;
 
@@ -133,6 +132,7 @@ mod tests {
             name: name.to_owned(),
             key,
             sha256: sha256.map(str::to_owned),
+            ..KeyHolder::default()
         }
     }
 
@@ -142,9 +142,10 @@ mod tests {
     #[test]
     fn a_hash_stands_for_its_key() {
         let keys = Keys::new(&[holder("a", None, Some(ABC))]).unwrap();
-        assert!(keys.find(b"abc").is_ok_and(|consumer| &*consumer.name == "a"));
-        assert!(keys.find(b"abd").is_err());
-        assert!(keys.find(ABC.as_bytes()).is_err());
+        let find = |key: &[u8]| keys.find(&Sha256::digest(key).into(), 0);
+        assert!(find(b"abc").is_some_and(|found| &*found.unwrap().name == "a"));
+        assert!(find(b"abd").is_none());
+        assert!(find(ABC.as_bytes()).is_none());
     }
 
     #[test]
@@ -157,8 +158,8 @@ mod tests {
             (vec![holder("a", Some(&long), None)], "1 to 256"),
             (vec![holder("a", None, Some("ba78"))], "64 hexadecimal"),
             (vec![holder("a", None, Some(&"g".repeat(64)))], "64 hexadecimal"),
-            (vec![holder("", Some("k"), None)], "name"),
-            (vec![holder("a\nb", Some("k"), None)], "name"),
+            (vec![holder("", Some("k"), None)], "visible"),
+            (vec![holder("a\nb", Some("k"), None)], "visible"),
             (
                 vec![holder("a", Some("abc"), None), holder("b", None, Some(ABC))],
                 "same key",
@@ -167,6 +168,52 @@ mod tests {
             let problem = Keys::new(&holders).unwrap_err();
             assert!(problem.contains(words), "{problem}");
         }
+    }
+
+    #[test]
+    fn each_of_several_keys_has_its_time() {
+        let at = |seconds| Some(Moment::from_seconds(seconds));
+        let key = |text: &str, not_before, expires| ConsumerKey {
+            key: Some(Secret::new(text.to_owned())),
+            sha256: None,
+            not_before,
+            expires,
+        };
+        let mut alice = KeyHolder {
+            name: "alice".to_owned(),
+            keys: vec![key("old", None, at(20)), key("new", at(10), None)],
+            scopes: vec!["read".to_owned()],
+            expires: at(30),
+            ..KeyHolder::default()
+        };
+        let keys = Keys::new(std::slice::from_ref(&alice)).unwrap();
+        for (text, second, expected) in [
+            ("old", 0, Ok("alice")),
+            ("new", 9, Err(Refusal::NotYet)),
+            ("new", 10, Ok("alice")),
+            ("old", 19, Ok("alice")),
+            ("old", 20, Err(Refusal::Expired)),
+            ("new", 29, Ok("alice")),
+            ("new", 30, Err(Refusal::Expired)),
+        ] {
+            let found = keys.find(&Sha256::digest(text).into(), second * 1000).unwrap();
+            assert_eq!(found.map(|consumer| &*consumer.name), expected, "{text} {second}");
+        }
+        alice.not_before = at(25);
+        assert!(Keys::new(&[alice]).unwrap_err().contains("never"));
+    }
+
+    /// A gate with a hundred thousand consumers in its file is an ordinary one.
+    #[test]
+    fn a_hundred_thousand_consumers_have_one_entry_each() {
+        let holders: Vec<KeyHolder> = (0..100_000)
+            .map(|nth| holder(&format!("consumer-{nth}"), Some(&format!("key-{nth}")), None))
+            .collect();
+        let keys = Keys::new(&holders).unwrap();
+        assert_eq!(keys.0.len(), holders.len());
+        assert!(keys.0.capacity() < 2 * holders.len());
+        let found = keys.find(&Sha256::digest("key-99999").into(), 0).unwrap().unwrap();
+        assert_eq!(&*found.name, "consumer-99999");
     }
 
     #[test]

@@ -4,12 +4,9 @@ use std::borrow::Cow;
 
 use super::Refusal;
 
-/// The key, and the query that is left, if anything is.
-type Taken = (Vec<u8>, Option<String>);
-
-/// Takes a parameter out of a query. Names are compared decoded: a key must not get to the backend because its
+/// The value of a parameter in a query. Names are compared decoded: a key must not get to the backend because its
 /// parameter's name was written in another way.
-pub(super) fn take(query: &str, parameter: &str) -> Result<Option<Taken>, Refusal> {
+pub(super) fn find<'q>(query: &'q str, parameter: &str) -> Result<Option<Cow<'q, [u8]>>, Refusal> {
     let mut key = None;
     for pair in query.split('&') {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -17,22 +14,27 @@ pub(super) fn take(query: &str, parameter: &str) -> Result<Option<Taken>, Refusa
             continue;
         }
         let value = decoded(value).ok_or(Refusal::Unknown)?;
-        if key.replace(value.into_owned()).is_some() {
+        if key.replace(value).is_some() {
             return Err(Refusal::Several);
         }
     }
-    let Some(key) = key else { return Ok(None) };
+    Ok(key)
+}
+
+/// The query without a parameter; `None` where it hasn't got it.
+pub(super) fn without(query: &str, parameter: &str) -> Option<String> {
+    let is_other = |pair: &&str| !is_named(pair.split('=').next().unwrap_or_default(), parameter);
+    if query.split('&').all(|pair| is_other(&pair)) {
+        return None;
+    }
     let mut rest = String::with_capacity(query.len());
-    let others = query
-        .split('&')
-        .filter(|pair| !is_named(pair.split('=').next().unwrap_or_default(), parameter));
-    for (at, pair) in others.enumerate() {
+    for (at, pair) in query.split('&').filter(is_other).enumerate() {
         if at > 0 {
             rest.push('&');
         }
         rest.push_str(pair);
     }
-    Ok(Some((key, (!rest.is_empty()).then_some(rest))))
+    Some(rest)
 }
 
 fn is_named(name: &str, parameter: &str) -> bool {
@@ -74,22 +76,22 @@ mod tests {
             ("", None),
             ("a=1&b", None),
             ("xkey=1&key2=2", None),
-            ("key=1", Some((&b"1"[..], None))),
-            ("key", Some((b"", None))),
-            ("key==&a=b", Some((b"=", Some("a=b")))),
-            ("a=b&key=%4b%2B+&&c", Some((b"K++", Some("a=b&&c")))),
-            ("%6Bey=1&%zz=2", Some((b"1", Some("%zz=2")))),
+            ("key=1", Some((&b"1"[..], ""))),
+            ("key", Some((b"", ""))),
+            ("key==&a=b", Some((b"=", "a=b"))),
+            ("a=b&key=%4b%2B+&&c", Some((b"K++", "a=b&&c"))),
+            ("%6Bey=1&%zz=2", Some((b"1", "%zz=2"))),
         ] {
-            let taken = take(query, "key").ok().expect("it is taken or not there");
-            let got = taken.as_ref().map(|(key, rest)| (key.as_slice(), rest.as_deref()));
-            assert_eq!(got, expected, "{query}");
+            let key = find(query, "key").expect("it is found or not there");
+            let rest = without(query, "key");
+            assert_eq!(key.as_deref().zip(rest.as_deref()), expected, "{query}");
         }
     }
 
     #[test]
     fn what_is_ambiguous_or_broken_is_refused() {
         for query in ["key=1&key=2", "key=1&k%65y=1", "key=%", "key=%4", "key=%é"] {
-            assert!(take(query, "key").is_err(), "{query}");
+            assert!(find(query, "key").is_err(), "{query}");
         }
     }
 }
