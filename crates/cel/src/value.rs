@@ -2,6 +2,7 @@
 
 mod compare;
 mod constant;
+mod json;
 
 use std::fmt;
 use std::ops::Deref;

@@ -32,6 +32,7 @@ pub mod grpc_web;
 pub mod headers;
 pub mod security_headers;
 
+pub mod expression;
 pub mod field_name;
 
 mod consumer;
