@@ -5,6 +5,8 @@
 
 pub mod json;
 pub mod schema;
+pub mod text;
+pub mod yaml;
 
 mod number;
 mod pattern;

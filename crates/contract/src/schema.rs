@@ -9,6 +9,7 @@ mod compile;
 mod dialect;
 mod documents;
 mod formats;
+mod hints;
 mod node;
 mod seen;
 
@@ -16,6 +17,7 @@ pub use check::{SchemaSet, Verdict, Violation};
 pub use compile::{Compiler, SchemaId};
 pub use dialect::Dialect;
 pub use documents::{Documents, NotLoaded};
+pub use hints::TypeHint;
 
 use std::fmt;
 

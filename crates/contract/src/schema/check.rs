@@ -72,13 +72,6 @@ impl SchemaSet {
         self.run(schema, value, steps, Some(Report::new(most))).1
     }
 
-    /// Which JSON types a schema lets pass at all, by what it says itself or refers to: what a text such as a parameter may
-    /// have to be read as.
-    #[must_use]
-    pub fn types(&self, schema: SchemaId) -> TypeHint {
-        TypeHint(self.node(schema.0).accepts)
-    }
-
     /// How many schemas the set has.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -91,7 +84,7 @@ impl SchemaSet {
         self.nodes.is_empty()
     }
 
-    fn node(&self, id: NodeId) -> &Node {
+    pub(super) fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.0 as usize]
     }
 
@@ -160,37 +153,6 @@ fn types_of_constants(constants: &Constants) -> Types {
         Types::NONE
     };
     constants.others().map(Types::of).fold(texts, Types::with)
-}
-
-/// The types that a schema lets pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TypeHint(Types);
-
-#[allow(missing_docs, reason = "the names say it")]
-impl TypeHint {
-    pub fn may_be_string(self) -> bool {
-        self.0.overlaps(Types::STRING)
-    }
-
-    pub fn may_be_number(self) -> bool {
-        self.0.overlaps(Types::NUMBER)
-    }
-
-    pub fn may_be_boolean(self) -> bool {
-        self.0.overlaps(Types::BOOLEAN)
-    }
-
-    pub fn may_be_null(self) -> bool {
-        self.0.overlaps(Types::NULL)
-    }
-
-    pub fn may_be_array(self) -> bool {
-        self.0.overlaps(Types::ARRAY)
-    }
-
-    pub fn may_be_object(self) -> bool {
-        self.0.overlaps(Types::OBJECT)
-    }
 }
 
 /// One check.
