@@ -3,6 +3,7 @@
 pub mod access_log;
 pub mod anonymous;
 pub mod api_key;
+pub mod authorize;
 pub mod basic;
 pub mod compress;
 pub mod cookies;
@@ -53,6 +54,8 @@ pub struct PolicySet {
     pub basic: Option<basic::Basic>,
     /// Let in those who have a key.
     pub api_key: Option<api_key::ApiKey>,
+    /// Let pass what is allowed to do what it asks for.
+    pub authorize: Option<authorize::Authorize>,
     /// Compress what goes to clients that can take it. Of several that apply to a route, the last one counts.
     pub compress: Option<compress::Compress>,
     /// Let pages call gRPC servers. Of several that apply to a route, the last one counts.

@@ -26,6 +26,8 @@ pub mod introspect;
 pub mod jwt;
 pub mod mtls;
 
+pub mod authorize;
+
 pub mod compress;
 pub mod cookies;
 pub mod grpc_web;

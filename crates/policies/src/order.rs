@@ -77,6 +77,11 @@ pub const ORDER: &[Place] = &[
         reason: "After every way of finding out who it is: it lets in those who showed nothing to any of them.",
     },
     Place {
+        kind: Kind::Authorize,
+        stage: Stage::Judge,
+        reason: "It needs to know who it is, and comes before all that would do or count anything for whoever may not.",
+    },
+    Place {
         kind: Kind::Compress,
         stage: Stage::Shape,
         reason: "Outside of all that changes a response, for what is compressed can't be read or changed any more.",
@@ -144,6 +149,7 @@ pub enum Kind {
     Introspect,
     Forward,
     Anonymous,
+    Authorize,
     Compress,
     GrpcWeb,
     Cookies,
@@ -168,6 +174,7 @@ impl Kind {
             Kind::Introspect => "introspect",
             Kind::Forward => "forward",
             Kind::Anonymous => "anonymous",
+            Kind::Authorize => "authorize",
             Kind::Compress => "compress",
             Kind::GrpcWeb => "grpc_web",
             Kind::Cookies => "cookies",

@@ -13,7 +13,7 @@ use portcullis_policies::access_log::{self, AccessLog};
 use portcullis_policies::authenticate::{Authenticate, Authenticator};
 use portcullis_policies::metrics::Metrics;
 use portcullis_policies::order::{Kind, ORDER};
-use portcullis_policies::{anonymous, api_key, basic, compress, cookies, cors, grpc_web, headers, ip, limits, mtls, rate_limit, security_headers};
+use portcullis_policies::{anonymous, api_key, authorize, basic, compress, cookies, cors, grpc_web, headers, ip, limits, mtls, rate_limit, security_headers};
 use tokio::runtime::Handle;
 
 use super::durable::Durable;
@@ -242,6 +242,7 @@ fn compile_set(compiler: &mut Compiler<'_>, place: &str, name: &str, set: &Polic
         api_key,
         basic,
         mtls,
+        authorize,
         compress,
         cookies,
         security_headers,
@@ -275,6 +276,9 @@ fn compile_set(compiler: &mut Compiler<'_>, place: &str, name: &str, set: &Polic
     it.way(Kind::ApiKey, api_key.as_ref(), |config, around| {
         let stored = config.store.then(|| around.durable.consumers()).transpose()?;
         api_key::ApiKey::new(config, stored)
+    });
+    it.layer(Kind::Authorize, authorize.as_ref(), |config, _| {
+        authorize::Authorize::new(config)
     });
     it.layer(Kind::Headers, headers.as_ref(), |config, _| {
         headers::Headers::new(config)
