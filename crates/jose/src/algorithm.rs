@@ -72,7 +72,7 @@ impl Algorithm {
 }
 
 /// A set of algorithms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Algorithms(u16);
 
 impl Algorithms {

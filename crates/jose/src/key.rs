@@ -114,8 +114,9 @@ impl Key {
         self.algorithms().any(|own| own == algorithm)
     }
 
-    /// Whether it is the signature of the message by this key and algorithm, which must be one of the key's own.
-    pub(crate) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+    /// Whether it is the signature of the message by this key and algorithm, which must be one of the key's own. The signature
+    /// is in the form of RFC 7518: numbers of an elliptic curve one after the other, of fixed length.
+    pub fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         let own = self.verifiers.iter().find(|(own, _)| *own == algorithm);
         match own {
             Some((_, Verifier::Public(key))) => {
