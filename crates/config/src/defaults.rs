@@ -462,7 +462,7 @@ pub fn introspect_cache_refused() -> Duration {
 }
 
 /// Where a token lists what it is good for (RFC 7662 §2.2, RFC 8693 §4.2).
-pub fn scope_claim() -> String {
+pub fn scopes_claim() -> String {
     "scope".to_owned()
 }
 
@@ -520,4 +520,29 @@ pub fn jwt_refresh() -> Duration {
 /// How long keys of tokens are good without being fetched again: a day, in which somebody has noticed.
 pub fn jwt_max_stale() -> Duration {
     Duration::seconds(86_400)
+}
+
+/// What a signature covers at the least: whatever decides where a request goes and what it does there.
+pub fn hmac_covered() -> Vec<String> {
+    ["@method", "@authority", "@path", "@query"].map(str::to_owned).into()
+}
+
+/// How old a signature may be: five minutes, enough for slow networks and clocks that nobody tends.
+pub fn hmac_max_age() -> Duration {
+    Duration::seconds(300)
+}
+
+/// How far ahead a signer's clock may be: half a minute, more than clocks that are set by a network differ.
+pub fn hmac_leeway() -> Duration {
+    Duration::seconds(30)
+}
+
+/// Bytes of a signed body: a mebibyte, more than calls of an API have.
+pub fn hmac_body() -> ByteSize {
+    ByteSize::mib(1)
+}
+
+/// Bytes of a body that is held against a schema: a mebibyte, more than calls of an API have.
+pub fn validated_body() -> ByteSize {
+    ByteSize::mib(1)
 }

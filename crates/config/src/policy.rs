@@ -11,18 +11,23 @@ pub mod cors;
 pub mod forward;
 pub mod grpc_web;
 pub mod headers;
+pub mod hmac;
 pub mod introspect;
 pub mod ip;
 pub mod jwt;
 pub mod limits;
 pub mod metrics;
+pub mod mode;
 pub mod mtls;
 pub mod on_failure;
 pub mod rate_limit;
 pub mod security_headers;
+pub mod validate;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::schema::form;
 
 /// A set of policies. In which order they run is the program's to say, not the file's.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -36,8 +41,9 @@ pub struct PolicySet {
     pub ip: Option<ip::Ip>,
     /// Limit how large a request may be.
     pub limits: Option<limits::Limits>,
-    /// Limit how often clients may ask.
-    pub rate_limit: Option<rate_limit::RateLimit>,
+    /// Limit how often clients may ask, by one limit or a list of them.
+    #[schemars(length(min = 1, max = 8), transform = form::single)]
+    pub rate_limit: Option<Vec<rate_limit::RateLimit>>,
     /// Let pages of other origins call (the Fetch standard's CORS protocol).
     pub cors: Option<cors::Cors>,
     /// Let in those who show nothing. Of several that apply to a route, the last one counts.
@@ -50,12 +56,16 @@ pub struct PolicySet {
     pub introspect: Option<introspect::Introspect>,
     /// Ask another service who may enter.
     pub forward: Option<forward::Forward>,
+    /// Let in those who sign their requests.
+    pub hmac: Option<hmac::Hmac>,
     /// Let in those who have a name and a password.
     pub basic: Option<basic::Basic>,
     /// Let in those who have a key.
     pub api_key: Option<api_key::ApiKey>,
     /// Let pass what is allowed to do what it asks for.
     pub authorize: Option<authorize::Authorize>,
+    /// Hold requests against schemas.
+    pub validate: Option<validate::Validate>,
     /// Compress what goes to clients that can take it. Of several that apply to a route, the last one counts.
     pub compress: Option<compress::Compress>,
     /// Let pages call gRPC servers. Of several that apply to a route, the last one counts.
@@ -66,4 +76,12 @@ pub struct PolicySet {
     pub cookies: Option<cookies::Cookies>,
     /// Set, add and remove header fields.
     pub headers: Option<headers::Headers>,
+}
+
+impl PolicySet {
+    /// The services that policies of the set ask.
+    pub fn services(&self) -> impl Iterator<Item = &str> {
+        let forward = self.forward.iter().map(|forward| forward.service.as_str());
+        forward.chain(self.introspect.iter().map(|introspect| introspect.service.as_str()))
+    }
 }

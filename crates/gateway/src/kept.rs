@@ -12,8 +12,11 @@ use portcullis_backends::swap::Swaps;
 use portcullis_backends::table::database::Database;
 use portcullis_config::database::Database as DatabaseConfig;
 use portcullis_policies::access_log::sink::Sinks;
+use portcullis_policies::hmac::replay::Registry as SignedRequests;
+use portcullis_policies::jwt::Keyrings;
 use portcullis_policies::metrics::registry::Registry as Metrics;
 use portcullis_policies::rate_limit::registry::Registry as RateLimits;
+use portcullis_policies::rate_limit::store::Stores as SoftStores;
 use portcullis_stores::durable::sqlite::{Limits, Sqlite};
 
 use crate::listener::Tickets;
@@ -27,6 +30,12 @@ pub(crate) struct Kept {
     pub(crate) services: Services,
     /// The counts of rate limits.
     pub(crate) rate_limits: RateLimits,
+    /// Servers in which several gates count.
+    pub(crate) soft_stores: SoftStores,
+    /// Which signed requests have been here.
+    pub(crate) signed_requests: SignedRequests,
+    /// Keys that are fetched for tokens.
+    pub(crate) keyrings: Keyrings,
     /// The files of access logs.
     pub(crate) sinks: Sinks,
     /// The counters of routes.

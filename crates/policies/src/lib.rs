@@ -22,6 +22,7 @@ pub mod anonymous;
 pub mod api_key;
 pub mod basic;
 pub mod forward;
+pub mod hmac;
 pub mod introspect;
 pub mod jwt;
 pub mod mtls;
@@ -37,6 +38,7 @@ pub mod security_headers;
 pub mod expression;
 pub mod field_name;
 
+mod claimed;
 mod consumer;
 mod hexadecimal;
 mod inquiry;

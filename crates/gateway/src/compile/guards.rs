@@ -8,18 +8,21 @@ use portcullis_backends::swap::{Meanings, Named};
 use portcullis_config::File;
 use portcullis_config::policy::{PolicySet, access_log as written_log};
 use portcullis_config::route::{PolicyRef, Route};
+use portcullis_config::stores::soft::SoftStore;
 use portcullis_core::{Backend, Policy};
 use portcullis_policies::access_log::{self, AccessLog};
 use portcullis_policies::authenticate::{Authenticate, Authenticator};
 use portcullis_policies::metrics::Metrics;
 use portcullis_policies::order::{Kind, ORDER};
-use portcullis_policies::{anonymous, api_key, authorize, basic, compress, cookies, cors, grpc_web, headers, ip, limits, mtls, rate_limit, security_headers};
+use portcullis_policies::rate_limit::store::Store;
+use portcullis_policies::{anonymous, api_key, authorize, basic, compress, cookies, cors, forward, grpc_web, headers, hmac, introspect, ip, jwt, limits, mtls, rate_limit, security_headers};
 use tokio::runtime::Handle;
 
 use super::durable::Durable;
 use super::{Compiler, Purpose};
 use crate::kept::Kept;
 use crate::snapshot::{Observers, Unrouted};
+use crate::telemetry::log;
 
 /// The label of requests that no route claims.
 const UNROUTED: &str = "unrouted";
@@ -144,10 +147,21 @@ pub(super) struct Around<'c> {
     pub(super) purpose: Purpose,
     /// What must not be lost.
     pub(super) durable: &'c Durable<'c>,
+    soft: &'c SoftStore,
     services: Arc<Meanings>,
 }
 
 impl Around<'_> {
+    /// The server in which several gates count; `None` where each counts for itself.
+    ///
+    /// # Errors
+    /// When what it is verified by can't be read.
+    pub(super) fn soft_store(&self) -> Result<Option<Arc<Store>>, String> {
+        let slow = (self.purpose == Purpose::Run).then_some(self.slow);
+        let tell = |line: &str| log::warn(line);
+        self.kept.soft_stores.open(self.soft, self.base, slow, tell)
+    }
+
     /// The service of that name, for a policy that asks it.
     ///
     /// # Errors
@@ -183,6 +197,7 @@ impl Making<'_, '_> {
             slow: self.compiler.slow,
             purpose: self.compiler.purpose,
             durable: &self.compiler.durable,
+            soft: &self.compiler.loaded.file.stores.soft,
             services: self.compiler.meanings.clone(),
         };
         let made = make(config?, &around);
@@ -199,6 +214,24 @@ impl Making<'_, '_> {
         if let Some(policy) = self.made(kind, config, make) {
             self.set.layers.push((kind.place(), Arc::new(policy)));
         }
+    }
+
+    /// Limits of rates, which stand in two places.
+    fn rate_limits(&mut self, config: Option<&Vec<portcullis_config::policy::rate_limit::RateLimit>>) {
+        let stages = self.made(Kind::RateLimit, config, |config, around| {
+            let store = around.soft_store()?;
+            let counted = rate_limit::Where {
+                registry: &around.kept.rate_limits,
+                store: store.as_ref(),
+            };
+            rate_limit::Stages::new(config, around.name, counted)
+        });
+        let stages = stages.unwrap_or_default();
+        let mut put = |kind: Kind, policy: Option<rate_limit::RateLimit>| {
+            self.set.layers.extend(policy.map(|policy| (kind.place(), Arc::new(policy) as _)));
+        };
+        put(Kind::RateLimit, stages.before);
+        put(Kind::RateLimitBehind, stages.behind);
     }
 
     /// A way of finding out who it is, of which any suffices.
@@ -239,9 +272,13 @@ fn compile_set(compiler: &mut Compiler<'_>, place: &str, name: &str, set: &Polic
         rate_limit,
         cors,
         anonymous,
+        introspect,
+        forward,
         api_key,
         basic,
+        hmac,
         mtls,
+        jwt,
         authorize,
         compress,
         cookies,
@@ -266,10 +303,26 @@ fn compile_set(compiler: &mut Compiler<'_>, place: &str, name: &str, set: &Polic
     it.layer(Kind::Cors, cors.as_ref(), |config, _| cors::Cors::new(config));
     it.layer(Kind::Ip, ip.as_ref(), |config, around| ip::Ip::new(config, around.base));
     it.layer(Kind::Limits, limits.as_ref(), |config, _| limits::Limits::new(config));
-    it.layer(Kind::RateLimit, rate_limit.as_ref(), |config, around| {
-        rate_limit::RateLimit::new(config, around.name, &around.kept.rate_limits)
-    });
+    it.rate_limits(rate_limit.as_ref());
     it.way(Kind::Mtls, mtls.as_ref(), |config, _| mtls::Mtls::new(config));
+    it.way(Kind::Jwt, jwt.as_ref(), |config, around| {
+        let running = around.purpose == Purpose::Run;
+        let surroundings = jwt::Surroundings {
+            base: around.base,
+            slow: around.slow,
+            keyrings: running.then_some(&around.kept.keyrings),
+        };
+        jwt::Jwt::new(config, &surroundings)
+    });
+    it.way(Kind::Introspect, introspect.as_ref(), |config, around| {
+        introspect::Introspect::new(config, around.service(&config.service)?)
+    });
+    it.way(Kind::Forward, forward.as_ref(), |config, around| {
+        forward::Forward::new(config, around.service(&config.service)?)
+    });
+    it.way(Kind::Hmac, hmac.as_ref(), |config, around| {
+        hmac::Hmac::new(config, around.name, around.base, &around.kept.signed_requests)
+    });
     it.way(Kind::Basic, basic.as_ref(), |config, around| {
         basic::Basic::new(config, around.base, around.slow)
     });
