@@ -10,7 +10,7 @@ mod path;
 use std::fmt::Display;
 use std::str::FromStr;
 
-use crate::policy::rate_limit::RateLimitKey;
+use crate::policy::rate_limit::{RateLimitCost, RateLimitKey};
 use crate::route::split::SplitKey;
 use crate::service::{BalanceKey, HedgeDelay, StatusRange};
 use crate::stores::soft::SoftPlace;
@@ -34,6 +34,7 @@ pub(crate) fn check(format: &str, text: &str) -> Checked {
         "status-range" => written::<StatusRange>(text),
         "hedge-delay" => written::<HedgeDelay>(text),
         "rate-limit-key" => written::<RateLimitKey>(text),
+        "rate-limit-cost" => written::<RateLimitCost>(text),
         "balance-key" => written::<BalanceKey>(text),
         "split-key" => written::<SplitKey>(text),
         "soft-store" => written::<SoftPlace>(text),

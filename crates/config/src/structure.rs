@@ -110,7 +110,7 @@ impl<'a> Walk<'a, '_> {
                 Written::Wrong => Written::Wrong,
                 value => Written::Group(vec![(key, value)]),
             },
-            (Kind::Single { item, .. }, Content::Scalar { .. }) => {
+            (Kind::Single { item, .. }, content) if self.shapes.get(*item).may_stand_alone_as(content) => {
                 match self.value(node, self.shapes.get(*item), node.place) {
                     Written::Wrong => Written::Wrong,
                     item => Written::List(vec![item]),

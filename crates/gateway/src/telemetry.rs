@@ -6,4 +6,5 @@ pub(crate) mod log;
 pub(crate) mod numbers;
 mod overload;
 mod services;
+mod soft_store;
 mod upstreams;

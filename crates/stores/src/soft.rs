@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rustls::ClientConfig;
+use rustls::RootCertStore;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
@@ -34,8 +34,8 @@ pub struct Settings {
     pub host: String,
     /// Its port.
     pub port: u16,
-    /// Speaks TLS with it, and verifies its certificate by these rules.
-    pub tls: Option<Arc<ClientConfig>>,
+    /// Speaks TLS with it, and verifies its certificate by these authorities.
+    pub authorities: Option<RootCertStore>,
     /// Who one is there; without it the server's default user.
     pub username: Option<String>,
     /// What proves that.

@@ -89,7 +89,11 @@ written_as_text!(
     SoftPlace,
     "soft-store",
     "^(memory|rediss?://.+)$",
-    ["memory", "redis://redis.internal:6379", "rediss://redis.internal:6380/1"]
+    [
+        "memory",
+        "redis://redis.internal:6379",
+        "rediss://redis.internal:6380/1"
+    ]
 );
 
 impl FromStr for SoftPlace {
@@ -100,7 +104,9 @@ impl FromStr for SoftPlace {
             return Ok(SoftPlace::Memory);
         }
         let wrong = || {
-            format!("`{text}` is no store; write `memory` or `redis://HOST:PORT`, such as `redis://redis.internal:6379`")
+            format!(
+                "`{text}` is no store; write `memory` or `redis://HOST:PORT`, such as `redis://redis.internal:6379`"
+            )
         };
         let (scheme, rest) = text.split_once("://").ok_or_else(wrong)?;
         let tls = match scheme {
@@ -110,9 +116,11 @@ impl FromStr for SoftPlace {
         };
         // Not repeated in the message: it may hold a secret.
         if rest.contains('@') {
-            return Err("a password doesn't stand in the address: write `soft: {at: redis://HOST:PORT, password: \
+            return Err(
+                "a password doesn't stand in the address: write `soft: {at: redis://HOST:PORT, password: \
                         \"${REDIS_PASSWORD}\"}`"
-                .to_owned());
+                    .to_owned(),
+            );
         }
         let (authority, database) = match rest.split_once('/') {
             None | Some((_, "")) => (rest.trim_end_matches('/'), 0),
@@ -202,7 +210,10 @@ mod tests {
             "redis://a b",
             "valkey://x",
         ] {
-            assert!(text.parse::<SoftPlace>().unwrap_err().contains("redis://HOST"), "{text}");
+            assert!(
+                text.parse::<SoftPlace>().unwrap_err().contains("redis://HOST"),
+                "{text}"
+            );
         }
         let told = "redis://:hunter2@a:1".parse::<SoftPlace>().unwrap_err();
         assert!(told.contains("password") && !told.contains("hunter2"), "{told}");

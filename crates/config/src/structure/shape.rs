@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use crate::schema::resolve;
+use crate::tree::Content;
 
 /// All shapes of a schema. They refer to each other by their places, for a schema may contain itself.
 pub(crate) struct Shapes {
@@ -85,6 +86,17 @@ pub(super) struct Required {
     pub(super) key: String,
     /// What it is for, to follow its name in a message.
     pub(super) purpose: String,
+}
+
+impl Shape {
+    /// Whether that can be the only item of a list whose items have this shape.
+    pub(super) fn may_stand_alone_as(&self, content: &Content) -> bool {
+        match content {
+            Content::Scalar { .. } => true,
+            Content::Map(_) => matches!(self.kind, Kind::Short { .. } | Kind::Group(_)),
+            _ => false,
+        }
+    }
 }
 
 impl Shapes {

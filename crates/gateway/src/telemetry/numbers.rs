@@ -8,7 +8,7 @@ use portcullis_policies::access_log::sink;
 use portcullis_policies::metrics;
 use portcullis_policies::metrics::family::Family;
 
-use super::{discovery, ends, overload, services, upstreams};
+use super::{discovery, ends, overload, services, soft_store, upstreams};
 use crate::listener::ListenerTls;
 use crate::state::State;
 
@@ -184,6 +184,7 @@ pub(crate) fn render(state: &State) -> String {
         CONFIG_LOADED.sample(&[], since_1970.as_secs(), &mut out);
     }
     overload::render(&state.loads, &mut out);
+    soft_store::render(&state.kept.soft_stores.all(), &mut out);
     BUILD.announce(&mut out);
     BUILD.sample(&[env!("CARGO_PKG_VERSION")], 1, &mut out);
     out.push_str("# EOF\n");
@@ -234,4 +235,5 @@ pub(crate) fn families() -> impl Iterator<Item = &'static Family> {
         .chain(discovery::families())
         .chain(ends::families())
         .chain(overload::families())
+        .chain(soft_store::families())
 }

@@ -1,9 +1,12 @@
 //! The generic cell rate algorithm: a leaky bucket that needs one number for each client.
 //!
 //! The number is the *theoretical arrival time*: when the client's bucket will have run empty. A request moves it on by
-//! one interval, and is refused when that would put it further ahead than the burst allows.
+//! one interval for each unit that it costs, and is refused when that would put it further ahead than the burst allows.
 
 use std::time::Duration;
+
+/// In place of a time: it will never come.
+pub const NEVER: u64 = u64::MAX;
 
 /// How often, and how many at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,7 +31,7 @@ pub enum Verdict {
     },
     /// It may not, and changes nothing.
     Refused {
-        /// When one may pass again.
+        /// When one that costs as much may pass again; [`NEVER`] where it costs more than the burst.
         retry_after: u64,
     },
 }
@@ -56,9 +59,26 @@ impl Rate {
         Ok(Rate { interval, span })
     }
 
+    /// The part of one of so many nodes: as many times slower, and a burst as many times smaller, but at least 1.
+    pub fn share(&self, nodes: u32) -> Rate {
+        let nodes = u64::from(nodes.max(1));
+        let interval = self.interval.saturating_mul(nodes);
+        let burst = u64::from(self.burst()).div_ceil(nodes);
+        Rate {
+            interval,
+            span: interval.saturating_mul(burst),
+        }
+    }
+
+    /// How many may pass at once.
+    pub fn burst(&self) -> u32 {
+        u32::try_from(self.span / self.interval).unwrap_or(u32::MAX)
+    }
+
     /// Judges a request at `now` of a client whose theoretical arrival time is `arrival`; 0 for one not seen before.
-    pub fn judge(&self, arrival: u64, now: u64) -> Verdict {
-        let moved = arrival.max(now).saturating_add(self.interval);
+    pub fn judge(&self, arrival: u64, cost: u32, now: u64) -> Verdict {
+        let worth = self.worth(cost);
+        let moved = arrival.max(now).saturating_add(worth);
         let ahead = moved - now;
         match self.span.checked_sub(ahead) {
             Some(left) => Verdict::Admitted {
@@ -66,10 +86,20 @@ impl Rate {
                 remaining: u32::try_from(left / self.interval).unwrap_or(u32::MAX),
                 full_after: ahead,
             },
+            None if worth > self.span => Verdict::Refused { retry_after: NEVER },
             None => Verdict::Refused {
                 retry_after: ahead - self.span,
             },
         }
+    }
+
+    /// The arrival time as it would be without a request of that cost.
+    pub fn give_back(&self, arrival: u64, cost: u32) -> u64 {
+        arrival.saturating_sub(self.worth(cost))
+    }
+
+    fn worth(&self, cost: u32) -> u64 {
+        self.interval.saturating_mul(u64::from(cost))
     }
 }
 
@@ -80,12 +110,13 @@ mod tests {
 
     use super::*;
 
-    /// Sends requests at the given milliseconds; `+N` is admitted with N left, `-N` refused for N more milliseconds.
-    fn check(limit: u32, per: Duration, burst: u32, steps: &[(u64, i64)]) {
+    /// Sends requests of that cost at the given milliseconds; `+N` is admitted with N left, `-N` refused for N more
+    /// milliseconds.
+    fn check(limit: u32, per: Duration, burst: u32, cost: u32, steps: &[(u64, i64)]) {
         let rate = Rate::new(limit, per, burst).unwrap();
         let mut arrival = 0;
         for (at, expected) in steps {
-            let got = match rate.judge(arrival, at * 1_000_000) {
+            let got = match rate.judge(arrival, cost, at * 1_000_000) {
                 Verdict::Admitted {
                     arrival: moved,
                     remaining,
@@ -107,6 +138,7 @@ mod tests {
             10,
             second,
             3,
+            1,
             &[
                 (0, 2),
                 (0, 1),
@@ -118,13 +150,47 @@ mod tests {
                 (300, 1),
             ],
         );
-        check(1, second, 1, &[(5, 0), (5, -1000), (1004, -1), (1005, 0)]);
+        check(1, second, 1, 1, &[(5, 0), (5, -1000), (1004, -1), (1005, 0)]);
         check(
             10,
             second,
             3,
+            1,
             &[(0, 2), (10_000, 2), (10_000, 1), (10_000, 0), (10_000, -100)],
         );
+    }
+
+    #[test]
+    fn what_costs_more_takes_more() {
+        let second = Duration::from_secs(1);
+        check(10, second, 5, 2, &[(0, 3), (0, 1), (0, -100), (100, 0), (100, -200)]);
+        let rate = Rate::new(10, second, 5).unwrap();
+        assert_eq!(rate.judge(0, 6, 0), Verdict::Refused { retry_after: NEVER });
+        assert_eq!(rate.judge(0, u32::MAX, 0), Verdict::Refused { retry_after: NEVER });
+        let all = rate.judge(0, 5, 7);
+        assert!(matches!(all, Verdict::Admitted { remaining: 0, .. }), "{all:?}");
+    }
+
+    #[test]
+    fn what_is_given_back_can_be_taken_again() {
+        let rate = Rate::new(1, Duration::from_secs(60), 2).unwrap();
+        let Verdict::Admitted { arrival, .. } = rate.judge(0, 2, 5) else {
+            panic!("a burst passes")
+        };
+        let again = rate.judge(rate.give_back(arrival, 2), 2, 5);
+        assert!(matches!(again, Verdict::Admitted { remaining: 0, .. }), "{again:?}");
+        assert_eq!(rate.give_back(1, 5), 0);
+    }
+
+    #[test]
+    fn a_share_is_slower_and_smaller() {
+        let rate = Rate::new(90, Duration::from_secs(1), 10).unwrap();
+        let share = rate.share(3);
+        assert_eq!(share.burst(), 4);
+        assert_eq!(share.interval, rate.interval * 3);
+        assert_eq!(rate.share(1), rate);
+        assert_eq!(rate.share(0), rate);
+        assert_eq!(rate.share(1000).burst(), 1);
     }
 
     #[test]
@@ -143,23 +209,25 @@ mod tests {
             limit in 1u32..1000,
             seconds in 1u64..100,
             burst in 1u32..50,
-            gaps in prop::collection::vec(0u64..200_000_000, 1..300),
+            requests in prop::collection::vec((0u64..200_000_000, 0u32..4), 1..300),
         ) {
             let per = Duration::from_secs(seconds);
             let rate = Rate::new(limit, per, burst).unwrap();
             let (mut now, mut arrival) = (0u64, 0);
-            let mut admitted: Vec<u64> = Vec::new();
-            for gap in gaps {
+            let mut admitted: Vec<(u64, u64)> = Vec::new();
+            for (gap, cost) in requests {
                 now += gap;
-                if let Verdict::Admitted { arrival: moved, .. } = rate.judge(arrival, now) {
+                if let Verdict::Admitted { arrival: moved, .. } = rate.judge(arrival, cost, now) {
                     arrival = moved;
-                    admitted.push(now);
+                    admitted.push((now, u64::from(cost)));
                 }
             }
-            for (first, from) in admitted.iter().enumerate() {
-                for (last, to) in admitted.iter().enumerate().skip(first) {
+            for (first, (from, _)) in admitted.iter().enumerate() {
+                let mut units = 0;
+                for (to, cost) in &admitted[first..] {
+                    units += cost;
                     let by_rate = u128::from(to - from) * u128::from(limit) / per.as_nanos();
-                    prop_assert!((last - first + 1) as u128 <= u128::from(burst) + by_rate);
+                    prop_assert!(u128::from(units) <= u128::from(burst) + by_rate);
                 }
             }
         }
@@ -169,13 +237,13 @@ mod tests {
             let rate = Rate::new(limit, Duration::from_secs(60), burst).unwrap();
             let now = u64::from(start);
             let arrival = now + rate.span + ahead;
-            let Verdict::Refused { retry_after } = rate.judge(arrival, now) else {
+            let Verdict::Refused { retry_after } = rate.judge(arrival, 1, now) else {
                 return Err(proptest::test_runner::TestCaseError::fail("it is far ahead"));
             };
-            let again = rate.judge(arrival, now + retry_after);
+            let again = rate.judge(arrival, 1, now + retry_after);
             let admitted = matches!(again, Verdict::Admitted { remaining: 0, .. });
             prop_assert!(admitted, "{again:?}");
-            let early = rate.judge(arrival, now + retry_after - 1);
+            let early = rate.judge(arrival, 1, now + retry_after - 1);
             prop_assert_eq!(early, Verdict::Refused { retry_after: 1 });
         }
     }

@@ -14,28 +14,28 @@ pub struct Registry {
     counters: Mutex<HashMap<Identity, Weak<Counters>>>,
 }
 
-/// A limit that has another quota counts anew: its old counts mean something else.
+/// A limit that has other quotas counts anew: its old counts mean something else.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Identity {
     name: Box<str>,
-    rate: Rate,
-    by: RateLimitKey,
+    rates: Box<[Rate]>,
+    by: Box<[RateLimitKey]>,
 }
 
 impl Registry {
-    /// The counts of the limit of that name, quota, burst and key: those in use, or new ones.
-    pub fn counters(&self, name: &str, rate: Rate, by: &RateLimitKey) -> Arc<Counters> {
+    /// The counts of the limit of that name, quotas, bursts and keys: those in use, or new ones.
+    pub fn counters(&self, name: &str, rates: &[Rate], by: &[RateLimitKey]) -> Arc<Counters> {
         let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
         let identity = Identity {
             name: name.into(),
-            rate,
-            by: by.clone(),
+            rates: rates.into(),
+            by: by.into(),
         };
         if let Some(known) = counters.get(&identity).and_then(Weak::upgrade) {
             return known;
         }
         counters.retain(|_, counters| counters.strong_count() > 0);
-        let new = Arc::new(Counters::default());
+        let new = Arc::new(Counters::new(rates));
         counters.insert(identity, Arc::downgrade(&new));
         new
     }
@@ -53,25 +53,20 @@ mod tests {
         let registry = Registry::default();
         let rate = Rate::new(1, Duration::from_secs(1), 1).unwrap();
         let other = Rate::new(2, Duration::from_secs(1), 1).unwrap();
-        let first = registry.counters("a", rate, &RateLimitKey::ClientIp);
-        assert!(Arc::ptr_eq(
-            &first,
-            &registry.counters("a", rate, &RateLimitKey::ClientIp)
-        ));
-        assert!(!Arc::ptr_eq(
-            &first,
-            &registry.counters("b", rate, &RateLimitKey::ClientIp)
-        ));
-        assert!(!Arc::ptr_eq(
-            &first,
-            &registry.counters("a", other, &RateLimitKey::ClientIp)
-        ));
-        assert!(!Arc::ptr_eq(
-            &first,
-            &registry.counters("a", rate, &RateLimitKey::Route)
-        ));
+        let address = [RateLimitKey::ClientIp];
+        let first = registry.counters("a", &[rate], &address);
+        assert!(Arc::ptr_eq(&first, &registry.counters("a", &[rate], &address)));
+        for different in [
+            registry.counters("b", &[rate], &address),
+            registry.counters("a", &[other], &address),
+            registry.counters("a", &[rate, other], &address),
+            registry.counters("a", &[rate], &[RateLimitKey::Route]),
+            registry.counters("a", &[rate], &[RateLimitKey::ClientIp, RateLimitKey::Route]),
+        ] {
+            assert!(!Arc::ptr_eq(&first, &different));
+        }
         drop(first);
-        registry.counters("c", rate, &RateLimitKey::Route);
+        registry.counters("c", &[rate], &[RateLimitKey::Route]);
         assert_eq!(registry.counters.lock().unwrap().len(), 1);
     }
 }

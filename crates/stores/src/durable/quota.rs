@@ -24,8 +24,8 @@ pub trait Quotas: Send + Sync {
     /// Takes up to `take.most` units of what a window still has, at once and for good.
     fn take(&self, take: Take) -> Answer<Taken>;
 
-    /// Gives back units that were taken from a window and not used.
-    fn give_back(&self, counter: Digest, ends: Millis, units: u64) -> Answer<()>;
+    /// Gives back units that were taken and not used.
+    fn give_back(&self, returned: Vec<Returned>) -> Answer<()>;
 }
 
 /// Units that somebody wants of a window.
@@ -43,6 +43,17 @@ pub struct Take {
     pub limit: u64,
 }
 
+/// Units of a window that were taken and not used.
+#[derive(Clone, Copy, Debug)]
+pub struct Returned {
+    /// Whose quota, and of which kind.
+    pub counter: Digest,
+    /// When the window ends.
+    pub ends: Millis,
+    /// How many.
+    pub units: u64,
+}
+
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Taken {
@@ -58,11 +69,13 @@ impl Quotas for Sqlite {
         self.write(move |connection| take_units(connection, take, size))
     }
 
-    fn give_back(&self, counter: Digest, ends: Millis, units: u64) -> Answer<()> {
+    fn give_back(&self, returned: Vec<Returned>) -> Answer<()> {
         self.write(move |connection| {
-            connection
-                .prepare_cached("UPDATE quota SET used = max(used - ?3, 0) WHERE counter = ?1 AND ends = ?2")?
-                .execute((counter, ends, stored(units)))?;
+            let statement = "UPDATE quota SET used = max(used - ?3, 0) WHERE counter = ?1 AND ends = ?2";
+            let mut statement = connection.prepare_cached(statement)?;
+            for Returned { counter, ends, units } in returned {
+                statement.execute((counter, ends, stored(units)))?;
+            }
             Ok(())
         })
     }
@@ -129,7 +142,12 @@ mod tests {
         ] {
             assert_eq!(store.take(wanted).wait().unwrap(), Taken { units, left });
         }
-        store.give_back([7; 32], 1000, 3).wait().unwrap();
+        let returned = Returned {
+            counter: [7; 32],
+            ends: 1000,
+            units: 3,
+        };
+        store.give_back(vec![returned]).wait().unwrap();
         assert_eq!(
             store.take(take(1000, 1, 9)).wait().unwrap(),
             Taken { units: 3, left: 0 }

@@ -2,7 +2,7 @@
 
 use super::idempotency::{Claim, Claimed, Outcome, Records, Ticket};
 use super::keys::{Added, Consumer, Found, Key, Keys};
-use super::quota::{Quotas, Take, Taken};
+use super::quota::{Quotas, Returned, Take, Taken};
 use super::{Answer, Digest, Error, Millis};
 
 /// A store that keeps nothing, and says so.
@@ -48,7 +48,7 @@ impl Quotas for Unopened {
         refused()
     }
 
-    fn give_back(&self, _: Digest, _: Millis, _: u64) -> Answer<()> {
+    fn give_back(&self, _: Vec<Returned>) -> Answer<()> {
         refused()
     }
 }

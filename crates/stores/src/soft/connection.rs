@@ -6,7 +6,9 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
+use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use tokio::net::TcpStream;
@@ -94,11 +96,11 @@ async fn open(settings: &Settings) -> io::Result<(Box<dyn Stream>, String)> {
     tcp.set_nodelay(true)?;
     let keep_alive = TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(KEEP_ALIVE);
     SockRef::from(&tcp).set_tcp_keepalive(&keep_alive)?;
-    let mut stream: Box<dyn Stream> = match &settings.tls {
+    let mut stream: Box<dyn Stream> = match &settings.authorities {
         None => Box::new(tcp),
-        Some(config) => {
+        Some(authorities) => {
             let name = ServerName::try_from(settings.host.clone()).map_err(io::Error::other)?;
-            Box::new(TlsConnector::from(Arc::clone(config)).connect(name, tcp).await?)
+            Box::new(tls(authorities)?.connect(name, tcp).await?)
         }
     };
     let mut input = BytesMut::new();
@@ -134,6 +136,15 @@ async fn open(settings: &Settings) -> io::Result<(Box<dyn Stream>, String)> {
     let reply = receive(&mut stream, &mut input).await?;
     Answer::read(&reply, 1).ok_or_else(|| unexpected(&reply))?;
     Ok((stream, digest))
+}
+
+fn tls(authorities: &RootCertStore) -> io::Result<TlsConnector> {
+    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?
+        .with_root_certificates(authorities.clone())
+        .with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
 }
 
 /// Sends one command and waits for its reply; a failure that the server reports is one.

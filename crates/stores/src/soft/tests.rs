@@ -94,7 +94,7 @@ fn settings(address: SocketAddr) -> Settings {
     Settings {
         host: address.ip().to_string(),
         port: address.port(),
-        tls: None,
+        authorities: None,
         username: None,
         password: None,
         database: 0,
