@@ -64,6 +64,7 @@ mod it {
     mod http3_connections;
 
     mod access_log;
+    mod authorize;
     mod compress;
     mod consumers;
     mod files;

@@ -3,7 +3,7 @@
 mod maps;
 
 use std::fmt::Write;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use portcullis_cel::{Environment, List, Map, Record, RecordType, Type, Value, Variables};
 use portcullis_core::{ClientCertificate, Consumer, Ctx, Request};
@@ -76,13 +76,15 @@ fn record(name: &'static str, fields: Vec<(&'static str, Type)>) -> Type {
     Type::Record(Arc::new(RecordType { name, fields }))
 }
 
+/// The claims of nobody.
+static NOTHING: LazyLock<serde_json::Map<String, serde_json::Value>> = LazyLock::new(serde_json::Map::new);
+
 /// A request and what is known of it.
 pub(super) struct View<'r> {
     cx: &'r Ctx,
     request: RequestView<'r>,
     client: ClientView<'r>,
     consumer: Option<ConsumerView<'r>>,
-    nothing: serde_json::Map<String, serde_json::Value>,
     params: Params<'r>,
     tls: TlsView<'r>,
 }
@@ -117,7 +119,6 @@ impl<'r> View<'r> {
             },
             client: ClientView(cx),
             consumer: cx.consumer.as_deref().map(ConsumerView),
-            nothing: serde_json::Map::new(),
             params: Params(&cx.params),
             tls: TlsView {
                 server_name: cx.connection.tls_server_name.as_deref().unwrap_or_default(),
@@ -138,7 +139,7 @@ impl Variables for View<'_> {
                 .map_or(Value::Null, |consumer| Value::Record(consumer)),
             CLAIMS => Value::Map(Map::Host(match &self.consumer {
                 Some(ConsumerView(consumer)) => &consumer.claims,
-                None => &self.nothing,
+                None => &*NOTHING,
             })),
             PARAMS => Value::Map(Map::Host(&self.params)),
             ROUTE => Value::text(self.cx.route.map_or("", |route| route.name)),
