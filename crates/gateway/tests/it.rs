@@ -69,7 +69,9 @@ mod it {
     mod consumers;
     mod files;
     mod grpc_web;
+    mod jwt;
     mod policies;
+    mod quota;
     mod table_survival;
     mod tables;
 
