@@ -29,6 +29,8 @@ pub(super) struct Folded<'a> {
     stack: [Kind; DEEPEST],
     height: usize,
     comment: Option<Token<'a>>,
+    /// The quote that ends the head looks like one that begins a text: behind an opening bracket, an `=`, a space.
+    opening: bool,
     last: Option<Token<'a>>,
     symbols: bool,
     inner_comments: bool,
@@ -40,6 +42,7 @@ impl Default for Folded<'_> {
             stack: [Kind::Other; DEEPEST],
             height: 0,
             comment: None,
+            opening: false,
             last: None,
             symbols: false,
             inner_comments: false,
@@ -67,6 +70,9 @@ impl<'a> Folded<'a> {
                 | Kind::Semicolon
                 | Kind::Operator
         );
+        if token.kind == Kind::Head {
+            self.opening = opens(token.text);
+        }
         self.last = Some(token);
         self.take(token);
         self.height < DEEPEST && !self.is_prose()
@@ -106,8 +112,8 @@ impl<'a> Folded<'a> {
         };
         Summary {
             fingerprint,
-            open_end: end.is_some_and(is_short),
-            empty_end: end.is_some_and(|end| end.is_empty() || end == b"%"),
+            open_end: !self.opening && end.is_some_and(is_short),
+            empty_end: !self.opening && end.is_some_and(|end| end.is_empty() || end == b"%"),
             symbols: self.symbols || self.comment.is_some(),
             wordy_comment: self.comment.is_some_and(|comment| is_wordy(comment.text)),
             inner_comments: self.inner_comments,
@@ -276,6 +282,14 @@ fn compared(left: Kind, right: Kind) -> Kind {
         Kind::Name | Kind::Matched => Kind::Matched,
         _ => Kind::Compared,
     }
+}
+
+/// Whether a program's text or a quotation begins behind such a head.
+fn opens(head: &[u8]) -> bool {
+    matches!(
+        head,
+        [.., b' ' | b'=' | b'(' | b'[' | b'{' | b',' | b':', b'\'' | b'"' | b'`']
+    )
 }
 
 /// Whether a text is at most a word or a number.

@@ -19,6 +19,8 @@ enum Unless {
     Wordy,
     /// Unless there is nothing in it but words.
     Words,
+    /// Unless no comment stands between its tokens.
+    Uncommented,
 }
 
 const RULES: &[Rule] = &[
@@ -81,6 +83,7 @@ const RULES: &[Rule] = &[
     Rule("q,[FQ]", Unless::Never),
     Rule("q,s$", Unless::Filled),
     // Wherever it stands.
+    Rule("*US", Unless::Uncommented),
     Rule("*US[1svfFQ]", Unless::Never),
     Rule("*UQ", Unless::Never),
     Rule("*[&=o~]S[1svfFQ]", Unless::Never),
@@ -104,6 +107,7 @@ pub(super) fn is_attack(summary: &Summary) -> bool {
                 Unless::Loose => summary.open_end,
                 Unless::Filled => summary.empty_end,
                 Unless::Wordy => !summary.wordy_comment,
+                Unless::Uncommented => summary.inner_comments,
                 Unless::Words => summary.symbols || summary.inner_comments,
             }
     })
