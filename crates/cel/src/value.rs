@@ -177,7 +177,7 @@ impl<'a> List<'a> {
 
 impl<'a> Map<'a> {
     /// The value of a key, which for a number may be written as another type of number.
-    pub(crate) fn get(&self, key: &Value<'_>) -> Option<Value<'a>> {
+    pub fn get(&self, key: &Value<'_>) -> Option<Value<'a>> {
         match self {
             Map::Made(entries) => entries
                 .iter()

@@ -55,8 +55,6 @@ const LEFT_OUT: &[&str] = &[
     "strings.quote",
     "transformMap",
     "transformList",
-    "GlobalEnum",
-    "x.y",
 ];
 
 #[derive(Default)]
@@ -80,7 +78,7 @@ fn the_specification_is_kept() {
         .filter(|path| path.extension().is_some_and(|extension| extension == "textproto"))
         .collect();
     files.sort();
-    let mut failed = 0;
+    let (mut passed_of_all, mut failed) = (0, 0);
     println!(
         "{:<18} {:>6} {:>6} {:>8} {:>8}",
         "file", "passed", "failed", "stricter", "left out"
@@ -99,8 +97,10 @@ fn the_specification_is_kept() {
         for line in &count.failed {
             println!("    {line}");
         }
+        passed_of_all += passed;
         failed += count.failed.len();
     }
+    println!("{passed_of_all} passed");
     assert_eq!(failed, 0);
 }
 
@@ -244,13 +244,12 @@ fn same(one: &Value<'_>, other: &Value<'_>) -> bool {
             one.len() == other.len() && one.iter().zip(other.iter()).all(|(one, other)| same(&one, &other))
         }
         (Value::Map(one), Value::Map(other)) => {
-            let entries = |map: &Map<'_>| -> BTreeMap<String, String> {
-                map.keys()
-                    .into_iter()
-                    .map(|key| (format!("{key:?}"), format!("{map:?}")))
-                    .collect()
-            };
-            one.len() == other.len() && entries(one).keys().eq(entries(other).keys())
+            let found = |key| Some((one.get(key)?, other.get(key)?));
+            one.len() == other.len()
+                && one
+                    .keys()
+                    .iter()
+                    .all(|key| found(key).is_some_and(|(one, other)| same(&one, &other)))
         }
         (one, other) => format!("{one:?}") == format!("{other:?}"),
     }

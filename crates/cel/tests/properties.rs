@@ -76,3 +76,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_highest_expressions_have_a_value() {
+    for text in [
+        "b".to_owned() + &" + 1".repeat(150),
+        "b != 7 ? false : ".repeat(45) + "b == 7",
+        "[".repeat(45) + "b" + &"]".repeat(45),
+        "!".repeat(150) + "(b == 7)",
+        "[b]".to_owned() + &".map(x, x)".repeat(150),
+        "b == 7".to_owned() + &" || b == 7".repeat(1000),
+    ] {
+        let environment = Environment::new().with("a", Type::String).with("b", Type::Dyn);
+        let program = Program::compile(&environment, &text).expect("it is within the limits");
+        assert!(program.evaluate(&Texts).is_ok(), "{text:.40}");
+    }
+}
