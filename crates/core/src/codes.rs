@@ -104,6 +104,10 @@ codes! {
         "The content type is not supported", "The detail names the types that are.";
     INVALID_CONTENT = "invalid_content", UNPROCESSABLE_CONTENT, Client, None,
         "The content breaks a rule of the data", "The detail names the rule: a value that may not be missing, a check, a type.";
+    INVALID_PARAMETERS = "invalid_parameters", BAD_REQUEST, Client, None,
+        "A parameter is missing or wrong", "`errors` lists what is wrong with parameters of the path, the query, the fields or the cookies.";
+    RESPONSE_INVALID = "response_invalid", BAD_GATEWAY, Upstream, Some("http_protocol_error"),
+        "The service's answer breaks its contract", "It is not what the route's `openapi` document says, so it isn't handed on. The log says what is wrong with it.";
     CONFLICT = "conflict", CONFLICT, Client, None,
         "The change conflicts with the data", "A unique value exists already, or a row is still referred to.";
     PRECONDITION_FAILED = "precondition_failed", PRECONDITION_FAILED, Client, None,
@@ -114,6 +118,10 @@ codes! {
         "The request came too early", "It arrived in early data, which somebody might have recorded and sent again, and would change something. Browsers repeat it by themselves, without early data (RFC 8470).";
     RATE_LIMITED = "rate_limited", TOO_MANY_REQUESTS, Policy, Some("http_request_denied"),
         "Too many requests", "Wait for as long as Retry-After says.";
+    QUOTA_EXHAUSTED = "quota_exhausted", TOO_MANY_REQUESTS, Policy, Some("http_request_denied"),
+        "The quota is used up", "Wait for the next period, which begins when Retry-After says, or raise the route's `quota`.";
+    TOO_MANY_IN_PROGRESS = "too_many_in_progress", TOO_MANY_REQUESTS, Policy, Some("http_request_denied"),
+        "Too many requests at a time", "Wait for answers before asking more, or raise the limit of the route's `concurrency` policy.";
     UNAUTHENTICATED = "unauthenticated", UNAUTHORIZED, Policy, Some("http_request_denied"),
         "Authentication is needed", "Send valid credentials, as WWW-Authenticate asks.";
     FORBIDDEN = "forbidden", FORBIDDEN, Policy, Some("http_request_denied"),
@@ -132,6 +140,8 @@ codes! {
         "The service closed the connection", "It ended before a whole response was there; the log has the cause.";
     UPSTREAM_INVALID = "upstream_invalid", BAD_GATEWAY, Upstream, Some("http_protocol_error"),
         "The service gave an invalid response", "What came is not HTTP, or is framed ambiguously; the log has the cause.";
+    RESPONSE_WITHHELD = "response_withheld", BAD_GATEWAY, Upstream, Some("http_protocol_error"),
+        "The service's answer may not leave", "The route's `reveal` policy could not look at it, or it is too large; the log says which.";
     UPSTREAM_CONNECT_TIMEOUT = "upstream_connect_timeout", GATEWAY_TIMEOUT, Upstream, Some("connection_timeout"),
         "The service did not accept a connection in time", "See the service's `timeout.connect`.";
     UPSTREAM_TIMEOUT = "upstream_timeout", GATEWAY_TIMEOUT, Upstream, Some("http_response_timeout"),

@@ -21,6 +21,18 @@ struct Parts {
     cause: Option<Box<dyn std::error::Error + Send + Sync>>,
     policy: Option<&'static str>,
     headers: Headers,
+    findings: Vec<Finding>,
+}
+
+/// One of several things that are wrong with a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The part of the message: `body`, `query`, `path`, `header`, `cookie`.
+    pub part: &'static str,
+    /// Where in it, as a JSON pointer; of a parameter, its name comes first.
+    pub pointer: String,
+    /// What is wrong there, for the client.
+    pub what: String,
 }
 
 impl Error {
@@ -33,6 +45,7 @@ impl Error {
             cause: None,
             policy: None,
             headers: Headers::new(),
+            findings: Vec::new(),
         }))
     }
 
@@ -64,6 +77,13 @@ impl Error {
         self
     }
 
+    /// Adds all that was found wrong, for the client.
+    #[must_use]
+    pub fn with_findings(mut self, findings: Vec<Finding>) -> Error {
+        self.0.findings = findings;
+        self
+    }
+
     /// The stable code.
     pub fn code(&self) -> &'static Code {
         self.0.code
@@ -92,6 +112,11 @@ impl Error {
     /// The policy that refused.
     pub fn policy(&self) -> Option<&'static str> {
         self.0.policy
+    }
+
+    /// All that was found wrong, for the client.
+    pub fn findings(&self) -> &[Finding] {
+        &self.0.findings
     }
 
     /// Fields for the answer, to add to.

@@ -33,7 +33,7 @@ pub use body::{Body, BodyStream, Frame};
 pub use client_certificate::ClientCertificate;
 pub use ctx::{Connection, Consumer, Ctx, Interim, PathParams, RequestId, RouteName, Scheme, UpstreamFacts};
 pub use drain::{Drain, DrainTicket};
-pub use error::{Error, Result};
+pub use error::{Error, Finding, Result};
 pub use handler::{Arrival, Handler, Sent, Watch};
 pub use headers::{Headers, Known, Name};
 pub use method::Method;

@@ -103,6 +103,11 @@ fn problem(cx: &Ctx, error: &Error) -> String {
     if let Some(policy) = error.policy() {
         document["policy"] = policy.into();
     }
+    if !error.findings().is_empty() {
+        let findings = error.findings().iter();
+        let findings = findings.map(|it| serde_json::json!({"in": it.part, "pointer": it.pointer, "detail": it.what}));
+        document["errors"] = findings.collect();
+    }
     document.to_string()
 }
 
