@@ -365,6 +365,7 @@ impl Builder {
             settings,
             warnings,
             count: self.count,
+            files: Vec::new(),
         }
     }
 }

@@ -18,6 +18,10 @@ const LONGEST_VALUE: usize = 64 << 10;
 /// How many values of `TX` a transaction may make whose names the rule set doesn't know.
 const MOST_MADE: usize = 4_096;
 
+/// How many variables a hit names, and how much of a name.
+const MOST_VARIABLES: usize = 8;
+const LONGEST_NAME: usize = 128;
+
 /// How much of what it found a hit repeats, in bytes.
 const LONGEST_DATA: usize = 512;
 
@@ -73,12 +77,12 @@ impl Transaction {
                 String::from_utf8_lossy(&bytes[..bytes.len().min(LONGEST_DATA)]).into_owned()
             };
             let (message, data) = (text(&rule.message), text(&rule.data));
-            let variable = self.matched.last().map(|value| self.name_of(value)).unwrap_or_default();
+            let variables = self.matched_names();
             self.hits.push(Hit {
                 rule: rule.id,
                 message,
                 data,
-                variable: String::from_utf8_lossy(&variable).into_owned(),
+                variables,
                 severity: rule.severity,
                 tags: Arc::clone(&rule.tags),
                 refuses,
@@ -92,6 +96,23 @@ impl Transaction {
             Decision::Deny(status) => self.refuse(rule.id, *status, None),
             Decision::Redirect(status, to) => self.refuse(rule.id, *status, Some(Arc::clone(to))),
         }
+    }
+
+    /// The names of what the chain matched: a few of them, and the last.
+    fn matched_names(&self) -> Vec<String> {
+        let count = self.matched.len();
+        let mut names: Vec<String> = Vec::new();
+        for (nth, value) in self.matched.iter().enumerate() {
+            if nth >= MOST_VARIABLES - 1 && nth + 1 < count {
+                continue;
+            }
+            let name = self.name_of(value);
+            let name = String::from_utf8_lossy(&name[..name.len().min(LONGEST_NAME)]).into_owned();
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
     }
 
     fn refuse(&mut self, rule: u32, status: u16, redirect: Option<Arc<str>>) {

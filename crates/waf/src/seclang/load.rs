@@ -74,6 +74,7 @@ struct Loader {
     problems: Vec<Problem>,
     warnings: Vec<Problem>,
     rules: usize,
+    read: Vec<PathBuf>,
 }
 
 /// A change of rules by a directive.
@@ -94,6 +95,7 @@ impl Loader {
             problems: Vec::new(),
             warnings: Vec::new(),
             rules: 0,
+            read: Vec::new(),
         }
     }
 
@@ -102,6 +104,7 @@ impl Loader {
             file: Arc::from(folder),
             line: 0,
         };
+        self.read.extend([folder.to_owned(), folder.join("rules")]);
         let mut files = matching(&folder.join("*.conf"));
         let setup = folder.join("crs-setup.conf");
         files.sort_by_key(|file| (*file != setup, file.clone()));
@@ -115,6 +118,7 @@ impl Loader {
     }
 
     fn file(&mut self, path: &Path, depth: u32, from: &Place) {
+        self.read.push(path.to_owned());
         let told = |error: std::io::Error| format!("{}: {error}", path.display());
         let read = std::fs::metadata(path).map_err(told).and_then(|data| {
             if data.len() > LARGEST_FILE {
@@ -227,6 +231,7 @@ impl Loader {
         }
         let path = place.file.parent().unwrap_or(Path::new("")).join(pattern);
         let files = if pattern.contains(['*', '?']) {
+            self.read.extend(path.parent().map(Path::to_owned));
             matching(&path)
         } else {
             vec![path]
@@ -255,7 +260,10 @@ impl Loader {
         let folder = place.file.parent().unwrap_or(Path::new(""));
         let asked = match targets.is_empty() {
             true => None,
-            false => Some((variable::targets(targets)?, operator::parse(operator, folder)?)),
+            false => Some((
+                variable::targets(targets)?,
+                operator::parse(operator, folder, &mut self.read)?,
+            )),
         };
         let goes_on = actions.chain;
         let link = Link {
@@ -310,7 +318,7 @@ impl Loader {
         for update in &self.updates {
             build::update(&mut self.items, update);
         }
-        Ok(build::build(self.items, self.settings, self.warnings, options))
+        Ok(build::build(self.items, self.settings, self.warnings, options).with_files(self.read))
     }
 }
 

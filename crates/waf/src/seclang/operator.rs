@@ -1,7 +1,7 @@
 //! What a value is asked.
 
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use ipnet::IpNet;
@@ -74,8 +74,9 @@ pub(super) struct Found {
     pub(super) text: Option<String>,
 }
 
-/// Reads an operator and its argument; the name may be left out for `rx`. `folder` is that of the rule file.
-pub(super) fn parse(text: &str, folder: &Path) -> Result<(bool, Operator, Required), String> {
+/// Reads an operator and its argument; the name may be left out for `rx`. `folder` is that of the rule file; files that are read
+/// are added to `read`.
+pub(super) fn parse(text: &str, folder: &Path, read: &mut Vec<PathBuf>) -> Result<(bool, Operator, Required), String> {
     let text = text.trim_start();
     let (negated, rest) = text
         .strip_prefix('!')
@@ -85,11 +86,11 @@ pub(super) fn parse(text: &str, folder: &Path) -> Result<(bool, Operator, Requir
         return Ok((negated, operator, required));
     };
     let (name, argument) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
-    let (operator, required) = named(name, argument.trim_start(), folder)?;
+    let (operator, required) = named(name, argument.trim_start(), (folder, read))?;
     Ok((negated, operator, required))
 }
 
-fn named(name: &str, argument: &str, folder: &Path) -> Result<(Operator, Required), String> {
+fn named(name: &str, argument: &str, files: (&Path, &mut Vec<PathBuf>)) -> Result<(Operator, Required), String> {
     use NumberTest as N;
     use TextTest as T;
     let text = |test| Ok((Operator::Text(test, Template::new(argument)?), Required::default()));
@@ -109,7 +110,7 @@ fn named(name: &str, argument: &str, folder: &Path) -> Result<(Operator, Require
                 .collect(),
         ),
         "pmf" | "pmfromfile" => words(
-            lines_of_files(argument, folder)?
+            lines_of_files(argument, files)?
                 .into_iter()
                 .map(String::into_bytes)
                 .collect(),
@@ -127,7 +128,7 @@ fn named(name: &str, argument: &str, folder: &Path) -> Result<(Operator, Require
         "lt" => number(N::Less),
         "ipmatch" => plain(Operator::Networks(networks(argument.split(','))?)),
         "ipmatchf" | "ipmatchfromfile" => {
-            let lines = lines_of_files(argument, folder)?;
+            let lines = lines_of_files(argument, files)?;
             plain(Operator::Networks(networks(lines.iter().map(String::as_str))?))
         }
         "detectsqli" => {
@@ -177,10 +178,11 @@ fn words(words: Vec<Vec<u8>>) -> Result<(Operator, Required), String> {
 }
 
 /// The lines of the files that are named, without comments.
-fn lines_of_files(argument: &str, folder: &Path) -> Result<Vec<String>, String> {
+fn lines_of_files(argument: &str, (folder, read): (&Path, &mut Vec<PathBuf>)) -> Result<Vec<String>, String> {
     let mut lines = Vec::new();
     for name in argument.split_ascii_whitespace() {
         let path = folder.join(name);
+        read.push(path.clone());
         let told = |error: std::io::Error| format!("{}: {error}", path.display());
         let size = std::fs::metadata(&path).map_err(told)?.len();
         if size > LARGEST_FILE {
@@ -341,7 +343,7 @@ mod tests {
     use super::*;
 
     fn check(operator: &str, value: &[u8], expected: bool) {
-        let (negated, parsed, _) = parse(operator, Path::new(".")).unwrap();
+        let (negated, parsed, _) = parse(operator, Path::new("."), &mut Vec::new()).unwrap();
         let argument = parsed
             .argument()
             .and_then(Template::constant)
@@ -399,7 +401,7 @@ mod tests {
             "@validateByteRange 256",
             "@streq %{nothing}",
         ] {
-            assert!(parse(text, Path::new(".")).is_err(), "{text}");
+            assert!(parse(text, Path::new("."), &mut Vec::new()).is_err(), "{text}");
         }
     }
 }

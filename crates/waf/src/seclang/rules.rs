@@ -1,6 +1,7 @@
 //! A rule set, compiled: what all transactions share and none changes.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use aho_corasick::AhoCorasick;
@@ -36,6 +37,7 @@ pub struct RuleSet {
     pub(super) settings: Settings,
     pub(super) warnings: Vec<Problem>,
     pub(super) count: usize,
+    pub(super) files: Vec<PathBuf>,
 }
 
 /// What directives say beside rules.
@@ -160,6 +162,18 @@ impl RuleSet {
     /// What in the files has no meaning here.
     pub fn warnings(&self) -> &[Problem] {
         &self.warnings
+    }
+
+    /// The files that it was made of, and the folders whose content decided which those are.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+
+    pub(super) fn with_files(mut self, mut files: Vec<PathBuf>) -> RuleSet {
+        files.sort();
+        files.dedup();
+        self.files = files;
+        self
     }
 
     /// Whether rules look at responses' bodies.

@@ -91,8 +91,8 @@ pub struct Hit {
     pub message: String,
     /// What it found, as it says it. It may hold what the client sent, and so secrets.
     pub data: String,
-    /// The variable that matched last, such as `ARGS:id`.
-    pub variable: String,
+    /// The variables that matched, such as `ARGS:id`: the first ones, the last one last.
+    pub variables: Vec<String>,
     /// From 0 (emergency) to 7.
     pub severity: Option<u8>,
     /// What it belongs to.
@@ -250,7 +250,7 @@ impl Transaction {
             rule: 0,
             message: message.to_owned(),
             data: String::new(),
-            variable: String::new(),
+            variables: Vec::new(),
             severity: Some(2),
             tags: Arc::new([]),
             refuses: true,
