@@ -6,6 +6,7 @@ use std::time;
 use crate::listener::{Hsts, Http3, ListenerLimits, ListenerProtocol, ListenerTimeouts};
 use crate::policy::compress::{CompressLevel, Encoding};
 use crate::policy::forward::ForwardFact;
+use crate::policy::rate_limit::RateLimitKey;
 use crate::route::rollout::Judge;
 use crate::service::{
     AdaptiveConcurrency, CircuitBreaker, Health, HealthKind, HealthMethod, KeepAlive, MaxPending, Outlier, Retry,
@@ -542,7 +543,75 @@ pub fn hmac_body() -> ByteSize {
     ByteSize::mib(1)
 }
 
+/// Bytes of a body that is looked at for attacks: what the Core Rule Set's people take for enough, and some milliseconds of work.
+pub fn inspected_body() -> ByteSize {
+    ByteSize::kib(128)
+}
+
 /// Bytes of a body that is held against a schema: a mebibyte, more than calls of an API have.
 pub fn validated_body() -> ByteSize {
+    ByteSize::mib(1)
+}
+
+/// Where a provider sends people back: a path that no service is likely to have.
+pub fn oidc_callback() -> String {
+    "/.oidc/callback".to_owned()
+}
+
+/// Where people log out, beside the path to which they are sent back.
+pub fn oidc_logout() -> String {
+    "/.oidc/logout".to_owned()
+}
+
+/// Where people come after they logged out: the first page.
+pub fn oidc_after_logout() -> String {
+    "/".to_owned()
+}
+
+/// The name of a session's cookie.
+pub fn oidc_cookie() -> String {
+    "portcullis-session".to_owned()
+}
+
+/// How long a session lasts: 8 h, a day of work. A cookie that was stolen is of no use on the next.
+pub fn oidc_lifetime() -> Duration {
+    Duration::seconds(8 * 3600)
+}
+
+/// How long a session lasts that nobody uses: an hour, as for a screen that nobody sits before.
+pub fn oidc_idle() -> Duration {
+    Duration::seconds(3600)
+}
+
+/// The claim that names a person: the one that every provider gives and never changes.
+pub fn oidc_name_claim() -> String {
+    "sub".to_owned()
+}
+
+/// Who opens many at a time is a client; what a service can take together is `by: route`.
+pub fn concurrency_by() -> Vec<RateLimitKey> {
+    vec![RateLimitKey::ClientIp]
+}
+
+/// A second: whoever waits longer would rather be told.
+pub fn concurrency_wait() -> Duration {
+    Duration::seconds(1)
+}
+
+/// Header fields that tell what a backend runs on, which is where an attacker begins.
+pub fn reveal_headers() -> Vec<String> {
+    let names = [
+        "Server",
+        "X-Powered-By",
+        "X-AspNet-Version",
+        "X-AspNetMvc-Version",
+        "X-Runtime",
+        "X-Generator",
+    ];
+    names.map(str::to_owned).into()
+}
+
+/// The largest response whose content is looked at: a mebibyte, for it is held in memory.
+pub fn reveal_inspected() -> ByteSize {
     ByteSize::mib(1)
 }

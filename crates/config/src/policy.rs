@@ -6,12 +6,15 @@ pub mod api_key;
 pub mod authorize;
 pub mod basic;
 pub mod compress;
+pub mod concurrency;
 pub mod cookies;
 pub mod cors;
+pub mod csrf;
 pub mod forward;
 pub mod grpc_web;
 pub mod headers;
 pub mod hmac;
+pub mod inspect;
 pub mod introspect;
 pub mod ip;
 pub mod jwt;
@@ -19,8 +22,11 @@ pub mod limits;
 pub mod metrics;
 pub mod mode;
 pub mod mtls;
+pub mod oidc;
 pub mod on_failure;
+pub mod quota;
 pub mod rate_limit;
+pub mod reveal;
 pub mod security_headers;
 pub mod validate;
 
@@ -44,8 +50,12 @@ pub struct PolicySet {
     /// Limit how often clients may ask, by one limit or a list of them.
     #[schemars(length(min = 1, max = 8), transform = form::single)]
     pub rate_limit: Option<Vec<rate_limit::RateLimit>>,
+    /// Limit how many requests may be in progress at a time.
+    pub concurrency: Option<concurrency::Concurrency>,
     /// Let pages of other origins call (the Fetch standard's CORS protocol).
     pub cors: Option<cors::Cors>,
+    /// Refuse what pages of other origins make browsers send.
+    pub csrf: Option<csrf::Csrf>,
     /// Let in those who show nothing. Of several that apply to a route, the last one counts.
     pub anonymous: Option<anonymous::Anonymous>,
     /// Let in those whom a certificate names.
@@ -54,6 +64,8 @@ pub struct PolicySet {
     pub jwt: Option<jwt::Jwt>,
     /// Let in those whose token its issuer calls active.
     pub introspect: Option<introspect::Introspect>,
+    /// Let in people who have logged in at an OpenID provider, in a browser.
+    pub oidc: Option<oidc::Oidc>,
     /// Ask another service who may enter.
     pub forward: Option<forward::Forward>,
     /// Let in those who sign their requests.
@@ -64,8 +76,12 @@ pub struct PolicySet {
     pub api_key: Option<api_key::ApiKey>,
     /// Let pass what is allowed to do what it asks for.
     pub authorize: Option<authorize::Authorize>,
+    /// Bound how much clients may use in an hour, a day or a month.
+    pub quota: Option<quota::Quota>,
     /// Hold requests against schemas.
     pub validate: Option<validate::Validate>,
+    /// Look for attacks. Of several that apply to a route, the last one counts.
+    pub inspect: Option<inspect::Inspect>,
     /// Compress what goes to clients that can take it. Of several that apply to a route, the last one counts.
     pub compress: Option<compress::Compress>,
     /// Let pages call gRPC servers. Of several that apply to a route, the last one counts.
@@ -74,6 +90,8 @@ pub struct PolicySet {
     pub security_headers: Option<security_headers::SecurityHeaders>,
     /// Harden the cookies that backends set. Of several that apply to a route, the last one counts.
     pub cookies: Option<cookies::Cookies>,
+    /// Limit what responses of the backend tell.
+    pub reveal: Option<reveal::Reveal>,
     /// Set, add and remove header fields.
     pub headers: Option<headers::Headers>,
 }

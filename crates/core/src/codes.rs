@@ -128,6 +128,10 @@ codes! {
         "This is not allowed", "The client is known, and what it asks for is not for it; see the route's `authorize`, `ip` and the like. The log has the reason.";
     GUARD_UNAVAILABLE = "guard_unavailable", SERVICE_UNAVAILABLE, Gate, Some("http_request_denied"),
         "It can't be found out whether this is allowed", "What guards the route depends on something that is away: keys, a service that is asked, a store. The log has the cause. Until it is back nobody is let in.";
+    REQUEST_BLOCKED = "request_blocked", FORBIDDEN, Policy, Some("http_request_denied"),
+        "The request was refused", "The route's `inspect` policy found what looks like an attack, in the request or in its answer. The log has the rule; for an honest request, `exclude` the rule, as narrowly as it can be.";
+    REQUEST_FORGED = "request_forged", FORBIDDEN, Policy, Some("http_request_denied"),
+        "The request may have been made by another page", "It carries a credential that browsers send by themselves, and does not come from this origin. Let the page's origin be trusted in the route's `csrf` policy; a program other than a browser sends no cookies, or an `Origin`.";
     ORIGIN_FORBIDDEN = "origin_forbidden", FORBIDDEN, Policy, Some("http_request_denied"),
         "The origin is not allowed", "List the origin in the route's `cors` policy.";
     UPSTREAM_REFUSED = "upstream_refused", BAD_GATEWAY, Upstream, Some("connection_refused"),

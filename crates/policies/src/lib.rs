@@ -11,10 +11,13 @@ pub mod access_log;
 pub mod metrics;
 
 pub mod cors;
+pub mod csrf;
 
 pub mod ip;
 pub mod limits;
 pub mod rate_limit;
+
+pub mod quota;
 
 pub mod authenticate;
 
@@ -26,13 +29,20 @@ pub mod hmac;
 pub mod introspect;
 pub mod jwt;
 pub mod mtls;
+pub mod oidc;
 
 pub mod authorize;
+pub mod concurrency;
+
+pub mod validate;
+
+pub mod inspect;
 
 pub mod compress;
 pub mod cookies;
 pub mod grpc_web;
 pub mod headers;
+pub mod reveal;
 pub mod security_headers;
 
 pub mod expression;

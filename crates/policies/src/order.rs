@@ -27,6 +27,12 @@ pub const ORDER: &[Place] = &[
                  cost less than a refusal, so they need no rate limit.",
     },
     Place {
+        kind: Kind::Csrf,
+        stage: Stage::Admit,
+        reason: "Like `cors` it judges where a page may call from. It must see the cookies that came: those that say who it is \
+                 are taken out of the request by whoever finds that out.",
+    },
+    Place {
         kind: Kind::Ip,
         stage: Stage::Protect,
         reason: "It needs nothing but an address, and whoever may not even come from there learns nothing else.",
@@ -77,19 +83,44 @@ pub const ORDER: &[Place] = &[
         reason: "After all that look for a credential of their own: whom it asks about every request decides for all.",
     },
     Place {
+        kind: Kind::Oidc,
+        stage: Stage::Identify,
+        reason: "After all that look for a credential: whoever opens a page without one is sent to the login.",
+    },
+    Place {
         kind: Kind::Anonymous,
         stage: Stage::Identify,
         reason: "After every way of finding out who it is: it lets in those who showed nothing to any of them.",
     },
     Place {
-        kind: Kind::RateLimitBehind,
-        stage: Stage::Judge,
-        reason: "Those limits that ask who it is, behind what finds that out.",
-    },
-    Place {
         kind: Kind::Authorize,
         stage: Stage::Judge,
         reason: "It needs to know who it is, and comes before all that would do or count anything for whoever may not.",
+    },
+    Place {
+        kind: Kind::RateLimitBehind,
+        stage: Stage::Judge,
+        reason: "Those limits that ask who it is, behind what finds that out; what was not allowed is counted before only.",
+    },
+    Place {
+        kind: Kind::Concurrency,
+        stage: Stage::Judge,
+        reason: "Behind all that refuses at once: a place is held for as long as the rest of the way takes.",
+    },
+    Place {
+        kind: Kind::Quota,
+        stage: Stage::Judge,
+        reason: "After all that may refuse without a look at the content: who is refused there has used nothing.",
+    },
+    Place {
+        kind: Kind::Validate,
+        stage: Stage::Judge,
+        reason: "Behind all that refuses without reading the content, which this may have to read whole.",
+    },
+    Place {
+        kind: Kind::Inspect,
+        stage: Stage::Judge,
+        reason: "Behind all that refuses for less work: looking for attacks takes more than the others together.",
     },
     Place {
         kind: Kind::Compress,
@@ -109,7 +140,12 @@ pub const ORDER: &[Place] = &[
     Place {
         kind: Kind::Headers,
         stage: Stage::Shape,
-        reason: "Last before the backend: it may name the consumer, and what it removes has been judged before.",
+        reason: "Behind all that judges: it may name the consumer, and what it removes has been judged before.",
+    },
+    Place {
+        kind: Kind::Reveal,
+        stage: Stage::Shape,
+        reason: "Next to the backend: nothing sees of a response what may not leave, and no other policy's field is taken for the backend's.",
     },
 ];
 
@@ -149,10 +185,12 @@ pub enum Kind {
     Metrics,
     SecurityHeaders,
     Cors,
+    Csrf,
     Ip,
     Limits,
     RateLimit,
     RateLimitBehind,
+    Concurrency,
     Mtls,
     Jwt,
     ApiKey,
@@ -160,12 +198,17 @@ pub enum Kind {
     Basic,
     Introspect,
     Forward,
+    Oidc,
     Anonymous,
     Authorize,
+    Quota,
+    Validate,
+    Inspect,
     Compress,
     GrpcWeb,
     Cookies,
     Headers,
+    Reveal,
 }
 
 impl Kind {
@@ -176,9 +219,11 @@ impl Kind {
             Kind::Metrics => "metrics",
             Kind::SecurityHeaders => "security_headers",
             Kind::Cors => "cors",
+            Kind::Csrf => "csrf",
             Kind::Ip => "ip",
             Kind::Limits => "limits",
             Kind::RateLimit | Kind::RateLimitBehind => "rate_limit",
+            Kind::Concurrency => "concurrency",
             Kind::Mtls => "mtls",
             Kind::Jwt => "jwt",
             Kind::ApiKey => "api_key",
@@ -186,11 +231,16 @@ impl Kind {
             Kind::Basic => "basic",
             Kind::Introspect => "introspect",
             Kind::Forward => "forward",
+            Kind::Oidc => "oidc",
             Kind::Anonymous => "anonymous",
             Kind::Authorize => "authorize",
+            Kind::Quota => "quota",
+            Kind::Validate => "validate",
+            Kind::Inspect => "inspect",
             Kind::Compress => "compress",
             Kind::GrpcWeb => "grpc_web",
             Kind::Cookies => "cookies",
+            Kind::Reveal => "reveal",
             Kind::Headers => "headers",
         }
     }

@@ -10,12 +10,13 @@ use portcullis_config::policy::{PolicySet, access_log as written_log};
 use portcullis_config::route::{PolicyRef, Route};
 use portcullis_config::stores::soft::SoftStore;
 use portcullis_core::{Backend, Policy};
+use portcullis_fetch::Fetcher;
 use portcullis_policies::access_log::{self, AccessLog};
 use portcullis_policies::authenticate::{Authenticate, Authenticator};
 use portcullis_policies::metrics::Metrics;
 use portcullis_policies::order::{Kind, ORDER};
 use portcullis_policies::rate_limit::store::Store;
-use portcullis_policies::{anonymous, api_key, authorize, basic, compress, cookies, cors, forward, grpc_web, headers, hmac, introspect, ip, jwt, limits, mtls, rate_limit, security_headers};
+use portcullis_policies::{anonymous, api_key, authorize, basic, compress, concurrency, cookies, cors, csrf, forward, grpc_web, headers, hmac, inspect, introspect, ip, jwt, limits, mtls, oidc, quota, rate_limit, reveal, security_headers, validate};
 use tokio::runtime::Handle;
 
 use super::durable::Durable;
@@ -228,7 +229,9 @@ impl Making<'_, '_> {
         });
         let stages = stages.unwrap_or_default();
         let mut put = |kind: Kind, policy: Option<rate_limit::RateLimit>| {
-            self.set.layers.extend(policy.map(|policy| (kind.place(), Arc::new(policy) as _)));
+            self.set
+                .layers
+                .extend(policy.map(|policy| (kind.place(), Arc::new(policy) as _)));
         };
         put(Kind::RateLimit, stages.before);
         put(Kind::RateLimitBehind, stages.behind);
@@ -270,18 +273,25 @@ fn compile_set(compiler: &mut Compiler<'_>, place: &str, name: &str, set: &Polic
         ip,
         limits,
         rate_limit,
+        concurrency,
         cors,
+        csrf,
         anonymous,
         introspect,
         forward,
+        oidc,
         api_key,
         basic,
         hmac,
         mtls,
         jwt,
         authorize,
+        quota,
+        validate,
+        inspect,
         compress,
         cookies,
+        reveal,
         security_headers,
         grpc_web,
         headers,
@@ -300,10 +310,14 @@ fn compile_set(compiler: &mut Compiler<'_>, place: &str, name: &str, set: &Polic
         set,
     };
     let it = &mut making;
+    it.layer(Kind::Csrf, csrf.as_ref(), |config, _| csrf::Csrf::new(config));
     it.layer(Kind::Cors, cors.as_ref(), |config, _| cors::Cors::new(config));
     it.layer(Kind::Ip, ip.as_ref(), |config, around| ip::Ip::new(config, around.base));
     it.layer(Kind::Limits, limits.as_ref(), |config, _| limits::Limits::new(config));
     it.rate_limits(rate_limit.as_ref());
+    it.layer(Kind::Concurrency, concurrency.as_ref(), |config, around| {
+        concurrency::Concurrency::new(config, around.name, &around.kept.concurrency)
+    });
     it.way(Kind::Mtls, mtls.as_ref(), |config, _| mtls::Mtls::new(config));
     it.way(Kind::Jwt, jwt.as_ref(), |config, around| {
         let running = around.purpose == Purpose::Run;
@@ -323,6 +337,11 @@ fn compile_set(compiler: &mut Compiler<'_>, place: &str, name: &str, set: &Polic
     it.way(Kind::Hmac, hmac.as_ref(), |config, around| {
         hmac::Hmac::new(config, around.name, around.base, &around.kept.signed_requests)
     });
+    it.way(Kind::Oidc, oidc.as_ref(), |config, around| {
+        let ca = config.ca.as_ref().map(|ca| around.base.join(ca));
+        let fetcher = Fetcher::new(around.slow.clone(), ca.as_deref())?;
+        oidc::Oidc::new(config, fetcher)
+    });
     it.way(Kind::Basic, basic.as_ref(), |config, around| {
         basic::Basic::new(config, around.base, around.slow)
     });
@@ -333,9 +352,32 @@ fn compile_set(compiler: &mut Compiler<'_>, place: &str, name: &str, set: &Polic
     it.layer(Kind::Authorize, authorize.as_ref(), |config, _| {
         authorize::Authorize::new(config)
     });
+    it.layer(Kind::Reveal, reveal.as_ref(), |config, around| {
+        reveal::Reveal::new(config, around.slow)
+    });
+    it.layer(Kind::Validate, validate.as_ref(), |config, around| {
+        validate::Validate::new(config, around.name, around.base, around.slow, &around.kept.reported)
+    });
     it.layer(Kind::Headers, headers.as_ref(), |config, _| {
         headers::Headers::new(config)
     });
+    it.layer(Kind::Quota, quota.as_ref(), |config, around| {
+        quota::Quota::new(config, around.name, around.durable.leases()?)
+    });
+    it.alone(
+        Kind::Inspect,
+        inspect.as_ref(),
+        |_| true,
+        |config, around| {
+            let surroundings = inspect::Surroundings {
+                base: around.base,
+                kept: &around.kept.inspect,
+                sinks: (around.purpose == Purpose::Run).then_some(&around.kept.sinks),
+                slow: around.slow,
+            };
+            inspect::Inspect::new(config, &surroundings)
+        },
+    );
     it.alone(
         Kind::Compress,
         compress.as_ref(),

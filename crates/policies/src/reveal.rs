@@ -1,0 +1,282 @@
+//! `reveal` limits what responses of the backend tell.
+//!
+//! ```yaml
+//! reveal:
+//!   allow: [id, name, "lines.*.title"]
+//!   mask: [{path: iban, keep_last: 4, unless_role: [accounting]}]
+//!   find: [card_numbers, keys]
+//! ```
+//!
+//! Where content is looked at, the backend is asked for the whole of it and without compression (`Range` and `Accept-Encoding` are taken
+//! out of the request), and what it sends compressed all the same, in part, or not as the JSON it says it is, is refused (502):
+//! what can't be looked at does not leave. JSON is changed in place, so that what stays is byte for byte as it was. Streams of
+//! events and calls of gRPC have no end to wait for, and pass.
+
+mod limit;
+mod path;
+mod rewrite;
+mod secrets;
+
+use bytes::Bytes;
+use portcullis_config::policy::reveal::{ReplacedErrors, Reveal as Written};
+use portcullis_core::{Consumer, Ctx, Error, Headers, Known, Next, Policy, Reply, Request, Response, Result, codes};
+use tokio::runtime::Handle;
+
+use crate::field_name::FieldName;
+use limit::Limited;
+use path::Path;
+use rewrite::{Action, Rules};
+use secrets::Secrets;
+
+/// Content of more bytes is changed on a thread for slow work.
+const LARGE: usize = 64 * 1024;
+
+/// Limits what responses of the backend tell.
+pub struct Reveal {
+    remove_headers: Box<[FieldName]>,
+    errors: ReplacedErrors,
+    allow: Box<[Path]>,
+    hidden: Box<[Hidden]>,
+    secrets: Secrets,
+    inspected: u64,
+    max_body: Option<u64>,
+    slow: Handle,
+}
+
+/// A field that isn't shown to everybody.
+struct Hidden {
+    path: Path,
+    action: Action,
+    unless_role: Box<[Box<str>]>,
+}
+
+/// What kind of content a response has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Json,
+    Text,
+    Other,
+}
+
+impl Reveal {
+    /// Compiles what the file says.
+    ///
+    /// # Errors
+    /// When a path or a name can't be understood.
+    pub fn new(config: &Written, slow: &Handle) -> std::result::Result<Reveal, String> {
+        let mut hidden = Vec::new();
+        for field in &config.remove {
+            hidden.push(Hidden::new(&field.path, Action::Remove, &field.unless_role)?);
+        }
+        for field in &config.mask {
+            let action = Action::Mask {
+                keep_last: usize::from(field.keep_last),
+            };
+            hidden.push(Hidden::new(&field.path, action, &field.unless_role)?);
+        }
+        let allow: std::result::Result<Box<[Path]>, String> =
+            config.allow.iter().map(|path| Path::parse(path)).collect();
+        let allow = allow?;
+        if allow.iter().any(Path::is_deep) {
+            return Err("`allow` names whole paths: `**` would let pass what nobody thought of".to_owned());
+        }
+        let names: std::result::Result<_, String> =
+            config.remove_headers.iter().map(|name| FieldName::new(name)).collect();
+        Ok(Reveal {
+            remove_headers: names?,
+            errors: config.errors,
+            allow,
+            hidden: hidden.into(),
+            secrets: Secrets::new(&config.find),
+            inspected: config.inspected.0,
+            max_body: config.max_body.map(|size| size.0),
+            slow: slow.clone(),
+        })
+    }
+
+    /// What holds for whoever asks.
+    fn rules_for(&self, consumer: Option<&Consumer>) -> Rules {
+        let sees = |hidden: &&Hidden| {
+            let has = |role: &Box<str>| consumer.is_some_and(|consumer| consumer.has_role(role));
+            !hidden.unless_role.iter().any(has)
+        };
+        Rules {
+            allow: self.allow.to_vec(),
+            hidden: self
+                .hidden
+                .iter()
+                .filter(sees)
+                .map(|hidden| (hidden.path.clone(), hidden.action))
+                .collect(),
+            secrets: self.secrets.clone(),
+        }
+    }
+
+    /// The response as it may leave.
+    async fn reduced(&self, rules: Rules, mut response: Response) -> Result<Response> {
+        for name in &self.remove_headers {
+            response.headers.remove(name.name());
+        }
+        let code = response.status.code();
+        let is_replaced = match self.errors {
+            ReplacedErrors::Nothing => false,
+            ReplacedErrors::Failures => code >= 500,
+            ReplacedErrors::All => code >= 400,
+        };
+        if is_replaced && !is_grpc(&response.headers) {
+            return Ok(replaced(response));
+        }
+        if let Some(most) = self.max_body {
+            if response.body.remaining().is_some_and(|remaining| remaining > most) {
+                return Err(withheld(format!("it has more than {most} bytes")));
+            }
+            response.body = Limited::new(std::mem::take(&mut response.body), most);
+        }
+        if rules.is_empty() || response.body.is_empty() || code == 101 {
+            return Ok(response);
+        }
+        match kind_of(&response.headers) {
+            Kind::Json => self.rewritten(rules, response, Kind::Json).await,
+            Kind::Text if !self.secrets.is_empty() => self.rewritten(rules, response, Kind::Text).await,
+            Kind::Text | Kind::Other => Ok(response),
+        }
+    }
+
+    async fn rewritten(&self, rules: Rules, mut response: Response, kind: Kind) -> Result<Response> {
+        let encoding = response.headers.get_str(Known::ContentEncoding).unwrap_or("identity");
+        if !encoding.eq_ignore_ascii_case("identity") {
+            return Err(withheld(format!(
+                "it is compressed ({encoding}), though nothing else was asked for"
+            )));
+        }
+        if response.headers.contains(Known::ContentRange) {
+            return Err(withheld("it is a part of a whole, which was not asked for".to_owned()));
+        }
+        let body = std::mem::take(&mut response.body);
+        let whole = body.read_to_end(self.inspected).await.map_err(|error| {
+            if *error.code() == codes::CONTENT_TOO_LARGE {
+                withheld(format!(
+                    "it has more than the {} bytes that are looked at",
+                    self.inspected
+                ))
+            } else {
+                error
+            }
+        })?;
+        let changed = if whole.len() > LARGE {
+            let content = whole.clone();
+            let changed = self.slow.spawn_blocking(move || changed(&rules, &content, kind)).await;
+            changed.map_err(|error| Error::new(&codes::INTERNAL).with_cause(error).by_policy("reveal"))?
+        } else {
+            changed(&rules, &whole, kind)
+        };
+        match changed.map_err(withheld)? {
+            None => response.body = whole.into(),
+            Some(changed) => {
+                // What these said of the content is not true of it any more (RFC 9110 §8.8, RFC 9530).
+                for name in [
+                    "ETag",
+                    "Last-Modified",
+                    "Accept-Ranges",
+                    "Content-Length",
+                    "Content-Digest",
+                    "Repr-Digest",
+                    "Digest",
+                    "Content-MD5",
+                ] {
+                    response.headers.remove(name);
+                }
+                response.body = changed.into();
+            }
+        }
+        Ok(response)
+    }
+}
+
+/// The content as it may leave, where that is another; or why it can't.
+fn changed(rules: &Rules, content: &Bytes, kind: Kind) -> std::result::Result<Option<Vec<u8>>, String> {
+    match kind {
+        Kind::Json => rewrite::json(rules, content),
+        _ => Ok(rules.secrets.covered(content)),
+    }
+}
+
+impl Hidden {
+    fn new(path: &str, action: Action, unless_role: &[String]) -> std::result::Result<Hidden, String> {
+        Ok(Hidden {
+            path: Path::parse(path)?,
+            action,
+            unless_role: unless_role.iter().map(|role| role.as_str().into()).collect(),
+        })
+    }
+}
+
+impl Policy for Reveal {
+    fn call<'a>(&'a self, cx: &'a mut Ctx, mut request: Request, next: Next<'a>) -> Reply<'a> {
+        let rules = self.rules_for(cx.consumer.as_deref());
+        if !rules.is_empty() {
+            request.headers.remove(Known::AcceptEncoding);
+            request.headers.remove(Known::Range);
+            request.headers.remove(Known::IfRange);
+        }
+        Reply::later(async move {
+            let response = next.run(cx, request).await?;
+            self.reduced(rules, response).await
+        })
+    }
+}
+
+fn kind_of(headers: &Headers) -> Kind {
+    let written = headers.get_str(Known::ContentType).unwrap_or_default();
+    let media_type = written
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    match media_type.as_str() {
+        "application/json" => Kind::Json,
+        // Several documents, one in each line, and events without end.
+        "application/x-ndjson" | "text/event-stream" => Kind::Other,
+        other if other.ends_with("+json") => Kind::Json,
+        other if other.starts_with("text/") || other.ends_with("/xml") || other.ends_with("+xml") => Kind::Text,
+        _ => Kind::Other,
+    }
+}
+
+fn is_grpc(headers: &Headers) -> bool {
+    let kind = headers.get_str(Known::ContentType).unwrap_or_default();
+    kind.starts_with("application/grpc")
+}
+
+/// An error page of the gate's in place of the backend's, with the same status and what the client needs to go on.
+fn replaced(response: Response) -> Response {
+    let code = response.status.code();
+    let title = response.status.reason();
+    let document = format!("{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{code}}}");
+    let mut replacement = Response::new(response.status);
+    for name in [
+        Known::WwwAuthenticate,
+        Known::RetryAfter,
+        Known::Allow,
+        Known::SetCookie,
+        Known::Vary,
+    ] {
+        for value in response.headers.get_all(name) {
+            replacement.headers.append(name, value);
+        }
+    }
+    replacement.headers.append(Known::CacheControl, "no-store");
+    replacement.with_body("application/problem+json", document)
+}
+
+#[cold]
+fn withheld(why: String) -> Error {
+    Error::new(&codes::RESPONSE_WITHHELD)
+        .with_cause(why)
+        .by_policy("reveal")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests;
