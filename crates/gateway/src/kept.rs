@@ -14,6 +14,7 @@ use portcullis_config::database::Database as DatabaseConfig;
 use portcullis_policies::access_log::sink::Sinks;
 use portcullis_policies::hmac::replay::Registry as SignedRequests;
 use portcullis_policies::jwt::Keyrings;
+use portcullis_policies::concurrency::places::Registry as Concurrency;
 use portcullis_policies::metrics::registry::Registry as Metrics;
 use portcullis_policies::rate_limit::registry::Registry as RateLimits;
 use portcullis_policies::rate_limit::store::Stores as SoftStores;
@@ -30,6 +31,8 @@ pub(crate) struct Kept {
     pub(crate) services: Services,
     /// The counts of rate limits.
     pub(crate) rate_limits: RateLimits,
+    /// The places of limits of requests in progress.
+    pub(crate) concurrency: Concurrency,
     /// Servers in which several gates count.
     pub(crate) soft_stores: SoftStores,
     /// Which signed requests have been here.

@@ -144,7 +144,7 @@ written_as_text!(
     RateLimitCost,
     "rate-limit-cost",
     "^.+$",
-    ["1", "10", "request.size / 1024 + 1"]
+    ["1", "10", "request.method == 'GET' ? 1 : 5"]
 );
 
 impl Default for RateLimitCost {
@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn a_cost_is_a_number_or_an_expression() {
         assert_eq!("5".parse::<RateLimitCost>().unwrap(), RateLimitCost::Number(5));
-        let expression = "request.size / 1024 + 1";
+        let expression = "request.method == 'GET' ? 1 : 5";
         assert_eq!(
             expression.parse::<RateLimitCost>().unwrap(),
             RateLimitCost::Cel(expression.to_owned())

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::hash::BuildHasherDefault;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::gcra::{Rate, Verdict};
-use super::key::{Key, KeyHash};
+use super::key::{Hashed, Key, KeyHash};
 
 /// How many clients one limit tells apart, at the least.
 ///
@@ -152,29 +152,6 @@ struct Shard<const QUOTAS: usize> {
     sweep_after: u64,
 }
 
-/// A key is a hash that no client can foresee, so that a map needs no other.
-#[derive(Default)]
-struct Hashed(u64);
-
-impl Hasher for Hashed {
-    fn write(&mut self, _bytes: &[u8]) {}
-
-    fn write_u64(&mut self, half: u64) {
-        self.0 = half;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
-
-impl Hash for Key {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        // The other half chooses the shard.
-        state.write_u64(self.1);
-    }
-}
-
 impl<const QUOTAS: usize> Table<QUOTAS> {
     fn new(most: usize) -> Table<QUOTAS> {
         Table {
@@ -191,9 +168,11 @@ impl<const QUOTAS: usize> Table<QUOTAS> {
     }
 
     fn shard(&self, key: Key) -> MutexGuard<'_, Shard<QUOTAS>> {
-        let shard = usize::try_from(key.0 % SHARDS as u64).expect("it is less than the number of shards");
         // A panic in there leaves at worst one count as it was: better than none for everybody.
-        self.shards()[shard].0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shards()[key.shard(SHARDS)]
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What tells clients apart, of a request.
 
 use std::collections::hash_map::DefaultHasher;
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::net::IpAddr;
 
 use portcullis_cel::Failure;
@@ -16,6 +16,35 @@ use crate::field_name::FieldName;
 /// a long value take room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key(pub(super) u64, pub(super) u64);
+
+impl Key {
+    /// Which of so many shards it belongs to. The map there goes by the other half.
+    pub(crate) fn shard(self, shards: usize) -> usize {
+        usize::try_from(self.0 % shards as u64).expect("it is less than the number of shards")
+    }
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.1);
+    }
+}
+
+/// Hashes keys for maps: they are hashes already.
+#[derive(Debug, Default)]
+pub(crate) struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn write(&mut self, _bytes: &[u8]) {}
+
+    fn write_u64(&mut self, half: u64) {
+        self.0 = half;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 /// Makes keys of values, with secrets of its own.
 #[derive(Debug, Default)]

@@ -3,11 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use portcullis_config::policy::rate_limit::{RateLimit as Written, RateLimitHeaders};
+use portcullis_config::policy::rate_limit::{RateLimit as Written, RateLimitFallback, RateLimitHeaders};
+use portcullis_config::stores::soft::SoftStore;
 use portcullis_core::{Consumer, RouteName};
 
+use super::store::{Fallback, Stores};
 use super::*;
 use crate::trial::{Trial, context_of, request, send_as};
 
@@ -25,7 +28,7 @@ fn written(quotas: &str, bursts: &str, by: &str) -> Written {
         name: None,
         headers: RateLimitHeaders::default(),
         store: None,
-        on_failure: rate_limit::RateLimitFallback::default(),
+        on_failure: RateLimitFallback::default(),
     }
 }
 
@@ -279,4 +282,195 @@ fn legacy_fields_or_none_are_told_where_that_was_asked() {
     limit.headers = RateLimitHeaders::Off;
     let told = send_from(&policies(&[limit], &registry), "192.0.2.1", Instant::now(), &[]);
     assert_eq!(told.answer().iter().count(), 0);
+}
+
+#[test]
+fn expressions_say_who_is_counted_as_what() {
+    let registry = Registry::default();
+    let mut limit = written("10/1m", "", "client_ip");
+    limit.by = vec!["cel:request.method".parse().unwrap()];
+    limit.cost = "request.method == 'GET' ? 1 : 4".parse().unwrap();
+    limit.when = Some("!request.path.startsWith('/free')".to_owned());
+    let policy = policies(&[limit], &registry);
+    let at = Instant::now();
+    let send = |method: &str, path: &str| {
+        let cx = context_of(IpAddr::from([192, 0, 2, 1]), at);
+        send_as(&policy, cx, request(method, path, &[]), &[]).field("ratelimit")
+    };
+    assert_eq!(send("GET", "/").unwrap(), "\"public\";r=9;t=6");
+    assert_eq!(send("POST", "/").unwrap(), "\"public\";r=6;t=24");
+    assert_eq!(send("GET", "/").unwrap(), "\"public\";r=8;t=12");
+    assert_eq!(send("GET", "/free/of/limits"), None);
+}
+
+#[test]
+fn an_expression_that_fails_denies_and_takes_nothing() {
+    let registry = Registry::default();
+    let mut failing = written("5/1h", "", "client_ip");
+    failing.cost = "int(request.headers['x-cost'])".parse().unwrap();
+    let policy = policies(&[written("2/1h", "", "client_ip"), failing], &registry);
+    let at = Instant::now();
+    let send = |cost: &str| send_from(&policy, "192.0.2.1", at, &[("x-cost", cost)]);
+    for wrong in ["", "many", "-1"] {
+        for _ in 0..5 {
+            let trial = send(wrong);
+            assert_eq!(trial.status().code(), 503, "{wrong}");
+            let error = trial.result.unwrap_err();
+            assert_eq!(
+                (error.code().name, error.policy()),
+                ("guard_unavailable", Some("rate_limit"))
+            );
+        }
+    }
+    let dear = send("99999999999");
+    assert_eq!(dear.status().code(), 429);
+    assert_eq!(
+        dear.field("retry-after"),
+        None,
+        "it never passes, however long one waits"
+    );
+    assert_eq!(send("1").status().code(), 200);
+    assert_eq!(send("1").status().code(), 200);
+    assert_eq!(send("1").status().code(), 429);
+}
+
+#[test]
+fn expressions_are_checked_when_they_are_read() {
+    let registry = Registry::default();
+    let mut limits = [(); 3].map(|()| written("5/1h", "", "client_ip"));
+    limits[0].when = Some("request.method".to_owned());
+    limits[1].cost = "request.nothing".parse().unwrap();
+    limits[2].by = vec!["cel:1 +".parse().unwrap()];
+    for limit in limits {
+        assert!(stages(&[limit], &registry).is_err());
+    }
+}
+
+#[test]
+fn expressions_that_ask_who_it_is_stand_behind() {
+    let registry = Registry::default();
+    let behind = |limit: Written| stages(&[limit], &registry).unwrap().behind.is_some();
+    let mut limit = written("5/1h", "", "cel:request.path");
+    assert!(!behind(limit.clone()));
+    limit.when = Some("consumer == null".to_owned());
+    assert!(behind(limit));
+    assert!(behind(written("5/1h", "", "cel:string(claims.tenant)")));
+    let mut limit = written("5/1h", "", "client_ip");
+    limit.cost = "'gold' in consumer.roles ? 1 : 2".parse().unwrap();
+    assert!(behind(limit));
+}
+
+/// A store that nobody answers from, and which this many nodes share.
+fn away(nodes: u16) -> Arc<Store> {
+    let config = SoftStore {
+        at: "redis://127.0.0.1:1".parse().unwrap(),
+        nodes,
+        ..SoftStore::default()
+    };
+    let opened = Stores::default().open(&config, Path::new("."), None, |_| ());
+    opened.unwrap().unwrap()
+}
+
+fn shared(limits: &[Written], store: &Arc<Store>, registry: &Registry) -> Arc<dyn Policy> {
+    let store = Some(store);
+    let stages = Stages::new(limits, "public", Where { registry, store }).unwrap();
+    Arc::new(stages.before.unwrap())
+}
+
+fn statuses(policy: &Arc<dyn Policy>, count: usize) -> Vec<u16> {
+    let at = Instant::now();
+    let send = |_| send_from(policy, "192.0.2.1", at, &[]).status().code();
+    (0..count).map(send).collect()
+}
+
+#[test]
+fn a_node_goes_on_with_its_share_while_the_store_is_away() {
+    let (registry, store) = (Registry::default(), away(4));
+    let policy = shared(&[written("8/1h", "", "client_ip")], &store, &registry);
+    assert_eq!(statuses(&policy, 4), [200, 200, 429, 429]);
+    assert_eq!(store.fallbacks(Fallback::Local), 4);
+    assert!(!store.is_up());
+    let dear = Written {
+        cost: "5".parse().unwrap(),
+        ..written("8/1h", "", "route")
+    };
+    let policy = shared(&[dear], &store, &registry);
+    assert_eq!(
+        statuses(&policy, 2),
+        [200, 429],
+        "what passes all nodes together passes one"
+    );
+}
+
+#[test]
+fn requests_are_refused_or_let_through_where_the_limit_says_so() {
+    let (registry, store) = (Registry::default(), away(1));
+    let with = |on_failure| Written {
+        on_failure,
+        ..written("1/1h", "", "client_ip")
+    };
+    let policy = shared(&[with(RateLimitFallback::Deny)], &store, &registry);
+    let refused = send_from(&policy, "192.0.2.1", Instant::now(), &[]);
+    let error = refused.result.as_ref().unwrap_err();
+    assert_eq!(
+        (error.code().name, error.status().code(), error.policy()),
+        ("guard_unavailable", 503, Some("rate_limit"))
+    );
+    assert!(refused.seen.is_none());
+    let policy = shared(&[with(RateLimitFallback::Admit)], &store, &registry);
+    assert_eq!(statuses(&policy, 3), [200, 200, 200]);
+    assert_eq!(store.fallbacks(Fallback::Deny), 1);
+    assert_eq!(store.fallbacks(Fallback::Admit), 3);
+    assert_eq!(store.fallbacks(Fallback::Local), 0);
+}
+
+#[test]
+fn what_the_store_refuses_takes_nothing_from_limits_of_the_node() {
+    let (registry, store) = (Registry::default(), away(1));
+    let node = Written {
+        store: Some(RateLimitStore::Node),
+        ..written("4/1h", "", "client_ip")
+    };
+    let list = [
+        node,
+        written("1/1h", "", "header:X-Tenant"),
+        written("3/1h", "", "route"),
+    ];
+    let policy = shared(&list, &store, &registry);
+    let at = Instant::now();
+    let send = |tenant: &str| send_from(&policy, "192.0.2.1", at, &[("x-tenant", tenant)]);
+    assert_eq!(send("a").answer().get_all(Known::RateLimit).count(), 3);
+    for _ in 0..5 {
+        let refused = send("a");
+        assert_eq!(refused.status().code(), 429);
+        assert_eq!(refused.field("ratelimit").unwrap(), "\"public-2\";r=0;t=3600");
+    }
+    assert_eq!(send("b").status().code(), 200);
+    assert_eq!(send("c").status().code(), 200);
+    // The third limit refuses, and the second one keeps what this tenant has.
+    for _ in 0..3 {
+        assert_eq!(send("d").field("ratelimit").unwrap(), "\"public-3\";r=0;t=1200");
+    }
+}
+
+#[test]
+fn a_list_may_say_for_each_limit_where_it_is_counted() {
+    let (registry, store) = (Registry::default(), away(1));
+    let here = Written {
+        store: Some(RateLimitStore::Node),
+        ..written("1/1h", "", "client_ip")
+    };
+    let policy = shared(&[here], &store, &registry);
+    assert_eq!(statuses(&policy, 2), [200, 429]);
+    assert_eq!(store.fallbacks(Fallback::Local), 0);
+    let soft = Written {
+        store: Some(RateLimitStore::Soft),
+        ..written("2/1h", "", "client_ip")
+    };
+    let policy = policies(&[soft], &registry);
+    assert_eq!(
+        statuses(&policy, 3),
+        [200, 200, 429],
+        "the soft store is the node's memory"
+    );
 }
