@@ -10,6 +10,7 @@ mod path;
 use std::fmt::Display;
 use std::str::FromStr;
 
+use crate::policy::quota::QuotaLimit;
 use crate::policy::rate_limit::{RateLimitCost, RateLimitKey};
 use crate::route::split::SplitKey;
 use crate::service::{BalanceKey, HedgeDelay, StatusRange};
@@ -33,6 +34,7 @@ pub(crate) fn check(format: &str, text: &str) -> Checked {
         "percent" => written::<Percent>(text),
         "status-range" => written::<StatusRange>(text),
         "hedge-delay" => written::<HedgeDelay>(text),
+        "quota-limit" => written::<QuotaLimit>(text),
         "rate-limit-key" => written::<RateLimitKey>(text),
         "rate-limit-cost" => written::<RateLimitCost>(text),
         "balance-key" => written::<BalanceKey>(text),

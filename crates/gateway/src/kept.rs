@@ -13,12 +13,15 @@ use portcullis_backends::table::database::Database;
 use portcullis_config::database::Database as DatabaseConfig;
 use portcullis_policies::access_log::sink::Sinks;
 use portcullis_policies::hmac::replay::Registry as SignedRequests;
+use portcullis_policies::inspect::Kept as Inspected;
 use portcullis_policies::jwt::Keyrings;
 use portcullis_policies::concurrency::places::Registry as Concurrency;
 use portcullis_policies::metrics::registry::Registry as Metrics;
+use portcullis_policies::quota::leases::Leases;
 use portcullis_policies::rate_limit::registry::Registry as RateLimits;
 use portcullis_policies::rate_limit::store::Stores as SoftStores;
-use portcullis_stores::durable::sqlite::{Limits, Sqlite};
+use portcullis_policies::validate::reported::Reported;
+use portcullis_stores::durable::sqlite::{Limits as StoreLimits, Sqlite};
 
 use crate::listener::Tickets;
 use crate::rollouts::Rollouts;
@@ -39,6 +42,10 @@ pub(crate) struct Kept {
     pub(crate) signed_requests: SignedRequests,
     /// Keys that are fetched for tokens.
     pub(crate) keyrings: Keyrings,
+    /// What policies found wrong and let pass.
+    pub(crate) reported: Reported,
+    /// Rules that requests are inspected by, and what they found.
+    pub(crate) inspect: Inspected,
     /// The files of access logs.
     pub(crate) sinks: Sinks,
     /// The counters of routes.
@@ -106,19 +113,51 @@ impl Databases {
 
 /// Open durable stores, by their files.
 #[derive(Default)]
-pub(crate) struct Stores(Mutex<HashMap<PathBuf, Weak<Sqlite>>>);
+pub(crate) struct Stores {
+    open: Mutex<HashMap<PathBuf, Weak<Sqlite>>>,
+    /// Units of quotas that were taken from each.
+    leases: Mutex<HashMap<PathBuf, Weak<Leases>>>,
+}
 
 impl Stores {
     /// The store in that file: the one that is open, or one that is opened now.
     pub(crate) fn open(&self, path: &Path) -> Result<Arc<Sqlite>, String> {
-        let mut stores = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stores = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(store) = stores.get(path).and_then(Weak::upgrade) {
             return Ok(store);
         }
-        let store = Arc::new(Sqlite::open(path, Limits::default())?);
+        let store = Arc::new(Sqlite::open(path, StoreLimits::default())?);
         stores.retain(|_, store| store.strong_count() > 0);
         stores.insert(path.to_owned(), Arc::downgrade(&store));
         Ok(store)
+    }
+
+    /// Units of quotas that were taken from that store.
+    pub(crate) fn leases(&self, store: Arc<Sqlite>) -> Arc<Leases> {
+        let mut all = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(leases) = all.get(store.path()).and_then(Weak::upgrade) {
+            return leases;
+        }
+        all.retain(|_, leases| leases.strong_count() > 0);
+        let path = store.path().to_owned();
+        let leases = Arc::new(Leases::new(store));
+        all.insert(path, Arc::downgrade(&leases));
+        leases
+    }
+
+    /// Gives back all units that were taken and not used.
+    ///
+    /// # Errors
+    /// Why some of them could not be.
+    pub(crate) async fn give_back(&self) -> Result<(), String> {
+        let all: Vec<Arc<Leases>> = {
+            let all = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+            all.values().filter_map(Weak::upgrade).collect()
+        };
+        for leases in all {
+            leases.give_back().await.map_err(|error| error.to_string())?;
+        }
+        Ok(())
     }
 }
 

@@ -37,6 +37,9 @@ const BURY: Duration = Duration::from_secs(1);
 /// How long the end of the process waits for the disks of access logs.
 const LOG_PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long it waits for the durable store.
+const STORE_PATIENCE: Duration = Duration::from_secs(5);
+
 /// How long a thread for work that blocks waits for more of it.
 const SLOW_KEEP_ALIVE: Duration = Duration::from_secs(2);
 
@@ -121,6 +124,7 @@ fn start(source: Source, watch: bool, pid_file: Option<&Path>) -> Result<(Runnin
     let state = Arc::new(State::new());
     state.kept.services.set_workers(workers);
     state.kept.services.set_journal(log::journal());
+    state.kept.keyrings.set_warn(|line| log::warn(line));
     rollouts::register(&state);
     hand_over_decisions(&state);
     slow.spawn(state.handover.clone().keep());
@@ -295,6 +299,7 @@ impl Running {
         }
         self.upgrades.give_up().await;
         self.drain().await;
+        self.give_back().await;
         self.finish();
         ExitCode::SUCCESS
     }
@@ -337,6 +342,17 @@ impl Running {
             }
         }
         log::info("drained");
+    }
+
+    /// Gives back what was taken of quotas and not used. Nobody spends any more.
+    async fn give_back(&self) {
+        let returned = self.state.kept.stores.give_back();
+        let why = match tokio::time::timeout(STORE_PATIENCE, returned).await {
+            Ok(Ok(())) => return,
+            Ok(Err(why)) => why,
+            Err(_) => format!("the store took more than {STORE_PATIENCE:?}"),
+        };
+        log::warn(format_args!("units of quotas that were not used could not be given back: {why}"));
     }
 
     /// Writes what has not been written yet.

@@ -41,6 +41,16 @@ impl Moment {
             .saturating_mul(1000)
     }
 
+    /// The first second of its month in UTC, and that of the next one.
+    pub fn month(self) -> (Moment, Moment) {
+        let (year, month, _) = date(i64::try_from(self.seconds).unwrap_or(LAST).div_euclid(DAY));
+        let (next_year, next) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
+        let first = |year, month| Moment {
+            seconds: u64::try_from(days(year, month, 1) * DAY).unwrap_or(0),
+        };
+        (first(year, month), first(next_year, next))
+    }
+
     /// The same for the clock of the system.
     pub fn time(self) -> SystemTime {
         UNIX_EPOCH + time::Duration::from_secs(self.seconds)
@@ -172,6 +182,18 @@ mod tests {
             assert_eq!(moment, Moment::from_seconds(seconds), "{text}");
             assert_eq!(moment.to_string(), written);
             assert_eq!(moment.millis() / 1000, i64::try_from(seconds).unwrap());
+        }
+    }
+
+    #[test]
+    fn months_follow_each_other() {
+        for (text, first, next) in [
+            ("2027-01-31T23:59:59Z", "2027-01-01T00:00:00Z", "2027-02-01T00:00:00Z"),
+            ("2028-02-01T00:00:00Z", "2028-02-01T00:00:00Z", "2028-03-01T00:00:00Z"),
+            ("2027-12-15T12:00:00Z", "2027-12-01T00:00:00Z", "2028-01-01T00:00:00Z"),
+        ] {
+            let (begins, ends) = text.parse::<Moment>().unwrap().month();
+            assert_eq!((&*begins.to_string(), &*ends.to_string()), (first, next));
         }
     }
 

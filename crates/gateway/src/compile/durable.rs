@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use portcullis_config::Loaded;
 use portcullis_policies::api_key::stored::Stored;
+use portcullis_policies::quota::leases::Leases;
 use portcullis_stores::durable::idempotency::Records;
 use portcullis_stores::durable::keys::Keys;
-use portcullis_stores::durable::quota::Quotas;
 use portcullis_stores::durable::sqlite::Sqlite;
 use portcullis_stores::durable::unopened::Unopened;
 
@@ -52,14 +52,14 @@ impl<'c> Durable<'c> {
         Ok(self.consumers.get_or_init(|| Arc::new(Stored::new(keys))).clone())
     }
 
-    /// The units that clients have used.
+    /// The units of quotas that this gate has taken.
     ///
     /// # Errors
     /// As [`Durable::consumers`].
-    pub(super) fn quotas(&self) -> Result<Arc<dyn Quotas>, String> {
+    pub(super) fn leases(&self) -> Result<Arc<Leases>, String> {
         Ok(match self.open()? {
-            Some(store) => store,
-            None => Arc::new(Unopened),
+            Some(store) => self.kept.stores.leases(store),
+            None => Arc::new(Leases::new(Arc::new(Unopened))),
         })
     }
 

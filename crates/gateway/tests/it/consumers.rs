@@ -83,12 +83,7 @@ fn consumers_are_there_after_a_kill_and_a_page_adds_none() {
     assert_eq!(answer.status, 403);
     assert_eq!(operate(&gate, "POST", "/consumers?name=alice").status, 201);
     let (key, _) = new_key(&gate, "");
-    gate.signal("KILL");
-    let again = Folder::new();
-    for name in ["gate.db", "gate.db-wal"] {
-        std::fs::copy(gate.folder.path().join(name), again.path().join(name)).unwrap();
-    }
-    let gate = Gate::start_in(again, &configuration());
+    let gate = Gate::start_in(gate.kill(), &configuration());
     assert_eq!(status(&gate, &key), 200);
     let told = operate(&gate, "GET", "/consumers").json();
     assert_eq!(told["consumers"][0]["name"], "alice");
