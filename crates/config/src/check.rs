@@ -121,8 +121,14 @@ pub(crate) fn warnings(file: &File, sink: Sink<'_>) {
     let mut services = HashSet::new();
     let mut databases = HashSet::new();
     let mut policies: HashSet<&str> = file.everywhere.iter().map(String::as_str).collect();
+    services.extend(file.policies.values().flat_map(PolicySet::services));
     for route in &file.routes {
         services.extend(route.to.services());
+        let own = route.policies.iter().filter_map(|policies| match policies {
+            PolicyRef::Name(_) => None,
+            PolicyRef::Inline(set) => Some(set.services()),
+        });
+        services.extend(own.flatten());
         if let To::Table(to) = &route.to {
             databases.extend(to.table.split('.').next());
         }

@@ -33,6 +33,8 @@ pub struct Ctx {
     /// Fields for whatever answer goes out, refusals and failures too. One replaces the response's own of that name, but
     /// `Set-Cookie`, of which each stands for itself (RFC 6265 §3).
     pub answer: Headers,
+    /// Values of `Set-Cookie` for whatever answer goes out, beside those that the response has of its own.
+    pub cookies: Vec<String>,
     /// What whatever answer goes out depends on: a bit of [`crate::Known::bit`] for each request field that its `Vary`
     /// must name. These are added to the response's own `Vary`, since a backend knows of others.
     pub vary: u64,
@@ -253,13 +255,15 @@ impl Ctx {
             params: PathParams::default(),
             consumer: None,
             answer: Headers::new(),
+            cookies: Vec::new(),
             vary: 0,
             upstream: UpstreamFacts::default(),
             interim: None,
         }
     }
 
-    /// Puts [`Ctx::answer`] in place of a response's fields of those names, and adds [`Ctx::vary`] to its `Vary`.
+    /// Puts [`Ctx::answer`] in place of a response's fields of those names, adds [`Ctx::vary`] to its `Vary`, and
+    /// [`Ctx::cookies`].
     pub fn put_answer_into(&self, headers: &mut Headers) {
         for (known, name, _) in self.answer.iter_known() {
             if known == Some(Known::SetCookie) {
@@ -268,6 +272,9 @@ impl Ctx {
             headers.remove(known.map_or(Name::Other(name), |known| Name::Cased(known, name)));
         }
         headers.extend(&self.answer);
+        for cookie in &self.cookies {
+            headers.append("Set-Cookie", cookie);
+        }
         for known in Known::in_set(self.vary) {
             headers.append(Known::Vary, known.as_str());
         }
