@@ -11,6 +11,7 @@ mod many;
 mod options;
 mod process_tree;
 mod proxies;
+mod rate_limit;
 mod reload;
 mod routes;
 mod soak;
@@ -89,17 +90,22 @@ pub(crate) fn run(what: &str) -> Result<(), String> {
         "idle --tls" => idle::run_over_tls,
         "reload" => reload::run,
         "many" => many::run,
+        "rate-limit" => rate_limit::run,
         _ => {
             let names: Vec<&str> = compare::names().collect();
             return Err(format!(
-                "there is no benchmark `{what}`; there are routes, many, idle, reload, soak, balance, storm, {}, {}",
+                "there is no benchmark `{what}`; there are routes, many, idle, reload, rate-limit, soak, balance, storm, {}, {}",
                 names.join(", "),
                 idle_peers::NAME
             ));
         }
     };
     raise_descriptors()?;
-    let binary = process::portcullis(true)?;
+    // As for measurements at fixed rates, the variable names a binary to take in place of one that is built now.
+    let binary = match std::env::var_os("PORTCULLIS") {
+        Some(path) => path.into(),
+        None => process::portcullis(true)?,
+    };
     let lines = measure(&binary)?;
     println!(
         "{}, {}\n",

@@ -19,7 +19,8 @@ cargo xtask COMMAND
   test [--fast] [--only STEP]   everything that CI runs, with its set-up; --fast leaves out browser, clients, deny and fuzz
   tidy                          the rules of the source tree
   docs [--check]                write the generated references, or tell which are not current
-  bench routes|idle|reload      measure the release binary; prints a table
+  bench routes|idle|reload|rate-limit
+                                measure the release binary; prints a table
   bench idle --tls              the same with connections by TLS
   bench CASE [--rounds N] [--seconds S] [--peers NAMES]
                                 compare the release binary with nginx, HAProxy, Envoy and Caddy, where they are installed, at
