@@ -24,7 +24,8 @@ cargo xtask COMMAND
   bench idle --tls              the same with connections by TLS
   bench CASE [--rounds N] [--seconds S] [--peers NAMES]
                                 compare the release binary with nginx, HAProxy, Envoy and Caddy, where they are installed, at
-                                http2-upstream, grpc, handshakes, websocket, http3 or idle-tls; prints a table
+                                http2-upstream, grpc, handshakes, websocket, http3, idle-tls, waf, waf-embedded or
+                                waf-without; prints a table. For waf, CRS is a folder of the Core Rule Set
   bench soak|balance|storm [--rounds N] [--seconds S] [--rate R] [--peers NAMES]
                                 what clients notice of targets and proxies that fail and change, beside nginx, HAProxy,
                                 Envoy and Traefik; prints tables";

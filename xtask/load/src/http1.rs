@@ -1,4 +1,4 @@
-//! GET over HTTP/1.1, on connections that are kept.
+//! The same request over HTTP/1.1 again and again, on connections that are kept.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,19 +15,19 @@ const CONNECTIONS: usize = 64;
 
 /// # Errors
 /// At the first request that fails.
-pub(crate) async fn run(address: SocketAddr, tally: &Arc<Tally>) -> Result<(), String> {
+pub(crate) async fn run(address: SocketAddr, request: &'static [u8], tally: &Arc<Tally>) -> Result<(), String> {
     let mut clients = JoinSet::new();
     for _ in 0..CONNECTIONS {
-        clients.spawn(ask(address, Arc::clone(tally)));
+        clients.spawn(ask(address, request, Arc::clone(tally)));
     }
     tally::all(clients).await
 }
 
-async fn ask(address: SocketAddr, tally: Arc<Tally>) -> io::Result<()> {
+async fn ask(address: SocketAddr, request: &'static [u8], tally: Arc<Tally>) -> io::Result<()> {
     let mut stream = connect(address).await?;
     let mut input = Vec::with_capacity(4096);
     while tally.goes_on() {
-        stream.write_all(answer::REQUEST).await?;
+        stream.write_all(request).await?;
         answer::read(&mut stream, &mut input).await?;
         tally.count();
     }

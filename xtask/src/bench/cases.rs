@@ -60,6 +60,12 @@ const ENCRYPTED: &[Peer] = &[
     peer("haproxy", "haproxy.cfg.template"),
 ];
 
+/// What inspects requests has something to look at: parameters, fields and cookies, or a body.
+const INSPECTED: &[Variant] = &[
+    variant("GET", "http1", &["search"]),
+    variant("POST of JSON", "http1", &["order"]),
+];
+
 pub(super) const CASES: &[Case] = &[
     Case {
         name: "http2-upstream",
@@ -126,6 +132,33 @@ pub(super) const CASES: &[Case] = &[
             peer("envoy", "envoy-http3.yaml.template"),
             peer("caddy", "Caddyfile.template"),
         ],
+    },
+    Case {
+        name: "waf",
+        unit: "request",
+        upstream: "http1",
+        port: Port::Clear,
+        variants: INSPECTED,
+        ours: "waf/portcullis.yaml",
+        peers: &[peer("nginx", "waf/nginx.conf.template")],
+    },
+    Case {
+        name: "waf-embedded",
+        unit: "request",
+        upstream: "http1",
+        port: Port::Clear,
+        variants: INSPECTED,
+        ours: "waf/portcullis-embedded.yaml",
+        peers: &[peer("nginx", "waf/nginx.conf.template")],
+    },
+    Case {
+        name: "waf-without",
+        unit: "request",
+        upstream: "http1",
+        port: Port::Clear,
+        variants: INSPECTED,
+        ours: "bare.yaml",
+        peers: &[peer("nginx", "nginx.conf.template")],
     },
 ];
 

@@ -80,6 +80,7 @@ impl Contender {
             ("KEY", place.folder.join("key.pem").display().to_string()),
             ("PEM", place.folder.join("both.pem").display().to_string()),
             ("RUN", place.folder.display().to_string()),
+            ("CRS", std::env::var("CRS").unwrap_or_default()),
         ];
         let file = self.configure(place, &variables)?;
         let log = place.folder.join(format!("{}.log", self.name));
@@ -107,6 +108,7 @@ impl Contender {
         let Some(name) = self.template.strip_suffix(".template") else {
             return Ok(source);
         };
+        let name = name.rsplit('/').next().unwrap_or(name);
         let mut text = fs::read_to_string(&source).map_err(|failure| format!("{}: {failure}", source.display()))?;
         for (name, value) in variables {
             text = text.replace(&format!("${{{name}}}"), value);

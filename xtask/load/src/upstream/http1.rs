@@ -9,7 +9,7 @@ use crate::answer;
 /// Longer heads than this no proxy sends here.
 const LONGEST_HEAD: usize = 16 * 1024;
 
-/// Answers requests without content, until one asks for WebSocket. What goes wrong on a connection, the load's clients tell.
+/// Answers requests whose content, if any, has a length, until one asks for WebSocket. What goes wrong on a connection, the load's clients tell.
 pub(super) async fn serve(mut stream: TcpStream) -> io::Result<()> {
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", CONTENT.len());
     let answer = [head.as_bytes(), &CONTENT].concat();
@@ -21,7 +21,11 @@ pub(super) async fn serve(mut stream: TcpStream) -> io::Result<()> {
         if asks_for_websocket(&input[..end]) {
             return echo::serve(stream, input.split_off(end), "").await;
         }
-        input.drain(..end);
+        let whole = end + answer::announced(&input[..end]).unwrap_or(0);
+        if input.len() < whole {
+            continue;
+        }
+        input.drain(..whole);
         stream.write_all(&answer).await?;
     }
     Ok(())
