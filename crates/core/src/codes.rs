@@ -132,6 +132,8 @@ codes! {
         "The request was refused", "The route's `inspect` policy found what looks like an attack, in the request or in its answer. The log has the rule; for an honest request, `exclude` the rule, as narrowly as it can be.";
     REQUEST_FORGED = "request_forged", FORBIDDEN, Policy, Some("http_request_denied"),
         "The request may have been made by another page", "It carries a credential that browsers send by themselves, and does not come from this origin. Let the page's origin be trusted in the route's `csrf` policy; a program other than a browser sends no cookies, or an `Origin`.";
+    REQUEST_BLOCKED = "request_blocked", FORBIDDEN, Policy, Some("http_request_denied"),
+        "The request was refused", "The route's `inspect` policy found what looks like an attack, in the request or in its answer. The log has the rule; for an honest request, `exclude` the rule, as narrowly as it can be.";
     ORIGIN_FORBIDDEN = "origin_forbidden", FORBIDDEN, Policy, Some("http_request_denied"),
         "The origin is not allowed", "List the origin in the route's `cors` policy.";
     UPSTREAM_REFUSED = "upstream_refused", BAD_GATEWAY, Upstream, Some("connection_refused"),

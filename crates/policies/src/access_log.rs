@@ -88,6 +88,11 @@ pub fn check(config: &access_log::AccessLog, base: &Path) -> Result<(), String> 
     }
 }
 
+/// Looks whether lines could be written to a file, and creates nothing.
+pub(crate) fn check_file(file: &Path) -> Result<(), String> {
+    writer::check(file)
+}
+
 fn format_of(config: &access_log::AccessLog) -> Result<Format, String> {
     match &config.template {
         None => Ok(Format::Object),

@@ -5,6 +5,7 @@ use std::time::UNIX_EPOCH;
 
 use portcullis_acme::Report;
 use portcullis_policies::access_log::sink;
+use portcullis_policies::inspect::counts;
 use portcullis_policies::metrics;
 use portcullis_policies::metrics::family::Family;
 
@@ -185,6 +186,7 @@ pub(crate) fn render(state: &State) -> String {
     }
     overload::render(&state.loads, &mut out);
     soft_store::render(&state.kept.soft_stores.all(), &mut out);
+    state.kept.inspect.counts.render(&mut out);
     BUILD.announce(&mut out);
     BUILD.sample(&[env!("CARGO_PKG_VERSION")], 1, &mut out);
     out.push_str("# EOF\n");
@@ -236,4 +238,5 @@ pub(crate) fn families() -> impl Iterator<Item = &'static Family> {
         .chain(ends::families())
         .chain(overload::families())
         .chain(soft_store::families())
+        .chain(&counts::FAMILIES)
 }

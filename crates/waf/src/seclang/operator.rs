@@ -1,7 +1,9 @@
 //! What a value is asked.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use ipnet::IpNet;
@@ -21,6 +23,8 @@ pub(super) enum Operator {
     Always,
     Never,
     Pattern(Box<Pattern>),
+    /// A pattern that is put together for a transaction.
+    MadePattern(Template, MadePatterns),
     Words(Box<AhoCorasick>),
     Text(TextTest, Template),
     Number(NumberTest, Template),
@@ -31,6 +35,35 @@ pub(super) enum Operator {
     ByteRange(Box<ByteSet>),
     UrlEncoding,
     Utf8Encoding,
+}
+
+/// Patterns that were put together, by their texts. What they are made of is mostly the operator's own, so that they are few.
+#[derive(Debug, Default)]
+pub(super) struct MadePatterns(Mutex<HashMap<Box<[u8]>, Option<Arc<Pattern>>>>);
+
+/// How many patterns of a rule are kept.
+const MOST_MADE: usize = 32;
+
+/// The longest one.
+const LONGEST_MADE: usize = 4 << 10;
+
+impl MadePatterns {
+    /// The pattern of that text; `None` where it is none.
+    fn get(&self, text: &[u8]) -> Option<Arc<Pattern>> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pattern) = known.get(text) {
+            return pattern.clone();
+        }
+        let written = std::str::from_utf8(text).ok().filter(|text| text.len() <= LONGEST_MADE);
+        let pattern = written
+            .and_then(|text| Pattern::new(text).ok())
+            .map(|(pattern, _)| Arc::new(pattern));
+        if known.len() >= MOST_MADE {
+            known.clear();
+        }
+        known.insert(text.into(), pattern.clone());
+        pattern
+    }
 }
 
 /// How a value is compared with a text.
@@ -158,7 +191,8 @@ fn named(name: &str, argument: &str, files: (&Path, &mut Vec<PathBuf>)) -> Resul
 
 fn pattern(argument: &str) -> Result<(Operator, Required), String> {
     if argument.contains("%{") {
-        return Err("a pattern with %{…} would have to be compiled for each request, which can't be done".to_owned());
+        let made = Operator::MadePattern(Template::new(argument)?, MadePatterns::default());
+        return Ok((made, Required::default()));
     }
     let (pattern, hir) = Pattern::new(argument)?;
     Ok((Operator::Pattern(Box::new(pattern)), Required::of(&hir)))
@@ -230,7 +264,9 @@ impl Operator {
     /// The template that must be expanded before a value is asked.
     pub(super) fn argument(&self) -> Option<&Template> {
         match self {
-            Operator::Text(_, template) | Operator::Number(_, template) => Some(template),
+            Operator::Text(_, template) | Operator::Number(_, template) | Operator::MadePattern(template, _) => {
+                Some(template)
+            }
             _ => None,
         }
     }
@@ -243,6 +279,11 @@ impl Operator {
             Operator::Pattern(pattern) => match found {
                 Some(found) => pattern.find(value, &mut found.spans),
                 None => pattern.is_match(value),
+            },
+            Operator::MadePattern(_, known) => match (known.get(argument), found) {
+                (Some(pattern), Some(found)) => pattern.find(value, &mut found.spans),
+                (Some(pattern), None) => pattern.is_match(value),
+                (None, _) => false,
             },
             Operator::Words(words) => {
                 let word = words.find(value);
@@ -393,7 +434,7 @@ mod tests {
             "@fuzzyHash a",
             "@nothing",
             "@rx (",
-            "@rx %{tx.a}",
+            "@rx %{nothing}",
             "@pm",
             "@ipMatch x",
             "@pmFromFile none",
