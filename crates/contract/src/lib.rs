@@ -4,6 +4,8 @@
 //! that was given, or it is an error: nothing is ever fetched.
 
 pub mod json;
+pub mod openapi;
+pub mod pairs;
 pub mod schema;
 pub mod text;
 pub mod yaml;

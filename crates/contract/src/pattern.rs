@@ -4,16 +4,17 @@
 //! (looking around, back-references) is matched by `fancy-regex`, with a limit on its steps: a text on which it gives up
 //! is refused, since a guard that can't decide denies.
 
+mod counted;
 mod ecma;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// The longest pattern.
-const LONGEST: usize = 8 * 1024;
+const LONGEST: usize = 64 * 1024;
 
 /// The most memory that one compiled pattern may take, bytes.
-const LARGEST: usize = 4 * 1024 * 1024;
+const LARGEST: usize = 16 * 1024 * 1024;
 
 /// How often a match may go back. That takes about a millisecond.
 const STEPS_BACK: usize = 20_000;
@@ -28,6 +29,12 @@ pub(crate) struct Pattern {
 #[derive(Clone, Debug)]
 enum Engine {
     Linear(regex::Regex),
+    /// So many characters and no others, where that is too many for the engine.
+    Counted {
+        each: regex::Regex,
+        least: usize,
+        most: usize,
+    },
     Backtracking(Arc<fancy_regex::Regex>),
 }
 
@@ -48,8 +55,8 @@ impl Pattern {
                 .build();
             Engine::Backtracking(Arc::new(built.map_err(|error| refused(source, &error.to_string()))?))
         } else {
-            let built = regex::RegexBuilder::new(&translated.text).size_limit(LARGEST).build();
-            Engine::Linear(built.map_err(|error| refused(source, &error.to_string()))?)
+            let built = linear(&translated.text).or_else(|error| counted::engine(&translated.text).ok_or(error));
+            built.map_err(|error| refused(source, &error.to_string()))?
         };
         Ok(Pattern {
             source: source.into(),
@@ -64,6 +71,9 @@ impl Pattern {
     pub(crate) fn is_match(&self, text: &str) -> Result<bool, GaveUp> {
         match &self.engine {
             Engine::Linear(regex) => Ok(regex.is_match(text)),
+            Engine::Counted { each, least, most } => {
+                Ok((*least..=*most).contains(&text.chars().count()) && each.is_match(text))
+            }
             Engine::Backtracking(regex) => regex.is_match(text).map_err(|_| GaveUp),
         }
     }
@@ -71,7 +81,7 @@ impl Pattern {
     /// What a match costs beside the length of the text.
     pub(crate) fn cost(&self) -> u64 {
         match &self.engine {
-            Engine::Linear(_) => 1,
+            Engine::Linear(_) | Engine::Counted { .. } => 1,
             Engine::Backtracking(_) => 1_000,
         }
     }
@@ -80,6 +90,13 @@ impl Pattern {
     pub(crate) fn source(&self) -> &str {
         &self.source
     }
+}
+
+fn linear(text: &str) -> Result<Engine, regex::Error> {
+    regex::RegexBuilder::new(text)
+        .size_limit(LARGEST)
+        .build()
+        .map(Engine::Linear)
 }
 
 fn refused(source: &str, error: &str) -> String {
@@ -147,6 +164,9 @@ mod tests {
         check(r"^[a-z\-\]\.]+$", &["a-].z"], &["A"]);
         check(r"^\$\{x\}$", &["${x}"], &["x"]);
         check(r"^[\b]\0$", &["\u{8}\0"], &["b0"]);
+        check(r"^[\w-.\s-_]+$", &["a-._ "], &["+"]);
+        check(r"^[\000-\037]$", &["\u{1f}"], &[" "]);
+        check(r"^a\b(?!b)$", &["a"], &["ab"]);
     }
 
     #[test]
@@ -167,6 +187,19 @@ mod tests {
         let started = Instant::now();
         assert!(!evil.is_match(&text).unwrap());
         assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    }
+
+    #[test]
+    fn many_characters_of_one_kind_are_counted() {
+        let text = "é".repeat(5_000);
+        check(r"^.{0,262144}$", &["", &text], &["a\nb"]);
+        check(
+            r"^[^\n]{3,5000}$",
+            &["abc", &text],
+            &["ab", "a\nb", &format!("{text}x")],
+        );
+        check(r"\S{1,100000}", &["a", " a "], &["", " "]);
+        check(r"^\S{2,100000}", &["aa "], &[" aa", "a"]);
     }
 
     #[test]

@@ -21,7 +21,6 @@ pub mod reported;
 pub(crate) mod content;
 pub(crate) mod judge;
 pub(crate) mod media;
-pub(crate) mod pairs;
 pub(crate) mod parameters;
 pub(crate) mod sources;
 
@@ -32,6 +31,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use portcullis_config::policy::mode::Mode;
 use portcullis_config::policy::validate::{Unknown, Validate as Written};
+use portcullis_contract::pairs;
 use portcullis_contract::schema::{Compiler, Dialect, Direction, Problem, SchemaId};
 use portcullis_core::{Body, Ctx, Error, Finding, Known, Method, Next, Policy, Reply, Request, Result, codes};
 use tokio::runtime::Handle;

@@ -19,10 +19,21 @@ pub(super) struct Translated {
 
 /// Translates a pattern. What is no pattern becomes something that is none either.
 pub(super) fn translate(source: &str) -> Translated {
+    let first = translated(source, false);
+    // The engine that goes back knows one kind of words only.
+    if first.goes_back {
+        translated(source, true)
+    } else {
+        first
+    }
+}
+
+fn translated(source: &str, all_words: bool) -> Translated {
     let mut translation = Translation {
         rest: source.chars().peekable(),
         out: String::with_capacity(source.len() + 16),
         goes_back: false,
+        all_words,
     };
     translation.run();
     Translated {
@@ -35,6 +46,8 @@ struct Translation<'s> {
     rest: Peekable<Chars<'s>>,
     out: String,
     goes_back: bool,
+    /// Whether letters beyond ASCII make words, too.
+    all_words: bool,
 }
 
 impl Translation<'_> {
@@ -108,30 +121,39 @@ impl Translation<'_> {
             return;
         }
         self.out.push_str(if negated { "[^" } else { "[" });
+        let mut after_class = false;
         while let Some(character) = self.rest.next() {
+            let was_class = std::mem::replace(&mut after_class, false);
             match character {
                 ']' => {
                     self.out.push(']');
                     return;
                 }
-                '\\' => self.escape(true),
+                '\\' => {
+                    after_class = self.rest.peek().is_some_and(|next| "dDwWsSpP".contains(*next));
+                    self.escape(true);
+                }
                 // The other syntax has classes in classes, and operators between them.
                 '[' | '&' | '~' | '^' => {
                     self.out.push('\\');
                     self.out.push(character);
                 }
-                '-' => self.hyphen(),
+                '-' => self.hyphen(was_class),
                 other => self.out.push(other),
             }
         }
     }
 
-    /// A hyphen in a class: a range, or itself at either end and beside another one.
-    fn hyphen(&mut self) {
+    /// A hyphen in a class: a range, or itself at either end, beside another one, and beside what is a class of its own
+    /// (Annex B.1.2).
+    fn hyphen(&mut self, after_class: bool) {
         let first = self.out.ends_with('[') || self.out.ends_with("[^");
-        let last = self.rest.peek() == Some(&']');
-        let doubled = self.rest.peek() == Some(&'-') || self.out.ends_with(r"\-");
-        if first || last || doubled {
+        let mut ahead = self.rest.clone();
+        let (next, second) = (ahead.next(), ahead.next());
+        let last = next == Some(']');
+        let doubled = next == Some('-') || self.out.ends_with(r"\-");
+        let before_class = next == Some('\\') && second.is_some_and(|second| "dDwWsSpP".contains(second));
+        if first || last || doubled || after_class || before_class {
             self.out.push('\\');
         }
         self.out.push('-');
@@ -163,10 +185,10 @@ impl Translation<'_> {
             }
             'b' if in_class => self.out.push_str(r"\x08"),
             // ECMA-262 §22.2.2.3: only ASCII letters, digits and `_` make words.
-            'b' => self.out.push_str(r"(?-u:\b)"),
+            'b' => self.out.push_str(if self.all_words { r"\b" } else { r"(?-u:\b)" }),
             'B' => self.out.push_str(r"\B"),
             'c' => self.control(),
-            '0' => self.out.push_str(r"\x00"),
+            '0' => self.octal(),
             '1'..='9' if !in_class => {
                 self.goes_back = true;
                 self.out.push('\\');
@@ -201,6 +223,22 @@ impl Translation<'_> {
         if self.out.ends_with(r"\p") || self.out.ends_with(r"\P") {
             self.property();
         }
+    }
+
+    /// After `\0`: up to two more digits (Annex B.1.2).
+    fn octal(&mut self) {
+        let mut code = 0;
+        for _ in 0..2 {
+            let Some(digit) = self
+                .rest
+                .next_if(|it| matches!(it, '0'..='7'))
+                .and_then(|it| it.to_digit(8))
+            else {
+                break;
+            };
+            code = code * 8 + digit;
+        }
+        self.code(code);
     }
 
     /// `{Letter}` after `\p`.

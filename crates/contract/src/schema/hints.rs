@@ -63,6 +63,30 @@ impl SchemaSet {
         TypeHint(self.below(schema.0, &Below::ItemsOf(name), DEEPEST))
     }
 
+    /// The names of the members that a schema lists.
+    #[must_use]
+    pub fn member_names(&self, schema: SchemaId) -> Vec<&str> {
+        let mut names = Vec::new();
+        self.collect_names(schema.0, DEEPEST, &mut names);
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    fn collect_names<'s>(&'s self, id: NodeId, depth: u32, names: &mut Vec<&'s str>) {
+        let Some(depth) = depth.checked_sub(1) else { return };
+        for rule in &self.node(id).rules {
+            match rule {
+                Rule::Ref(inner) => self.collect_names(*inner, depth, names),
+                Rule::AllOf(all) | Rule::AnyOf(all) | Rule::OneOf(all) => {
+                    all.iter().for_each(|inner| self.collect_names(*inner, depth, names));
+                }
+                Rule::Members(members) => names.extend(members.named.iter().map(|(name, _)| &**name)),
+                _ => {}
+            }
+        }
+    }
+
     fn below(&self, id: NodeId, what: &Below<'_>, depth: u32) -> Types {
         let Some(depth) = depth.checked_sub(1) else {
             return Types::ANY;

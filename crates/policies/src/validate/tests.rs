@@ -29,7 +29,7 @@ fn config() -> Written {
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
+        .worker_threads(1).enable_time()
         .build()
         .unwrap()
 }

@@ -136,6 +136,10 @@ impl<'d> Index<'d> {
         if fragment.is_empty() {
             let value = resource.schema.unwrap_or(resource.value);
             let dynamic = resource.anchors.get("").is_some_and(|anchor| anchor.dynamic);
+            if !self.is_known(value) {
+                let (document, address) = (resource.document.clone(), resource.uri.clone());
+                self.walk_held(&document, &address, value, value, "");
+            }
             return Ok((value, dynamic.then(String::new)));
         }
         if !fragment.starts_with('/') {

@@ -1,13 +1,13 @@
 //! Names and values of a query or a form.
 
-use portcullis_contract::text;
+use crate::text;
 
 /// The most pairs that are looked at: the target is limited, and each is compared with what is known.
 const MOST: usize = 1_000;
 
 /// Why a query can't be judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unreadable {
+pub enum Unreadable {
     /// A percent-encoding is broken, or leaves no UTF-8.
     Encoding,
     /// There are too many pairs.
@@ -15,7 +15,9 @@ pub(crate) enum Unreadable {
 }
 
 impl Unreadable {
-    pub(crate) fn words(self) -> &'static str {
+    /// What is wrong, for the client.
+    #[must_use]
+    pub fn words(self) -> &'static str {
         match self {
             Unreadable::Encoding => "a percent-encoding is broken, or is no UTF-8",
             Unreadable::TooMany => "there are more than 1000 parameters",
@@ -25,20 +27,28 @@ impl Unreadable {
 
 /// One pair. The value is as it was written, for some forms of lists are cut before they are decoded.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Pair<'q> {
-    pub(crate) name: String,
-    pub(crate) raw: &'q str,
+pub struct Pair<'q> {
+    /// The name, decoded.
+    pub name: String,
+    /// The value as it was written.
+    pub raw: &'q str,
 }
 
 impl Pair<'_> {
     /// The value, decoded.
-    pub(crate) fn value(&self) -> Result<String, Unreadable> {
+    ///
+    /// # Errors
+    /// When its encoding is broken.
+    pub fn value(&self) -> Result<String, Unreadable> {
         text::decoded(self.raw, true).ok_or(Unreadable::Encoding)
     }
 }
 
 /// The pairs of a query or a form, in their order.
-pub(crate) fn pairs(query: &str) -> Result<Vec<Pair<'_>>, Unreadable> {
+///
+/// # Errors
+/// When one can't be decoded, or there are too many.
+pub fn pairs(query: &str) -> Result<Vec<Pair<'_>>, Unreadable> {
     let mut found = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         if found.len() >= MOST {
