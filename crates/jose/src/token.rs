@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::algorithm::Algorithm;
 use crate::key::LONGEST_SIGNATURE;
 use crate::refusal::Refusal;
-use crate::strict_json;
+use crate::strict_json::{self, Member};
 
 /// The most bytes of a token. Heads of requests have limits of their own; this one is for tokens from elsewhere.
 pub const LONGEST: usize = 16 * 1024;
@@ -116,42 +116,49 @@ fn header(text: &[u8]) -> Result<Header, Refusal> {
         return Err(Refusal::Header("is too long"));
     }
     let bytes = decode(text).ok_or(Refusal::Encoding("header"))?;
-    let members =
-        strict_json::object(&bytes).ok_or(Refusal::Header("is not a JSON object, or says something twice"))?;
-    // RFC 7515 §4.1.11: what is critical must be understood, and we understand no extension. That also covers an unencoded
-    // payload (RFC 7797), but one that is said and not marked as critical would be read in two ways.
-    if members.contains_key("crit") {
-        return Err(Refusal::Critical);
+    let members = strict_json::members(&bytes).ok_or(Refusal::Header(
+        "is not a JSON object, has too many members, or says something twice",
+    ))?;
+    let mut name = None;
+    let mut header = Header {
+        algorithm: Algorithm::Rs256,
+        key_id: None,
+        kind: None,
+    };
+    for (member, value) in members {
+        match &*member {
+            // RFC 7515 §4.1.11: what is critical must be understood, and we understand no extension. That covers an unencoded
+            // payload (RFC 7797), too, but one that is said and not marked as critical would be read in two ways.
+            "crit" => return Err(Refusal::Critical),
+            "b64" if !matches!(value, Member::Other(Value::Bool(true))) => return Err(Refusal::Critical),
+            "enc" => return Err(Refusal::Encrypted),
+            "alg" => name = Some(string(&value, "has an `alg` that is no text")?.to_owned()),
+            "cty" if media_type(string(&value, "has a `cty` that is no text")?) == "jwt" => {
+                return Err(Refusal::Nested);
+            }
+            "typ" => header.kind = Some(media_type(string(&value, "has a `typ` that is no text")?).into()),
+            "kid" => {
+                let id = string(&value, "has a `kid` that is no text")?;
+                if id.len() > LONGEST_ID {
+                    return Err(Refusal::Header("has a `kid` that is too long"));
+                }
+                header.key_id = Some(id.into());
+            }
+            _ => {}
+        }
     }
-    if members.get("b64").is_some_and(|encoded| *encoded != Value::Bool(true)) {
-        return Err(Refusal::Critical);
-    }
-    if members.contains_key("enc") {
-        return Err(Refusal::Encrypted);
-    }
-    let name = string(&members, "alg", "has an `alg` that is no text")?.ok_or(Refusal::Header("has no `alg`"))?;
+    let name = name.ok_or(Refusal::Header("has no `alg`"))?;
     if name.eq_ignore_ascii_case("none") {
         return Err(Refusal::Unsigned);
     }
-    if string(&members, "cty", "has a `cty` that is no text")?.is_some_and(|inner| media_type(inner) == "jwt") {
-        return Err(Refusal::Nested);
-    }
-    let key_id = string(&members, "kid", "has a `kid` that is no text")?;
-    if key_id.is_some_and(|id| id.len() > LONGEST_ID) {
-        return Err(Refusal::Header("has a `kid` that is too long"));
-    }
-    Ok(Header {
-        algorithm: Algorithm::from_name(name).ok_or(Refusal::Algorithm)?,
-        key_id: key_id.map(Box::from),
-        kind: string(&members, "typ", "has a `typ` that is no text")?.map(|kind| media_type(kind).into()),
-    })
+    header.algorithm = Algorithm::from_name(&name).ok_or(Refusal::Algorithm)?;
+    Ok(header)
 }
 
-fn string<'m>(members: &'m Map<String, Value>, name: &str, fault: &'static str) -> Result<Option<&'m str>, Refusal> {
-    match members.get(name) {
-        None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(Refusal::Header(fault)),
+fn string<'m>(value: &'m Member<'_>, fault: &'static str) -> Result<&'m str, Refusal> {
+    match value {
+        Member::Text(text) => Ok(text),
+        Member::Other(_) => Err(Refusal::Header(fault)),
     }
 }
 
