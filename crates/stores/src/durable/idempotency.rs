@@ -30,6 +30,9 @@ pub trait Records: Send + Sync {
     /// Keeps the answer of whoever claimed it. Whether it could be: a claim that another one has taken over keeps nothing.
     fn finish(&self, key: Digest, ticket: Ticket, outcome: Outcome, expires: Millis) -> Answer<bool>;
 
+    /// Says that nobody will ever know what became of the request.
+    fn lose(&self, key: Digest, ticket: Ticket) -> Answer<()>;
+
     /// Forgets the request, so that it may be sent again.
     fn free(&self, key: Digest, ticket: Ticket) -> Answer<()>;
 }
@@ -106,6 +109,15 @@ impl Records for Sqlite {
                  WHERE key = ?1 AND claim = ?2 AND lease IS NOT NULL",
             )?;
             Ok(statement.execute((key, ticket.0, expires, status, headers, body))? > 0)
+        })
+    }
+
+    fn lose(&self, key: Digest, ticket: Ticket) -> Answer<()> {
+        self.write(move |connection| {
+            connection
+                .prepare_cached("UPDATE idempotency SET lease = 0 WHERE key = ?1 AND claim = ?2 AND lease IS NOT NULL")?
+                .execute((key, ticket.0))?;
+            Ok(())
         })
     }
 
@@ -225,6 +237,8 @@ mod tests {
             !store.finish([1; 32], ticket, answer(), 9000).wait().unwrap(),
             "an old ticket"
         );
+        store.lose([1; 32], second).wait().unwrap();
+        assert_eq!(ask(1, 2, 1000), Claimed::Lost);
         store.free([1; 32], second).wait().unwrap();
         assert!(matches!(ask(1, 3, 1001), Claimed::First(_)));
     }

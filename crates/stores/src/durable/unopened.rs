@@ -62,6 +62,10 @@ impl Records for Unopened {
         refused()
     }
 
+    fn lose(&self, _: Digest, _: Ticket) -> Answer<()> {
+        refused()
+    }
+
     fn free(&self, _: Digest, _: Ticket) -> Answer<()> {
         refused()
     }
