@@ -126,14 +126,26 @@ codes! {
         "Authentication is needed", "Send valid credentials, as WWW-Authenticate asks.";
     FORBIDDEN = "forbidden", FORBIDDEN, Policy, Some("http_request_denied"),
         "This is not allowed", "The client is known, and what it asks for is not for it; see the route's `authorize`, `ip` and the like. The log has the reason.";
+    BANNED = "banned", FORBIDDEN, Policy, Some("http_request_denied"),
+        "Nothing is answered to this address for now", "It offended too often, or an operator banned it; `GET /bans` on the admin listener tells for how long, `DELETE /bans?network=…` lifts it.";
     GUARD_UNAVAILABLE = "guard_unavailable", SERVICE_UNAVAILABLE, Gate, Some("http_request_denied"),
         "It can't be found out whether this is allowed", "What guards the route depends on something that is away: keys, a service that is asked, a store. The log has the cause. Until it is back nobody is let in.";
     REQUEST_BLOCKED = "request_blocked", FORBIDDEN, Policy, Some("http_request_denied"),
         "The request was refused", "The route's `inspect` policy found what looks like an attack, in the request or in its answer. The log has the rule; for an honest request, `exclude` the rule, as narrowly as it can be.";
     REQUEST_FORGED = "request_forged", FORBIDDEN, Policy, Some("http_request_denied"),
         "The request may have been made by another page", "It carries a credential that browsers send by themselves, and does not come from this origin. Let the page's origin be trusted in the route's `csrf` policy; a program other than a browser sends no cookies, or an `Origin`.";
-    REQUEST_BLOCKED = "request_blocked", FORBIDDEN, Policy, Some("http_request_denied"),
-        "The request was refused", "The route's `inspect` policy found what looks like an attack, in the request or in its answer. The log has the rule; for an honest request, `exclude` the rule, as narrowly as it can be.";
+    IDEMPOTENCY_KEY_MISSING = "idempotency_key_missing", BAD_REQUEST, Client, Some("http_request_denied"),
+        "The Idempotency-Key is missing", "Send the field Idempotency-Key with a value of its own for each request, such as a UUID in double quotes.";
+    IDEMPOTENCY_KEY_INVALID = "idempotency_key_invalid", BAD_REQUEST, Client, Some("http_request_denied"),
+        "The Idempotency-Key is malformed", "It is a string of Structured Fields (RFC 9651): a text in double quotes, such as a UUID.";
+    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused", UNPROCESSABLE_CONTENT, Client, Some("http_request_denied"),
+        "The Idempotency-Key is already used", "Another request had it. A request that is sent again is the same to the last byte; a new one needs a new key.";
+    IDEMPOTENCY_IN_PROGRESS = "idempotency_in_progress", CONFLICT, Client, Some("http_request_denied"),
+        "A request is outstanding for this Idempotency-Key", "Wait until the first request is answered, and ask again.";
+    IDEMPOTENCY_OUTCOME_UNKNOWN = "idempotency_outcome_unknown", CONFLICT, Client, Some("http_request_denied"),
+        "It is not known what became of the request with this Idempotency-Key", "The first one got no answer: the gate or the backend failed while it was done. Find out whether it took place; to have it done once more, send it with a new key.";
+    IDEMPOTENCY_NOT_KEPT = "idempotency_not_kept", CONFLICT, Client, Some("http_request_denied"),
+        "The answer to this Idempotency-Key can't be repeated", "The first request was answered, by more than the route's `idempotency` keeps; see `response`. The detail has its status.";
     ORIGIN_FORBIDDEN = "origin_forbidden", FORBIDDEN, Policy, Some("http_request_denied"),
         "The origin is not allowed", "List the origin in the route's `cors` policy.";
     UPSTREAM_REFUSED = "upstream_refused", BAD_GATEWAY, Upstream, Some("connection_refused"),

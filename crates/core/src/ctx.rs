@@ -40,6 +40,9 @@ pub struct Ctx {
     pub vary: u64,
     /// What the backend that forwards requests tells the log.
     pub upstream: UpstreamFacts,
+    /// Set by a policy that has begun something which must come to its end although the client goes away. Only there where a
+    /// request may need it, see the gate's pipeline.
+    pub goes_on: Option<Rc<Cell<bool>>>,
     /// Where a backend hands on interim responses; `None` where the client can't take any.
     pub interim: Option<Rc<dyn Interim>>,
 }
@@ -258,6 +261,7 @@ impl Ctx {
             cookies: Vec::new(),
             vary: 0,
             upstream: UpstreamFacts::default(),
+            goes_on: None,
             interim: None,
         }
     }
