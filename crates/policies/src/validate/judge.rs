@@ -19,7 +19,7 @@ const DEEPEST: usize = 64;
 const LARGEST_HERE: usize = 64 * 1024;
 
 /// The steps of a check on the worker: about a millisecond.
-const STEPS_HERE: u64 = 20_000;
+pub(crate) const STEPS_HERE: u64 = 20_000;
 
 /// The steps of a check elsewhere: about a quarter of a second. No honest content needs as many.
 const STEPS_ELSEWHERE: u64 = 5_000_000;

@@ -29,7 +29,8 @@ fn config() -> Written {
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1).enable_time()
+        .worker_threads(1)
+        .enable_time()
         .build()
         .unwrap()
 }
