@@ -114,6 +114,11 @@ pub fn judge(message: &Message<'_>) -> Option<Finding> {
         })
 }
 
+/// Builds what the first judgement would otherwise have to wait for: some milliseconds of work that don't belong on a worker.
+pub fn prepare() {
+    patterns::prepare();
+}
+
 /// Fields whose values have a form of their own, in which nothing is taken for anything else.
 const FORMAL: &[&str] = &[
     "accept",
@@ -425,6 +430,7 @@ mod tests {
             r#"{"html": "<p class=\"a\">text <b>bold</b> <a href=\"https://example.com\">link</a></p>"}"#,
             r#"{"mail": "Dear all,\r\n\r\nplease find the notes attached.\r\nBest\r\n--\r\nJane"}"#,
             r#"{"code": "fn main() { println!(\"{}\", x.len()); }", "price": 12.5, "tags": ["a", "b"], "ok": null}"#,
+            r#"{"note": "Meet at 5\nLocation: Berlin\nHost: Ada"}"#,
             r#"{"template": "Hello {{name}}, you owe ${amount}"}"#,
             r#"{"path": "src/main.rs", "relative": "see ../README.md for more"}"#,
         ] {

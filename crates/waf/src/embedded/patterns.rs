@@ -37,20 +37,30 @@ pub(super) fn is_operator(name: &[u8]) -> bool {
 
 /// Whether a client says that it is a program that looks for weaknesses.
 pub(super) fn is_scanner(agent: &[u8]) -> bool {
-    static SCANNERS: LazyLock<RegexSet> = LazyLock::new(|| {
-        set([
-            r"(?i)\b(?:sqlmap|nikto|nuclei|openvas|nessus|acunetix|wpscan|dirbuster|gobuster|feroxbuster|masscan|zgrab|jaeles|arachni)\b",
-            r"(?i)openvasvt|fuzz faster u fool|\.nasl\b|burpcollaborator\.net|interact\.sh\b|\.oast\.",
-        ])
-    });
     SCANNERS.is_match(agent)
 }
 
+/// Builds the patterns.
+pub(super) fn prepare() {
+    for set in [&SCANNERS, &PATTERNS, &LINES, &FIELDS] {
+        LazyLock::force(set);
+    }
+}
+
+static SCANNERS: LazyLock<RegexSet> = LazyLock::new(|| {
+    set([
+        r"(?i)\b(?:sqlmap|nikto|nuclei|openvas|nessus|acunetix|wpscan|dirbuster|gobuster|feroxbuster|masscan|zgrab|jaeles|arachni)\b",
+        r"(?i)openvasvt|fuzz faster u fool|\.nasl\b|burpcollaborator\.net|interact\.sh\b|\.oast\.",
+    ])
+});
+static PATTERNS: LazyLock<RegexSet> = LazyLock::new(|| set(KINDS.iter().map(|(_, pattern)| *pattern)));
+static LINES: LazyLock<RegexSet> = LazyLock::new(|| set(LINE_KINDS));
+static FIELDS: LazyLock<RegexSet> = LazyLock::new(|| set(FIELD_KINDS));
+
 /// What a value would do. `single_line`: it comes from where no honest value has several lines.
 pub(super) fn kind(value: &[u8], single_line: bool) -> Option<Kind> {
-    static PATTERNS: LazyLock<RegexSet> = LazyLock::new(|| set(KINDS.iter().map(|(_, pattern)| *pattern)));
-    static LINES: LazyLock<RegexSet> = LazyLock::new(|| set(LINE_KINDS));
-    if (single_line || value.len() <= LONGEST_LINE) && LINES.is_match(value) {
+    let short = single_line || value.len() <= LONGEST_LINE;
+    if short && LINES.is_match(value) || single_line && FIELDS.is_match(value) {
         return Some(Kind::Line);
     }
     let found = PATTERNS.matches(value).iter().next()?;
@@ -60,10 +70,17 @@ pub(super) fn kind(value: &[u8], single_line: bool) -> Option<Kind> {
 /// A text in a form may have lines like those of a message. A short one that begins with them is meant to be taken for them.
 const LONGEST_LINE: usize = 256;
 
+/// What a line begins with that nobody writes into a form: a cookie, an answer, a command of a mail server.
+///
 /// `\xE5\x98\x8A` and `\xE5\x98\x8D` end in a line feed and a carriage return for programs that drop the upper bits.
 const LINE_KINDS: [&str; 2] = [
-    r"(?i)(?:[\r\n]|\xE5\x98[\x8A\x8D])[\r\n\t ]*(?:set-cookie|location|content-(?:type|length|disposition)|transfer-encoding|x-[a-z-]+|host|cookie|link|refresh|access-control-[a-z-]+|bcc|cc|http/1\.[01] )",
+    r"(?i)(?:[\r\n]|\xE5\x98[\x8A\x8D])[\r\n\t ]*(?:set-cookie\s*:|http/1\.[01] )",
     r"[\r\n](?:RCPT TO:|MAIL FROM:|QUIT\r?\n|[A-Z]{1,2}[0-9]{1,4} (?:CAPABILITY|FETCH|SELECT|LOGIN|LIST|SEARCH|LOGOUT)\b)",
+];
+
+/// Other fields of a head. In a text of several lines they may be headings of its writer's.
+const FIELD_KINDS: [&str; 1] = [
+    r"(?i)(?:[\r\n]|\xE5\x98[\x8A\x8D])[\r\n\t ]*(?:location|content-(?:type|length|disposition)|transfer-encoding|x-[a-z-]+|host|cookie|link|refresh|access-control-[a-z-]+|bcc|cc)\s*:",
 ];
 
 /// Commands that are no words of a language, and those that are one and need an argument that isn't.

@@ -93,6 +93,7 @@ mod tests {
         attack("1 union select null,null", "1US1");
         attack("-1/**/UnIoN/**/aLL/**/SeLeCt/**/1,2,3--", "1US1c");
         attack("/*!50000union*/ /*!50000select*/ 1,2", "US1");
+        attack("/*!%55NiOn*/", "o1nc");
         attack("1e0union select 1", "1US1");
         attack("1; drop table users", "1;En");
         attack("'; exec master..xp_cmdshell 'dir'--", "q;Tsc");
@@ -189,6 +190,8 @@ mod tests {
             "--help",
             "'--help'",
             "'#fff'",
+            "/*! licence */",
+            "/*!\n * licence */",
         ] {
             assert_eq!(injection(benign.as_bytes()), None, "{benign}");
         }

@@ -22,6 +22,8 @@ pub(super) struct Summary {
     pub(super) wordy_comment: bool,
     /// Comments stand between tokens, which only serves to hide them.
     pub(super) inner_comments: bool,
+    /// One of them is for MySQL to execute: `/*!50000union*/`.
+    pub(super) executed: bool,
 }
 
 /// A stack of kinds that is kept as short as possible.
@@ -34,6 +36,7 @@ pub(super) struct Folded<'a> {
     last: Option<Token<'a>>,
     symbols: bool,
     inner_comments: bool,
+    executed: bool,
 }
 
 impl Default for Folded<'_> {
@@ -46,6 +49,7 @@ impl Default for Folded<'_> {
             last: None,
             symbols: false,
             inner_comments: false,
+            executed: false,
         }
     }
 }
@@ -55,6 +59,7 @@ impl<'a> Folded<'a> {
     pub(super) fn push(&mut self, token: Token<'a>) -> bool {
         if token.kind == Kind::Comment {
             self.comment = Some(token);
+            self.executed |= token.executed;
             return true;
         }
         if let Some(comment) = self.comment.take() {
@@ -69,6 +74,7 @@ impl<'a> Folded<'a> {
                 | Kind::Comma
                 | Kind::Semicolon
                 | Kind::Operator
+                | Kind::Server
         );
         if token.kind == Kind::Head {
             self.opening = opens(token.text);
@@ -117,6 +123,7 @@ impl<'a> Folded<'a> {
             symbols: self.symbols || self.comment.is_some(),
             wordy_comment: self.comment.is_some_and(|comment| is_wordy(comment.text)),
             inner_comments: self.inner_comments,
+            executed: self.executed,
         }
     }
 

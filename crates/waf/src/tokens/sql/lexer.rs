@@ -20,6 +20,8 @@ pub(super) struct Token<'a> {
     pub(super) text: &'a [u8],
     /// Of a text or comment: whether its end is in the input.
     pub(super) closed: bool,
+    /// Of a comment: whether MySQL executes what is in it. White space behind the mark is how licences begin.
+    pub(super) executed: bool,
 }
 
 /// The tokens of an input, one after the other.
@@ -68,6 +70,7 @@ impl<'a> Lexer<'a> {
             kind,
             text,
             closed: true,
+            executed: false,
         }
     }
 
@@ -297,7 +300,12 @@ impl<'a> Lexer<'a> {
                 .take(6)
                 .take_while(|byte| byte.is_ascii_digit())
                 .count();
-            return self.token(Kind::Comment, 3 + version);
+            let token = self.token(Kind::Comment, 3 + version);
+            let executed = version >= 5
+                || self
+                    .peek(0)
+                    .is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'%');
+            return Token { executed, ..token };
         }
         self.through(Kind::Comment, 2, b"*/")
     }
