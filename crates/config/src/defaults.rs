@@ -7,6 +7,7 @@ use crate::listener::{Hsts, Http3, ListenerLimits, ListenerProtocol, ListenerTim
 use crate::policy::compress::{CompressLevel, Encoding};
 use crate::policy::forward::ForwardFact;
 use crate::policy::rate_limit::RateLimitKey;
+use crate::policy::validate::Unknown;
 use crate::route::rollout::Judge;
 use crate::service::{
     AdaptiveConcurrency, CircuitBreaker, Health, HealthKind, HealthMethod, KeepAlive, MaxPending, Outlier, Retry,
@@ -91,6 +92,9 @@ pub fn listener_limits() -> ListenerLimits {
         fields: 100,
         // With a few KiB for each connection, a small machine survives this many idle ones.
         connections: 20_000,
+        // Behind one address there may be a whole office: who is under attack says how many it may have.
+        connections_per_client: None,
+        new_connections_per_client: None,
         // RFC 9113, section 6.5.2 advises no less than 100; what a page or a busy client needs at a time, and no more than
         // one connection should be able to ask of the backends.
         streams: 128,
@@ -400,6 +404,31 @@ pub fn compress_memory() -> ByteSize {
     ByteSize::mib(256)
 }
 
+/// The methods whose repetition does harm (RFC 9110 §9.2.2): those that clients make and change things with.
+pub fn idempotency_methods() -> Vec<String> {
+    texts(&["POST", "PATCH"])
+}
+
+/// How long an answer is kept for those who ask again: a day, as payment services do; who retries for longer has given up.
+pub fn idempotency_ttl() -> Duration {
+    Duration::seconds(86_400)
+}
+
+/// How long a request may take: 5 min. Few take longer, and whoever waits for a gate that died can ask again by then.
+pub fn idempotency_lease() -> Duration {
+    Duration::seconds(300)
+}
+
+/// Bytes of a request that is read before it goes on: 1 MiB, far more than orders and payments have.
+pub fn idempotency_body() -> ByteSize {
+    ByteSize::mib(1)
+}
+
+/// Bytes of an answer that is kept: 1 MiB. Answers to what changes something are small; this bounds what a client can fill.
+pub fn idempotency_response() -> ByteSize {
+    ByteSize::mib(1)
+}
+
 fn texts(list: &[&str]) -> Vec<String> {
     list.iter().map(|text| (*text).to_owned()).collect()
 }
@@ -614,4 +643,25 @@ pub fn reveal_headers() -> Vec<String> {
 /// The largest response whose content is looked at: a mebibyte, for it is held in memory.
 pub fn reveal_inspected() -> ByteSize {
     ByteSize::mib(1)
+}
+
+/// How long an address is banned the first time: ten minutes, as fail2ban does, which ends most guessing and spares a person who
+/// forgot a password.
+pub fn ban() -> Duration {
+    Duration::seconds(600)
+}
+
+/// The longest ban: a day, for addresses change hands.
+pub fn longest_ban() -> Duration {
+    Duration::seconds(86_400)
+}
+
+/// How long a tarpit holds a request: ten seconds, longer than scanners like to wait.
+pub fn tarpit() -> Duration {
+    Duration::seconds(10)
+}
+
+/// What a description doesn't have is refused: it is there to say all that an API has.
+pub fn unknown_paths() -> Unknown {
+    Unknown::Refuse
 }

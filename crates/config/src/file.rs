@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::bans::Bans;
 use crate::database::Database;
 use crate::dns::Dns;
 use crate::listener::{Admin, Listener};
@@ -55,6 +56,9 @@ pub struct File {
     /// What the node itself can take.
     #[serde(default)]
     pub overload: Overload,
+    /// Addresses that are kept out for a while.
+    #[serde(default)]
+    pub bans: Bans,
     /// How names of targets are resolved.
     #[serde(default)]
     pub dns: Dns,

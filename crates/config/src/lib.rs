@@ -27,6 +27,7 @@ pub mod secret;
 pub mod units;
 
 pub mod acme;
+pub mod bans;
 pub mod bind;
 pub mod database;
 pub mod dns;

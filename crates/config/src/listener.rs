@@ -227,6 +227,12 @@ pub struct ListenerLimits {
     /// Connections at a time; one more is closed at once.
     #[schemars(range(min = 1))]
     pub connections: u32,
+    /// Connections of one client at a time; one more is closed at once. A client is an address, or a /64 network of IPv6. Proxies
+    /// before us (`trusted_proxies`, `proxy_protocol`) may have any number. By default a client may have any number, too.
+    #[schemars(range(min = 1))]
+    pub connections_per_client: Option<u32>,
+    /// New connections of one client in a time: `50/10s`; one more is closed at once. By default any number.
+    pub new_connections_per_client: Option<units::Quota>,
     /// Requests in progress on one connection of HTTP/2 or HTTP/3; one more is refused in a way that lets the client repeat it.
     #[schemars(range(min = 1))]
     pub streams: u32,

@@ -2,6 +2,7 @@
 //!
 //! Each family of endpoints has its own file; [`Desk`] asks one after the other whether a request is theirs.
 
+mod bans;
 mod browsers;
 mod configuration;
 mod consumers;
@@ -116,7 +117,7 @@ impl Desk {
         if let Err(error) = browsers::check(request) {
             return problem(&error);
         }
-        if let Some(response) = health::answer(self, request) {
+        if let Some(response) = health::answer(self, request).or_else(|| bans::answer(self, request)) {
             return response;
         }
         if let Some(response) = swap::answer(self, request).or_else(|| rollouts::answer(self, request)) {
@@ -170,6 +171,9 @@ const PATHS: &[&str] = &[
     "/services/NAME",
     "POST and DELETE /services/NAME/targets",
     "POST /services/NAME/drain, …/undrain and …/weight",
+    "/bans",
+    "POST /bans?network=&for=&reason=",
+    "DELETE /bans?network=",
     "/consumers",
     "POST /consumers?name=&scope=&role=",
     "GET and DELETE /consumers/NAME",

@@ -82,7 +82,8 @@ pub(crate) fn forward_certificate(cx: &Ctx, headers: &mut Headers) {
     }
 }
 
-fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
+/// Whether the address is one of those networks.
+pub(crate) fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|network| network.contains(&address))
 }
 

@@ -29,6 +29,7 @@ use tokio::runtime::Handle;
 use self::durable::Durable;
 use self::guards::{Guards, Policies};
 use crate::acme;
+use crate::bans;
 use crate::kept::Kept;
 use crate::listener::quic::Quic;
 use crate::listener::{Issued, ListenerTls, Protocols, TlsSurroundings};
@@ -156,6 +157,7 @@ impl<'c> Compiler<'c> {
                 .collect(),
         };
         let listeners = self.listeners();
+        let bans = self.check("bans", bans::Settings::new(&self.loaded.file.bans, &self.kept.bans));
         let pools = self.pools();
         self.meanings = Arc::new(Meanings::new(self.kept.swaps.clone(), pools.clone()));
         let guards = Guards::compile(&mut self);
@@ -189,6 +191,7 @@ impl<'c> Compiler<'c> {
             certificates: self.certificates,
             services: ends.pools,
             overload: Limits::of(&self.loaded.file),
+            bans,
             consumers: self.durable.known_consumers(),
             rollouts: self.rollouts,
             drain: self.loaded.file.drain.0,
@@ -220,6 +223,10 @@ impl Compiler<'_> {
             let Some(tls) = self.tls(&format!("listeners[{index}].tls"), key, listener) else {
                 continue;
             };
+            let crowd = self.kept.crowd_of(key, &listener.limits);
+            let Some(crowd) = self.check(&format!("listeners[{index}].limits"), crowd) else {
+                continue;
+            };
             let name = listener.name.clone().unwrap_or_else(|| listener.bind.to_string());
             listeners.push(Arc::new(ListenerRules {
                 key,
@@ -232,6 +239,7 @@ impl Compiler<'_> {
                 trusted_proxies: listener.trusted_proxies.clone(),
                 proxy_protocol: listener.proxy_protocol.clone(),
                 max_connections: listener.limits.connections,
+                crowd,
                 tls,
                 quic: Protocols::of(listener).http3.then(|| Quic::of(listener)),
                 forward_certificates: forwards_certificates(listener),

@@ -11,11 +11,12 @@ use portcullis_backends::service::Services;
 use portcullis_backends::swap::Swaps;
 use portcullis_backends::table::database::Database;
 use portcullis_config::database::Database as DatabaseConfig;
+use portcullis_config::listener::ListenerLimits;
 use portcullis_policies::access_log::sink::Sinks;
+use portcullis_policies::concurrency::places::Registry as Concurrency;
 use portcullis_policies::hmac::replay::Registry as SignedRequests;
 use portcullis_policies::inspect::Kept as Inspected;
 use portcullis_policies::jwt::Keyrings;
-use portcullis_policies::concurrency::places::Registry as Concurrency;
 use portcullis_policies::metrics::registry::Registry as Metrics;
 use portcullis_policies::quota::leases::Leases;
 use portcullis_policies::rate_limit::registry::Registry as RateLimits;
@@ -23,7 +24,9 @@ use portcullis_policies::rate_limit::store::Stores as SoftStores;
 use portcullis_policies::validate::reported::Reported;
 use portcullis_stores::durable::sqlite::{Limits as StoreLimits, Sqlite};
 
+use crate::bans::Bans;
 use crate::listener::Tickets;
+use crate::listener::crowd::Crowd;
 use crate::rollouts::Rollouts;
 use crate::snapshot::ListenerKey;
 
@@ -46,6 +49,8 @@ pub(crate) struct Kept {
     pub(crate) reported: Reported,
     /// Rules that requests are inspected by, and what they found.
     pub(crate) inspect: Inspected,
+    /// Who is kept out for a while.
+    pub(crate) bans: Arc<Bans>,
     /// The files of access logs.
     pub(crate) sinks: Sinks,
     /// The counters of routes.
@@ -68,6 +73,8 @@ pub(crate) struct Kept {
     pub(crate) tickets: Arc<Tickets>,
     /// How many connections each listener has.
     listeners: Mutex<HashMap<ListenerKey, Weak<AtomicU32>>>,
+    /// What each client has of each listener.
+    crowds: Mutex<HashMap<ListenerKey, Weak<Crowd>>>,
 }
 
 impl Kept {
@@ -81,6 +88,26 @@ impl Kept {
         let new = Arc::default();
         listeners.insert(key, Arc::downgrade(&new));
         new
+    }
+}
+
+impl Kept {
+    /// What clients have of a listener, where that is limited: as it is, unless the limits have changed.
+    ///
+    /// # Errors
+    /// When the rate of new connections admits nobody.
+    pub(crate) fn crowd_of(&self, key: ListenerKey, limits: &ListenerLimits) -> Result<Option<Arc<Crowd>>, String> {
+        let mut crowds = self.crowds.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = crowds.get(&key).and_then(Weak::upgrade);
+        if let Some(known) = known.filter(|known| known.is_of(limits)) {
+            return Ok(Some(known));
+        }
+        crowds.retain(|_, crowd| crowd.strong_count() > 0);
+        let new = Crowd::of(limits)?;
+        if let Some(new) = &new {
+            crowds.insert(key, Arc::downgrade(new));
+        }
+        Ok(new)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Connections in: accepted, counted, decrypted, handed to the protocol that they speak.
 
 mod connection;
+pub(crate) mod crowd;
 mod listening;
 mod protocols;
 mod proxy_protocol;
@@ -13,15 +14,19 @@ use std::cell::Cell;
 use std::fs::File;
 use std::future::poll_fn;
 use std::io;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use ipnet::IpNet;
+use portcullis_config::bans::BanAnswer;
 use portcullis_core::DrainTicket;
 
 use self::connection::Ends;
+use self::crowd::Place;
 use self::listening::Incoming;
 pub(crate) use self::listening::{Listening, SocketFile, open_tcp, open_unix};
 pub(crate) use self::protocols::Protocols;
@@ -143,12 +148,14 @@ impl Door {
 fn admit(worker: &Rc<Worker>, rules: Arc<ListenerRules>, connection: Option<(Socket, Ends)>) {
     let tallies = &worker.state.tallies;
     tallies.connections.fetch_add(1, Ordering::Relaxed);
-    let admitted = Admitted::new(worker.clone(), rules);
+    let mut admitted = Admitted::new(worker.clone(), rules);
     if admitted.exceeds_limit() {
         tallies.connections_shed.fetch_add(1, Ordering::Relaxed);
         return;
     }
-    if let Some((socket, ends)) = connection {
+    if let Some((socket, ends)) = connection
+        && admitted.takes(ends.peer.ip())
+    {
         connection::begin(admitted, socket, ends);
     }
 }
@@ -158,13 +165,48 @@ pub(crate) struct Admitted {
     pub(crate) worker: Rc<Worker>,
     pub(crate) rules: Arc<ListenerRules>,
     before: u32,
+    /// Its place among those of its client, where they are limited.
+    place: Option<Place>,
 }
 
 impl Admitted {
     fn new(worker: Rc<Worker>, rules: Arc<ListenerRules>) -> Admitted {
         worker.connections.set(worker.connections.get() + 1);
         let before = rules.open.fetch_add(1, Ordering::Relaxed);
-        Admitted { worker, rules, before }
+        Admitted {
+            worker,
+            rules,
+            before,
+            place: None,
+        }
+    }
+
+    /// Whether a connection of that peer may go on: it isn't banned, and has no more of them than it may. Who comes through a
+    /// proxy before us is known later, if at all.
+    fn takes(&mut self, peer: IpAddr) -> bool {
+        let peer = peer.to_canonical();
+        let is_in = |networks: &[IpNet]| networks.iter().any(|network| network.contains(&peer));
+        if is_in(&self.rules.trusted_proxies) || is_in(&self.rules.proxy_protocol) {
+            return true;
+        }
+        let state = &self.worker.state;
+        let snapshot = self.worker.snapshot();
+        let closes = snapshot
+            .bans
+            .as_ref()
+            .is_some_and(|bans| bans.answer == BanAnswer::Close);
+        if closes && state.kept.bans.forbids(peer, SystemTime::now()) {
+            state.kept.bans.connections.fetch_add(1, Ordering::Relaxed);
+            return false;
+        }
+        if let Some(crowd) = &self.rules.crowd {
+            self.place = crowd.enter(peer);
+            if self.place.is_none() {
+                state.tallies.connections_shed.fetch_add(1, Ordering::Relaxed);
+                return false;
+            }
+        }
+        true
     }
 
     fn exceeds_limit(&self) -> bool {

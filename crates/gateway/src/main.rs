@@ -8,6 +8,7 @@ mod cli;
 mod server;
 
 mod acme;
+mod bans;
 mod client_identity;
 mod clock;
 mod event_loop;

@@ -6,8 +6,9 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use portcullis_config::bans::BanAnswer;
 use portcullis_core::codes::Fault;
 use portcullis_core::{
     Arrival, Backend, Connection, Ctx, Error, Handler, Known, Method, Next, Outcome, Reply, Request, Response, Sent,
@@ -16,6 +17,7 @@ use portcullis_core::{
 use portcullis_http1::hop_by_hop;
 
 use crate::acme;
+use crate::bans::{self, Held};
 use crate::client_identity;
 use crate::https_redirect;
 use crate::in_force::InForce;
@@ -130,6 +132,11 @@ impl Handler for Pipeline {
         {
             log::failure(&cx, error);
         }
+        if let Some(bans) = &snapshot.bans
+            && bans.counts(sent.status.code())
+        {
+            self.offence(&cx, bans, error.as_ref());
+        }
         let outcome = Outcome {
             method: method.as_ref(),
             target: &texts.target,
@@ -177,12 +184,17 @@ impl Pipeline {
                 Ok(route) => Next::new(&route.policies, &*route.backend),
                 // What leads to HTTPS has nothing to guard, and a client that is asked for a key would send it in clear text.
                 // An authority that asks whether a name is ours knows no key either.
-                Err(refusal @ (Refusal::ClearText(_) | Refusal::Challenge(_))) => Next::new(&[], refusal),
+                Err(refusal @ (Refusal::ClearText(_) | Refusal::Challenge(_) | Refusal::Banned(_))) => {
+                    Next::new(&[], refusal)
+                }
                 // What guards a request costs time, which is what lacks.
                 Err(refusal @ Refusal::TooMuch) => Next::new(&[], refusal),
                 Err(refusal) => Next::new(&snapshot.unrouted.policies, refusal),
             };
-            let result = unless_over(next.run(&mut cx, request), &*client, &snapshot).await;
+            let goes_on = may_go_on(&request).then(Rc::default);
+            cx.goes_on.clone_from(&goes_on);
+            let reply = next.run(&mut cx, request);
+            let result = unless_over(reply, goes_on.as_deref(), &*client, &snapshot).await;
             let (mut response, error) = match result {
                 Ok(response) => (response, None),
                 Err(error) => {
@@ -214,6 +226,11 @@ impl Pipeline {
     /// Finds what answers a request.
     fn find<'s>(&self, snapshot: &'s Snapshot, cx: &mut Ctx, request: &Request) -> Result<&'s Route, Refusal> {
         let rules = &*self.admitted.rules;
+        let bans = &self.admitted.worker.state.kept.bans;
+        if bans.forbids(cx.client, cx.received) {
+            bans.requests.fetch_add(1, Ordering::Relaxed);
+            return Err(Refusal::Banned(self.tarpit(snapshot)));
+        }
         let asked = match rules.tls {
             None => acme::answer(&self.admitted.worker.state.kept.acme, request),
             Some(_) => None,
@@ -223,6 +240,25 @@ impl Pipeline {
             (None, Some(port)) if https_redirect::is_due(cx, request) => Err(Refusal::ClearText(port)),
             _ => find_route(snapshot, cx, request),
         }
+    }
+
+    /// Counts an offence against whoever asked, but not what is done to those who are banned already, nor to proxies for what others
+    /// ask through them.
+    fn offence(&self, cx: &Ctx, settings: &bans::Settings, error: Option<&Error>) {
+        let is_banned = error.is_some_and(|error| *error.code() == codes::BANNED);
+        let proxies = &self.admitted.rules.trusted_proxies;
+        if !is_banned && !client_identity::is_trusted(cx.client, proxies) {
+            let state = &self.admitted.worker.state;
+            if state.kept.bans.offence(cx.client, settings, cx.received) {
+                state.handover.changed();
+            }
+        }
+    }
+
+    /// How long a banned client is held, where that is wanted and there is room.
+    fn tarpit(&self, snapshot: &Snapshot) -> Option<(Duration, Held)> {
+        let settings = snapshot.bans.as_ref().filter(|bans| bans.answer == BanAnswer::Tarpit)?;
+        Some((settings.tarpit, self.admitted.worker.state.kept.bans.hold()?))
     }
 
     /// Lets a request in, unless that is too much for the node.
@@ -243,9 +279,15 @@ impl Pipeline {
     }
 }
 
+/// Whether a policy may want the request to go on although its client goes away: `idempotency`, which keeps the answer.
+fn may_go_on(request: &Request) -> bool {
+    !matches!(request.method, Method::Get | Method::Head) && request.headers.contains("Idempotency-Key")
+}
+
 /// The reply, unless the client goes away or the configuration is over before it is there: then whatever makes it is stopped.
 fn unless_over<'r>(
     mut reply: Reply<'r>,
+    goes_on: Option<&'r Cell<bool>>,
     client: &'r dyn Watch,
     snapshot: &'r InForce,
 ) -> impl Future<Output = portcullis_core::Result<Response>> + 'r {
@@ -254,6 +296,7 @@ fn unless_over<'r>(
         Poll::Pending if snapshot.poll_over(&mut ticket, cx).is_ready() => {
             Poll::Ready(Err(Error::new(&codes::CONFIGURATION_RETIRED)))
         }
+        Poll::Pending if goes_on.is_some_and(Cell::get) => Poll::Pending,
         Poll::Pending => client.poll_gone(cx).map(|()| Err(Error::new(&codes::CLIENT_GONE))),
         ready => ready,
     })
@@ -292,11 +335,20 @@ enum Refusal {
     Challenge(String),
     /// The node has enough to do.
     TooMuch,
+    /// The client is kept out; for a tarpit, how long it is held.
+    Banned(Option<(Duration, Held)>),
 }
 
 impl Backend for Refusal {
     fn call<'a>(&'a self, _: &'a mut Ctx, request: Request) -> Reply<'a> {
+        if let Refusal::Banned(Some((pause, _))) = self {
+            return Reply::later(async {
+                tokio::time::sleep(*pause).await;
+                Err(Error::new(&codes::BANNED))
+            });
+        }
         Reply::now(match self {
+            Refusal::Banned(_) => Err(Error::new(&codes::BANNED)),
             Refusal::NotFound => Err(Error::new(&codes::ROUTE_NOT_FOUND)),
             Refusal::MethodNotAllowed(allow) => {
                 Err(Error::new(&codes::METHOD_NOT_ALLOWED).with_header(Known::Allow, allow))

@@ -188,7 +188,7 @@ fn start(source: Source, watch: bool, pid_file: Option<&Path>) -> Result<(Runnin
     Ok((running, slow))
 }
 
-/// What operators decided about the targets of services lives on in the next process.
+/// What operators decided about the targets of services, and who is banned, lives on in the next process.
 fn hand_over_decisions(state: &Arc<State>) {
     let (old, new) = (Arc::downgrade(state), Arc::downgrade(state));
     let write = move || {
@@ -200,6 +200,11 @@ fn hand_over_decisions(state: &Arc<State>) {
         None => Ok(()),
     };
     state.handover.register("memberships", Lives::Restarts, write, take);
+    let (old, new) = (state.kept.bans.clone(), state.kept.bans.clone());
+    let take = move |decided: serde_json::Value| new.take_decisions(&decided);
+    state
+        .handover
+        .register("bans", Lives::Restarts, move || old.decisions(), take);
 }
 
 fn slow_runtime() -> Result<Runtime, String> {
@@ -352,7 +357,9 @@ impl Running {
             Ok(Err(why)) => why,
             Err(_) => format!("the store took more than {STORE_PATIENCE:?}"),
         };
-        log::warn(format_args!("units of quotas that were not used could not be given back: {why}"));
+        log::warn(format_args!(
+            "units of quotas that were not used could not be given back: {why}"
+        ));
     }
 
     /// Writes what has not been written yet.

@@ -17,6 +17,8 @@ use portcullis_policies::access_log::AccessLog;
 use portcullis_policies::api_key::stored::Stored;
 use portcullis_policies::metrics::Metrics;
 
+use crate::bans;
+use crate::listener::crowd::Crowd;
 use crate::listener::quic::Quic;
 use crate::listener::{ListenerTls, Protocols};
 use crate::overload::Limits;
@@ -41,6 +43,8 @@ pub(crate) struct Snapshot {
     pub(crate) certificates: Vec<Arc<Keeping>>,
     /// What the node can take, where that is limited.
     pub(crate) overload: Option<Limits>,
+    /// Who is kept out, where offences or operators ban.
+    pub(crate) bans: Option<bans::Settings>,
     /// The consumers that operators add, where they may enter.
     pub(crate) consumers: Option<Arc<Stored>>,
     /// Roll-outs under way, in the order of their routes.
@@ -69,6 +73,7 @@ impl Snapshot {
             certificates: Vec::new(),
             services: BTreeMap::new(),
             overload: None,
+            bans: None,
             consumers: None,
             rollouts: Vec::new(),
             drain: Duration::ZERO,
@@ -179,6 +184,8 @@ pub(crate) struct ListenerRules {
     /// Networks whose connections begin with a header of the PROXY protocol.
     pub(crate) proxy_protocol: Vec<IpNet>,
     pub(crate) max_connections: u32,
+    /// What one client may take, where that is limited.
+    pub(crate) crowd: Option<Arc<Crowd>>,
     pub(crate) tls: Option<ListenerTls>,
     /// QUIC beside TLS, where HTTP/3 is spoken.
     pub(crate) quic: Option<Quic>,

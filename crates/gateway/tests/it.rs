@@ -17,6 +17,7 @@ mod it {
     mod json;
     mod name_server;
     mod numbered;
+    mod oidc_provider;
     mod secure;
     mod upstream;
 
@@ -27,11 +28,13 @@ mod it {
     mod bodies;
     mod certificate_files;
     mod client_certificates;
+    mod concurrency;
     mod connections;
     mod http2;
     mod http2_limits;
     mod large_bodies;
     mod limits;
+    mod rate_limits;
     mod secure_upstreams;
     mod sessions;
     mod timeouts;
@@ -65,11 +68,16 @@ mod it {
 
     mod access_log;
     mod authorize;
+    mod bans;
     mod compress;
     mod consumers;
     mod files;
+    mod forward;
     mod grpc_web;
+    mod idempotency;
+    mod introspect;
     mod jwt;
+    mod oidc;
     mod policies;
     mod quota;
     mod table_survival;

@@ -189,10 +189,14 @@ impl Door {
         }
         let tallies = &self.worker.state.tallies;
         tallies.connections.fetch_add(1, Ordering::Relaxed);
-        let admitted = Admitted::new(self.worker.clone(), self.rules.clone());
+        let mut admitted = Admitted::new(self.worker.clone(), self.rules.clone());
         if admitted.exceeds_limit() || under_way >= MOST_HANDSHAKES {
             tallies.connections_shed.fetch_add(1, Ordering::Relaxed);
             return incoming.refuse();
+        }
+        if !admitted.takes(incoming.remote_address().ip()) {
+            // No answer: the address may be somebody else's.
+            return incoming.ignore();
         }
         let local = self.endpoint.local_addr();
         let Ok(local) = local else { return };

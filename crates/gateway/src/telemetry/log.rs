@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::fmt;
 use std::io::Write as _;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant, SystemTime};
 
 use portcullis_backends::service::Journal;
@@ -77,7 +77,23 @@ pub(crate) fn refused_proxy(listener: &str, peer: SocketAddr, why: &str) {
     }
 }
 
+/// Says that an address was banned for offences, and for how long; or that it would be, were there room. An attack comes from
+/// many, so it is told now and then.
+pub(crate) fn banned(client: IpAddr, lasting: Option<Duration>) {
+    let Some(more) = BANNED.with(Throttle::admit) else {
+        return;
+    };
+    match lasting {
+        Some(lasting) => info(format_args!(
+            "banned {client} for {} s: it offended too often{more}",
+            lasting.as_secs()
+        )),
+        None => warn(format_args!("can't ban {client}: as many are banned as can be{more}")),
+    }
+}
+
 thread_local! {
+    static BANNED: Throttle = const { Throttle::new(10, Duration::from_secs(1)) };
     static FAILURES: Throttle = const { Throttle::new(FAILURES_PER_SECOND, Duration::from_secs(1)) };
     static REFUSED: Throttle = const { Throttle::new(1, REFUSED_EVERY) };
 }

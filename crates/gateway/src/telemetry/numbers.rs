@@ -1,13 +1,14 @@
 //! The numbers of the process as OpenMetrics text.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use portcullis_acme::Report;
 use portcullis_policies::access_log::sink;
 use portcullis_policies::inspect::counts;
 use portcullis_policies::metrics;
 use portcullis_policies::metrics::family::Family;
+use portcullis_policies::validate::reported;
 
 use super::{discovery, ends, overload, services, soft_store, upstreams};
 use crate::listener::ListenerTls;
@@ -42,6 +43,26 @@ const NUMBERS: &[Number] = &[
         "portcullis_connections_shed",
         "Client connections closed at once: a limit was reached.",
         |state| read(&state.tallies.connections_shed),
+    ),
+    gauge(
+        "portcullis_bans",
+        "Addresses and networks that are banned now.",
+        |state| state.kept.bans.in_force(SystemTime::now()),
+    ),
+    counter(
+        "portcullis_bans_made",
+        "Addresses that were banned for offences.",
+        |state| read(&state.kept.bans.made),
+    ),
+    counter(
+        "portcullis_requests_banned",
+        "Requests refused because their client is banned.",
+        |state| read(&state.kept.bans.requests),
+    ),
+    counter(
+        "portcullis_connections_banned",
+        "Connections closed at once because their client is banned.",
+        |state| read(&state.kept.bans.connections),
     ),
     counter(
         "portcullis_tls_handshakes_failed",
@@ -186,6 +207,7 @@ pub(crate) fn render(state: &State) -> String {
     }
     overload::render(&state.loads, &mut out);
     soft_store::render(&state.kept.soft_stores.all(), &mut out);
+    state.kept.reported.render(&mut out);
     state.kept.inspect.counts.render(&mut out);
     BUILD.announce(&mut out);
     BUILD.sample(&[env!("CARGO_PKG_VERSION")], 1, &mut out);
@@ -238,5 +260,6 @@ pub(crate) fn families() -> impl Iterator<Item = &'static Family> {
         .chain(ends::families())
         .chain(overload::families())
         .chain(soft_store::families())
+        .chain([&reported::FAMILY])
         .chain(&counts::FAMILIES)
 }
