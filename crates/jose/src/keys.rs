@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::algorithm::Algorithms;
 use crate::claims::Rules;
-use crate::key::Key;
+use crate::key::{Key, LONGEST_SIGNATURE};
 use crate::refusal::{Problem, Refusal};
 use crate::token::{self, Header, Parts, Verified};
 use crate::{jwk, strict_json};
@@ -106,7 +106,8 @@ impl Keys {
     pub fn verify_signature(&self, token: &[u8]) -> Result<(Header, Vec<u8>), Refusal> {
         let parts = token::parts(token)?;
         let payload = token::decode(parts.payload).ok_or(Refusal::Encoding("payload"))?;
-        let signature = parts.signature.as_bytes();
+        let mut place = [0; LONGEST_SIGNATURE];
+        let signature = token::signature(parts.signature, &mut place)?;
         let algorithm = parts.header.algorithm;
         let mut keys = self.keys_for(&parts)?.into_iter();
         if keys.any(|key| key.verifies(algorithm, parts.signed, signature)) {

@@ -14,7 +14,8 @@ const DEEPEST: u8 = 16;
 
 /// The object that the bytes are; `None` when they are something else, or a member is there twice, or it is too deep.
 pub(crate) fn object(bytes: &[u8]) -> Option<Map<String, Value>> {
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    // As text, so that it is looked at once whether it is UTF-8, and not for each text in it.
+    let mut deserializer = serde_json::Deserializer::from_str(std::str::from_utf8(bytes).ok()?);
     let value = Strict(DEEPEST).deserialize(&mut deserializer).ok()?;
     deserializer.end().ok()?;
     match value {
@@ -26,7 +27,7 @@ pub(crate) fn object(bytes: &[u8]) -> Option<Map<String, Value>> {
 /// The members of an object as they follow each other, with texts where they stand: for headers, which are read for every token and
 /// hold little. `None` as with [`object`], and for more than [`MOST_MEMBERS`].
 pub(crate) fn members(bytes: &[u8]) -> Option<Vec<(Cow<'_, str>, Member<'_>)>> {
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let mut deserializer = serde_json::Deserializer::from_str(std::str::from_utf8(bytes).ok()?);
     let members = deserializer.deserialize_map(Members).ok()?;
     deserializer.end().ok()?;
     Some(members)

@@ -57,19 +57,8 @@ pub(crate) struct Parts<'t> {
     /// What is signed: header and payload as they are written.
     pub(crate) signed: &'t [u8],
     pub(crate) payload: &'t [u8],
-    pub(crate) signature: Signature,
-}
-
-/// A signature, where it came to be in no need of the heap.
-pub(crate) struct Signature {
-    bytes: [u8; LONGEST_SIGNATURE],
-    length: usize,
-}
-
-impl Signature {
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..self.length]
-    }
+    /// The signature as it is written.
+    pub(crate) signature: &'t [u8],
 }
 
 /// Takes a token apart.
@@ -77,11 +66,7 @@ pub(crate) fn parts(token: &[u8]) -> Result<Parts<'_>, Refusal> {
     if token.len() > LONGEST {
         return Err(Refusal::TooLong);
     }
-    let mut dots = token
-        .iter()
-        .enumerate()
-        .filter(|(_, byte)| **byte == b'.')
-        .map(|(at, _)| at);
+    let mut dots = memchr::memchr_iter(b'.', token);
     let (Some(first), Some(second)) = (dots.next(), dots.next()) else {
         return Err(Refusal::Parts);
     };
@@ -94,7 +79,7 @@ pub(crate) fn parts(token: &[u8]) -> Result<Parts<'_>, Refusal> {
         header: header(&token[..first])?,
         signed: &token[..second],
         payload: &token[first + 1..second],
-        signature: signature(&token[second + 1..])?,
+        signature: &token[second + 1..],
     })
 }
 
@@ -103,12 +88,12 @@ pub(crate) fn decode(text: &[u8]) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
 }
 
-fn signature(text: &[u8]) -> Result<Signature, Refusal> {
-    let mut bytes = [0; LONGEST_SIGNATURE];
+/// The bytes of a signature, in the place that is given for them.
+pub(crate) fn signature<'p>(text: &[u8], place: &'p mut [u8; LONGEST_SIGNATURE]) -> Result<&'p [u8], Refusal> {
     let length = URL_SAFE_NO_PAD
-        .decode_slice(text, &mut bytes)
+        .decode_slice(text, place)
         .map_err(|_| Refusal::Encoding("signature"))?;
-    Ok(Signature { bytes, length })
+    Ok(&place[..length])
 }
 
 fn header(text: &[u8]) -> Result<Header, Refusal> {
