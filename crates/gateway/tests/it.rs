@@ -18,6 +18,7 @@ mod it {
     mod name_server;
     mod numbered;
     mod oidc_provider;
+    mod oidc_provider;
     mod secure;
     mod upstream;
 
@@ -76,7 +77,10 @@ mod it {
     mod grpc_web;
     mod idempotency;
     mod introspect;
+    mod forward;
+    mod introspect;
     mod jwt;
+    mod oidc;
     mod oidc;
     mod policies;
     mod quota;

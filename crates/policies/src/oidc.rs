@@ -46,6 +46,9 @@ const SESSIONS_FOR: Duration = Duration::from_secs(60);
 /// Logins that have ended, and sessions that somebody has logged out of.
 const ENDED: usize = 100_000;
 
+/// The longest name of a cookie: browsers count it with what the cookie holds.
+const LONGEST_NAME: usize = 64;
+
 /// Logins that a browser may have under way, in as many windows. With more, all of the older ones are forgotten: their cookies
 /// would make requests too large.
 const LOGINS: usize = 4;
@@ -105,6 +108,9 @@ impl Oidc {
         };
         if config.callback == config.logout {
             return Err("`callback` and `logout` are the same path".to_owned());
+        }
+        if config.cookie.len() > LONGEST_NAME {
+            return Err(format!("the name of a cookie has at most {LONGEST_NAME} characters here"));
         }
         let path = |path: &str| match Target::parse(path.as_bytes()) {
             Ok(target) if target.query().is_none() => Ok(Box::from(target.path())),

@@ -473,4 +473,5 @@ fn settings_that_would_be_unsafe_are_refused() {
     assert!(!with(&|config| config.secret.clear()));
     assert!(!with(&|config| config.callback = "/out".to_owned()));
     assert!(!with(&|config| config.callback = "/back?a".to_owned()));
+    assert!(!with(&|config| config.cookie = "c".repeat(LONGEST_NAME + 1)));
 }
