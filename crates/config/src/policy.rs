@@ -16,6 +16,7 @@ pub mod headers;
 pub mod hmac;
 pub mod inspect;
 pub mod introspect;
+pub mod idempotency;
 pub mod ip;
 pub mod jwt;
 pub mod limits;
@@ -24,6 +25,7 @@ pub mod mode;
 pub mod mtls;
 pub mod oidc;
 pub mod on_failure;
+pub mod openapi;
 pub mod quota;
 pub mod rate_limit;
 pub mod reveal;
@@ -78,10 +80,14 @@ pub struct PolicySet {
     pub authorize: Option<authorize::Authorize>,
     /// Bound how much clients may use in an hour, a day or a month.
     pub quota: Option<quota::Quota>,
+    /// Hold requests and responses against the description of an API.
+    pub openapi: Option<openapi::OpenApi>,
     /// Hold requests against schemas.
     pub validate: Option<validate::Validate>,
     /// Look for attacks. Of several that apply to a route, the last one counts.
     pub inspect: Option<inspect::Inspect>,
+    /// Let clients send requests again without their being done twice. Of several that apply to a route, the last one counts.
+    pub idempotency: Option<idempotency::Idempotency>,
     /// Compress what goes to clients that can take it. Of several that apply to a route, the last one counts.
     pub compress: Option<compress::Compress>,
     /// Let pages call gRPC servers. Of several that apply to a route, the last one counts.

@@ -17,6 +17,7 @@ pub mod ip;
 pub mod limits;
 pub mod rate_limit;
 
+pub mod idempotency;
 pub mod quota;
 
 pub mod authenticate;
@@ -34,6 +35,7 @@ pub mod oidc;
 pub mod authorize;
 pub mod concurrency;
 
+pub mod openapi;
 pub mod validate;
 
 pub mod inspect;

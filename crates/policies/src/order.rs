@@ -113,6 +113,11 @@ pub const ORDER: &[Place] = &[
         reason: "After all that may refuse without a look at the content: who is refused there has used nothing.",
     },
     Place {
+        kind: Kind::OpenApi,
+        stage: Stage::Judge,
+        reason: "Behind all that refuses without reading the content, and before schemas that are said beside the API's own.",
+    },
+    Place {
         kind: Kind::Validate,
         stage: Stage::Judge,
         reason: "Behind all that refuses without reading the content, which this may have to read whole.",
@@ -121,6 +126,12 @@ pub const ORDER: &[Place] = &[
         kind: Kind::Inspect,
         stage: Stage::Judge,
         reason: "Behind all that refuses for less work: looking for attacks takes more than the others together.",
+    },
+    Place {
+        kind: Kind::Idempotency,
+        stage: Stage::Judge,
+        reason: "Last of those that judge: a key is claimed by requests that go on to the backend, and what is refused may be \
+                 sent again.",
     },
     Place {
         kind: Kind::Compress,
@@ -146,6 +157,11 @@ pub const ORDER: &[Place] = &[
         kind: Kind::Reveal,
         stage: Stage::Shape,
         reason: "Next to the backend: nothing sees of a response what may not leave, and no other policy's field is taken for the backend's.",
+    },
+    Place {
+        kind: Kind::OpenApiResponses,
+        stage: Stage::Shape,
+        reason: "Next to the backend: what it promises is said of its own answers, before anything is taken out of them or compressed.",
     },
 ];
 
@@ -202,6 +218,9 @@ pub enum Kind {
     Anonymous,
     Authorize,
     Quota,
+    Idempotency,
+    OpenApi,
+    OpenApiResponses,
     Validate,
     Inspect,
     Compress,
@@ -235,6 +254,8 @@ impl Kind {
             Kind::Anonymous => "anonymous",
             Kind::Authorize => "authorize",
             Kind::Quota => "quota",
+            Kind::Idempotency => "idempotency",
+            Kind::OpenApi | Kind::OpenApiResponses => "openapi",
             Kind::Validate => "validate",
             Kind::Inspect => "inspect",
             Kind::Compress => "compress",
@@ -276,7 +297,7 @@ mod tests {
         let of_the_table: BTreeSet<&str> = ORDER.iter().map(|place| place.kind.name()).collect();
         assert_eq!(of_the_table, of_the_file);
         // The limits of one word stand in two places.
-        let lines = ORDER.iter().filter(|place| place.kind != Kind::RateLimitBehind);
+        let lines = ORDER.iter().filter(|place| !matches!(place.kind, Kind::RateLimitBehind | Kind::OpenApiResponses));
         assert_eq!(of_the_table.len(), lines.count(), "a policy has two lines");
     }
 

@@ -16,7 +16,11 @@ use portcullis_policies::authenticate::{Authenticate, Authenticator};
 use portcullis_policies::metrics::Metrics;
 use portcullis_policies::order::{Kind, ORDER};
 use portcullis_policies::rate_limit::store::Store;
-use portcullis_policies::{anonymous, api_key, authorize, basic, compress, concurrency, cookies, cors, csrf, forward, grpc_web, headers, hmac, inspect, introspect, ip, jwt, limits, mtls, oidc, quota, rate_limit, reveal, security_headers, validate};
+use portcullis_policies::{
+    anonymous, api_key, authorize, basic, compress, concurrency, cookies, cors, csrf, forward, grpc_web, headers, hmac,
+    idempotency, inspect, introspect, ip, jwt, limits, mtls, oidc, openapi, quota, rate_limit, reveal,
+    security_headers, validate,
+};
 use tokio::runtime::Handle;
 
 use super::durable::Durable;
@@ -287,6 +291,8 @@ fn compile_set(compiler: &mut Compiler<'_>, place: &str, name: &str, set: &Polic
         jwt,
         authorize,
         quota,
+        idempotency,
+        openapi,
         validate,
         inspect,
         compress,
@@ -355,6 +361,16 @@ fn compile_set(compiler: &mut Compiler<'_>, place: &str, name: &str, set: &Polic
     it.layer(Kind::Reveal, reveal.as_ref(), |config, around| {
         reveal::Reveal::new(config, around.slow)
     });
+    let contract = it.made(Kind::OpenApi, openapi.as_ref(), |config, around| {
+        openapi::OpenApi::new(config, around.name, around.base, around.slow, &around.kept.reported)
+    });
+    if let Some(contract) = contract {
+        let responses = contract.responses().map(|it| Arc::new(it) as _);
+        it.set
+            .layers
+            .extend(responses.map(|it| (Kind::OpenApiResponses.place(), it)));
+        it.set.layers.push((Kind::OpenApi.place(), Arc::new(contract)));
+    }
     it.layer(Kind::Validate, validate.as_ref(), |config, around| {
         validate::Validate::new(config, around.name, around.base, around.slow, &around.kept.reported)
     });
@@ -377,6 +393,12 @@ fn compile_set(compiler: &mut Compiler<'_>, place: &str, name: &str, set: &Polic
             };
             inspect::Inspect::new(config, &surroundings)
         },
+    );
+    it.alone(
+        Kind::Idempotency,
+        idempotency.as_ref(),
+        |config| config.enabled,
+        |config, around| Ok(idempotency::Idempotency::new(config, around.durable.records()?)),
     );
     it.alone(
         Kind::Compress,
