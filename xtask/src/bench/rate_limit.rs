@@ -15,9 +15,10 @@ use super::steady::place::{Folder, ports};
 use crate::gate::Gate;
 use crate::process;
 
-/// What the limit allows in a second, and at once: so little that it doesn't matter over a minute.
+/// What the limit allows in a second, and at once: so little that it doesn't matter over a minute, and enough that a load that is
+/// kept from running for a moment asks for all that it may have.
 const LIMIT: u32 = 1000;
-const BURST: u32 = 10;
+const BURST: u32 = 100;
 
 /// How many requests come for each that may pass.
 const TIMES: u32 = 5;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 const SLICE: Duration = Duration::from_millis(100);
 
 /// Clients of each gate.
-const CLIENTS: u32 = 4;
+const CLIENTS: u32 = 8;
 
 /// A load that is running.
 pub(super) struct Load {
