@@ -9,7 +9,6 @@ use portcullis_policies::inspect::counts;
 use portcullis_policies::metrics;
 use portcullis_policies::metrics::family::Family;
 use portcullis_policies::validate::reported;
-use portcullis_policies::validate::reported;
 
 use super::{discovery, ends, overload, services, soft_store, upstreams};
 use crate::listener::ListenerTls;
@@ -209,7 +208,6 @@ pub(crate) fn render(state: &State) -> String {
     overload::render(&state.loads, &mut out);
     soft_store::render(&state.kept.soft_stores.all(), &mut out);
     state.kept.reported.render(&mut out);
-    state.kept.reported.render(&mut out);
     state.kept.inspect.counts.render(&mut out);
     BUILD.announce(&mut out);
     BUILD.sample(&[env!("CARGO_PKG_VERSION")], 1, &mut out);
@@ -262,7 +260,6 @@ pub(crate) fn families() -> impl Iterator<Item = &'static Family> {
         .chain(ends::families())
         .chain(overload::families())
         .chain(soft_store::families())
-        .chain([&reported::FAMILY])
         .chain([&reported::FAMILY])
         .chain(&counts::FAMILIES)
 }
