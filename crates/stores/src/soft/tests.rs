@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustls::RootCertStore;
 use tokio::runtime::{Builder, Runtime};
 
 use super::{Answer, Away, NEVER, Question, Quota, Settings, Soft};
@@ -243,6 +244,57 @@ fn a_password_and_a_database_are_used() {
     let soft = Soft::connect(right, runtime.handle());
     eventually("the refusal", || soft.why().contains("WRONGPASS"));
     assert!(!soft.why().contains("open sesame"));
+}
+
+#[test]
+fn a_server_is_verified_over_tls() {
+    let files = tempfile::tempdir().unwrap();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()])
+        .unwrap()
+        .self_signed(&key)
+        .unwrap();
+    let file = |name: &str, text: &str| {
+        let path = files.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let (certificate_file, key_file) = (
+        file("certificate.pem", &certificate.pem()),
+        file("key.pem", &key.serialize_pem()),
+    );
+    let (clear, secure) = (free_port(), free_port());
+    let port = secure.port().to_string();
+    let _redis = Redis::start_at(
+        clear,
+        &[
+            "--tls-port",
+            &port,
+            "--tls-cert-file",
+            &certificate_file,
+            "--tls-key-file",
+            &key_file,
+            "--tls-ca-cert-file",
+            &certificate_file,
+            "--tls-auth-clients",
+            "no",
+        ],
+    );
+    let runtime = runtime();
+    let mut trusting = settings(secure);
+    let mut authorities = RootCertStore::empty();
+    authorities.add(certificate.der().clone()).unwrap();
+    trusting.authorities = Some(authorities);
+    let soft = connected(&runtime, trusting.clone());
+    assert!(admitted(&runtime, &soft, question("a", 1, &[quota(1, 3600, 1)])));
+    assert!(!admitted(&runtime, &soft, question("a", 1, &[quota(1, 3600, 1)])));
+    let other = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    let mut authorities = RootCertStore::empty();
+    authorities.add(other.cert.der().clone()).unwrap();
+    trusting.authorities = Some(authorities);
+    let soft = Soft::connect(trusting, runtime.handle());
+    eventually("it to be refused", || soft.why().contains("certificate"));
+    assert!(!soft.is_up());
 }
 
 #[test]
