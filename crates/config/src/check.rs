@@ -12,6 +12,7 @@ use crate::policy::PolicySet;
 use crate::policy::api_key::ApiKey;
 use crate::policy::cors::Cors;
 use crate::route::{PolicyRef, Route, To};
+use crate::secret::Secret;
 use crate::service::{AdaptiveConcurrency, Protocol, Sticky};
 use crate::sound::Sound;
 use crate::units::Percent;
@@ -262,29 +263,42 @@ fn keys(path: &str, api_key: &ApiKey, sink: Sink<'_>) {
     let mut seen = HashMap::new();
     for (index, holder) in api_key.consumers.iter().enumerate() {
         let path = format!("{path}.consumers[{index}]");
-        let proof = match (&holder.key, &holder.sha256) {
-            (Some(_), Some(_)) => {
-                sink(&path, "`key` and `sha256` are both there; keep one of them".to_owned());
+        let beside = holder.key.is_some() || holder.sha256.is_some();
+        if beside && !holder.keys.is_empty() {
+            sink(&path, "there is a key beside `keys`; put it into that list".to_owned());
+            continue;
+        }
+        let of_list = holder.keys.iter().enumerate();
+        let of_list = of_list.map(|(nth, key)| (format!("{path}.keys[{nth}]"), &key.key, &key.sha256));
+        let own = holder
+            .keys
+            .is_empty()
+            .then(|| (path.clone(), &holder.key, &holder.sha256));
+        for (path, key, sha256) in own.into_iter().chain(of_list) {
+            let Some(proof) = proof(&path, key.as_ref(), sha256.as_ref(), sink) else {
                 continue;
-            }
-            (None, None) => {
+            };
+            // A consumer may have several keys, so that one can take another's place; a key must tell who comes.
+            if let Some(other) = seen.insert(proof, &holder.name) {
                 sink(
                     &path,
-                    "`key` or `sha256` is missing: without it nobody can enter".to_owned(),
+                    format!("`{other}` has the same key; a key must tell one consumer from another"),
                 );
-                continue;
             }
-            (Some(key), None) => key.expose(),
-            (None, Some(hash)) => hash.as_str(),
-        };
-        // A consumer may have several keys, so that one can take another's place; a key must tell who comes.
-        if let Some(other) = seen.insert(proof, &holder.name) {
-            sink(
-                &path,
-                format!("`{other}` has the same key; a key must tell one consumer from another"),
-            );
         }
     }
+}
+
+/// The key or the hash of it, of which one must be there.
+fn proof<'k>(path: &str, key: Option<&'k Secret>, sha256: Option<&'k String>, sink: Sink<'_>) -> Option<&'k str> {
+    let problem = match (key, sha256) {
+        (Some(key), None) => return Some(key.expose()),
+        (None, Some(hash)) => return Some(hash),
+        (Some(_), Some(_)) => "`key` and `sha256` are both there; keep one of them",
+        (None, None) => "`key` or `sha256` is missing: without it nobody can enter",
+    };
+    sink(path, problem.to_owned());
+    None
 }
 
 fn to(path: &str, route: &Route, sink: Sink<'_>) {
