@@ -33,6 +33,7 @@ pub mod database;
 pub mod dns;
 pub mod file;
 pub mod listener;
+pub mod mistakes;
 pub mod overload;
 pub mod policy;
 pub mod route;

@@ -17,7 +17,10 @@ const WARNED: u8 = 3;
 /// `portcullis check`.
 pub(super) fn run(file: PathBuf, json: bool, strict: bool) -> ExitCode {
     let shown = file.display().to_string();
-    let Checked { outcome, warnings } = compiled(&Source::file(file));
+    let Checked { outcome, mut warnings } = compiled(&Source::file(file.clone()));
+    if strict && outcome.is_ok() {
+        warnings.extend(mistakes(file));
+    }
     let problems = outcome.err().map(|Problems(problems)| problems).unwrap_or_default();
     if json {
         let document = serde_json::json!({"problems": &problems, "warnings": &warnings});
@@ -30,6 +33,14 @@ pub(super) fn run(file: PathBuf, json: bool, strict: bool) -> ExitCode {
         (true, false) if strict => ExitCode::from(WARNED),
         _ => ExitCode::SUCCESS,
     }
+}
+
+/// What guards less than it looks like.
+fn mistakes(file: PathBuf) -> Vec<Problem> {
+    Source::file(file)
+        .load()
+        .map(|loaded| portcullis_config::mistakes::of_guards(&loaded))
+        .unwrap_or_default()
 }
 
 fn report(file: &str, problems: &[Problem], warnings: &[Problem]) {
