@@ -35,12 +35,15 @@ use serde_json::json;
 /// Many short rounds: in some of them nobody else has had the processor.
 const ROUNDS: u32 = 200;
 
+/// Makes the signature of a message.
+type Sign = Box<dyn Fn(&[u8]) -> Vec<u8>>;
+
 /// What can be known of a signature: who made it, and by which means it is verified.
 struct Case {
     algorithm: Algorithm,
     public: Vec<u8>,
     verified_by: &'static dyn VerificationAlgorithm,
-    sign: Box<dyn Fn(&[u8]) -> Vec<u8>>,
+    sign: Sign,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -164,10 +167,8 @@ fn known(pem: &str, token: &str) -> Result<Duration, Box<dyn Error>> {
     }
     request.headers.append("Authorization", format!("Bearer {token}"));
     let mut judge = || {
-        assert!(matches!(
-            policy.judge(&mut cx, black_box(&mut request)),
-            Verdict::Known(_)
-        ))
+        let verdict = policy.judge(&mut cx, black_box(&mut request));
+        assert!(matches!(verdict, Verdict::Known(_)));
     };
     Ok((0..ROUNDS).map(|_| each(5000, &mut judge)).min().unwrap_or_default())
 }

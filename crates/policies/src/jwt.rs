@@ -23,6 +23,7 @@ mod registry;
 mod source;
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests;
 
 use std::path::Path;
