@@ -66,6 +66,9 @@ fn judge_in(input: &[u8], quote: Option<u8>, dialect: Dialect, escapes: bool) ->
             break;
         }
     }
+    if folded.is_prose() {
+        return (None, dashes);
+    }
     let folded = folded.finish(quote);
     (rules::is_attack(&folded).then_some(folded.fingerprint), dashes)
 }

@@ -85,7 +85,7 @@ impl<'a> Folded<'a> {
     }
 
     /// Three names in a row are no SQL, whatever follows.
-    fn is_prose(&self) -> bool {
+    pub(super) fn is_prose(&self) -> bool {
         matches!(
             self.stack[..self.height],
             [Kind::Name, Kind::Name, Kind::Name] | [Kind::Head, Kind::Name, Kind::Name]

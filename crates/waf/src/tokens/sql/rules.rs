@@ -100,7 +100,11 @@ pub(super) fn is_attack(summary: &Summary) -> bool {
     if summary.executed && !letters.is_empty() {
         return true;
     }
+    let quoted = letters.first() == Some(&b'q');
     RULES.iter().any(|Rule(pattern, unless)| {
+        if !pattern.starts_with('*') && pattern.starts_with('q') != quoted {
+            return false;
+        }
         let found = match pattern.as_bytes() {
             [b'*', rest @ ..] => (0..letters.len()).any(|from| covers(rest, &letters[from..])),
             pattern => covers(pattern, letters),

@@ -17,6 +17,9 @@ pub(super) fn kind(word: &[u8]) -> Kind {
     if let Some(kind) = WORDS.find(word) {
         return kind;
     }
+    if !word.contains(&b'_') {
+        return Kind::Name;
+    }
     // Stored procedures of SQL Server, with or without the database that they are in: `master..xp_dirtree`.
     match word.rsplit(|byte| *byte == b'.').next() {
         Some([b'x', b'p', b'_', _, ..]) => Kind::Server,
@@ -88,10 +91,11 @@ fn lower<'a>(word: &[u8], buffer: &'a mut [u8; LONGEST]) -> &'a [u8] {
     &buffer[..word.len()]
 }
 
-/// Words in alphabetical order, and where those with each first letter begin.
+/// Words in alphabetical order, where those with each first letter begin, and which lengths they have, as bits.
 struct Index {
     words: Vec<(&'static [u8], Kind)>,
     begins: [u16; 257],
+    lengths: [u64; 256],
 }
 
 impl Index {
@@ -106,11 +110,18 @@ impl Index {
             let place = words.partition_point(|(word, _)| word.first().is_none_or(|first| u16::from(*first) < letter));
             *begin = u16::try_from(place).expect("there are some hundred words");
         }
-        Index { words, begins }
+        let mut lengths = [0; 256];
+        for (word, _) in &words {
+            lengths[usize::from(word[0])] |= 1 << word.len();
+        }
+        Index { words, begins, lengths }
     }
 
     fn find(&self, word: &[u8]) -> Option<Kind> {
         let first = usize::from(*word.first()?);
+        if self.lengths[first] & (1 << word.len()) == 0 {
+            return None;
+        }
         let range = usize::from(self.begins[first])..usize::from(self.begins[first + 1]);
         let same = &self.words[range];
         let place = same.binary_search_by(|(known, _)| (*known).cmp(word)).ok()?;
