@@ -161,6 +161,9 @@ impl FromStr for RateLimitCost {
             ("", _) => Err("nothing is no cost; write a number or a CEL expression".to_owned()),
             (_, Ok(0)) => Err("a cost of 0 limits nobody; take the limit out, or write a CEL expression".to_owned()),
             (_, Ok(number)) => Ok(RateLimitCost::Number(number)),
+            (expression, Err(_)) if expression.contains('\0') => {
+                Err("a CEL expression holds no zero byte; write it as `\\x00` in a text".to_owned())
+            }
             (expression, Err(_)) => Ok(RateLimitCost::Cel(expression.to_owned())),
         }
     }
