@@ -665,3 +665,13 @@ pub fn tarpit() -> Duration {
 pub fn unknown_paths() -> Unknown {
     Unknown::Refuse
 }
+
+/// The field in which a page shows its token, as most libraries for pages write it.
+pub fn csrf_header() -> String {
+    "X-CSRF-Token".to_owned()
+}
+
+/// The name of the cookie from which a page reads its token.
+pub fn csrf_cookie() -> String {
+    "portcullis-csrf".to_owned()
+}

@@ -4,22 +4,25 @@
 //! csrf: {trusted_origins: [https://admin.example.com]}
 //! ```
 //!
-//! No token is needed for that: every browser says where a request comes from, in fields that no page can set
+//! No token is needed for that (but `token` asks for one): every browser says where a request comes from, in fields that no page can set
 //! (`Sec-Fetch-Site`, Fetch Metadata; `Origin`, RFC 6454 §7). What says nothing of it is refused, unless the file says otherwise.
 //!
 //! It stands before anybody finds out who it is, for it must see the cookies that came, and those that say who it is are taken
 //! out of the request there.
 
+mod token;
+
 use std::collections::HashSet;
 
+use self::token::Tokens;
 use portcullis_config::policy::csrf::Csrf as Written;
 use portcullis_core::{Ctx, Error, Headers, Known, Next, Policy, Reply, Request, Scheme, codes};
 
 /// Refuses what another page made a browser send.
-#[derive(Debug)]
 pub struct Csrf {
     trusted: HashSet<Box<str>>,
     allow_missing_origin: bool,
+    tokens: Option<Tokens>,
 }
 
 /// Where a request says that it comes from.
@@ -49,29 +52,48 @@ impl Csrf {
         Ok(Csrf {
             trusted: trusted.collect::<Result<_, _>>()?,
             allow_missing_origin: config.allow_missing_origin,
+            tokens: config.token.as_ref().map(Tokens::new).transpose()?,
         })
     }
 
-    /// Whether the request may have been made by a page that must not.
-    fn is_forged(&self, cx: &Ctx, request: &Request) -> bool {
-        if request.method.is_safe() && request.upgrade.is_none() || !has_ambient_credential(cx, &request.headers) {
-            return false;
+    /// Judges a request that changes something and carries what browsers send along.
+    fn check(&self, cx: &Ctx, headers: &Headers) -> Result<(), &'static str> {
+        let shows_token = self.tokens.as_ref().map(|tokens| tokens.is_shown(headers));
+        match from(cx, headers) {
+            From::Elsewhere(origin) if !origin.is_some_and(|origin| self.trusts(origin)) => {
+                return Err("it comes from another origin");
+            }
+            From::Unsaid if !self.allow_missing_origin && shows_token != Some(true) => {
+                return Err("it doesn't say where it comes from");
+            }
+            _ => {}
         }
-        match from(cx, &request.headers) {
-            From::Here => false,
-            From::Elsewhere(Some(origin)) => !origin
-                .split_once("://")
-                .is_some_and(|(scheme, host)| self.trusted.contains(&normal(scheme, host))),
-            From::Elsewhere(None) => true,
-            From::Unsaid => !self.allow_missing_origin,
+        match shows_token {
+            Some(false) => Err("it shows no token, or not the one that its browser was given"),
+            _ => Ok(()),
         }
+    }
+
+    fn trusts(&self, origin: &str) -> bool {
+        let origin = origin.split_once("://");
+        origin.is_some_and(|(scheme, host)| self.trusted.contains(&normal(scheme, host)))
     }
 }
 
 impl Policy for Csrf {
     fn call<'a>(&'a self, cx: &'a mut Ctx, request: Request, next: Next<'a>) -> Reply<'a> {
-        if self.is_forged(cx, &request) {
-            return Error::new(&codes::REQUEST_FORGED).by_policy("csrf").into();
+        let headers = &request.headers;
+        if request.method.is_safe() && request.upgrade.is_none() {
+            if let Some(tokens) = &self.tokens
+                && headers.list(Known::Accept).any(|kind| kind.starts_with(b"text/html"))
+            {
+                cx.cookies.extend(tokens.given(headers));
+            }
+        } else if has_ambient_credential(cx, headers)
+            && let Err(why) = self.check(cx, headers)
+        {
+            let error = Error::new(&codes::REQUEST_FORGED).with_detail(why);
+            return error.by_policy("csrf").into();
         }
         next.run(cx, request)
     }
@@ -163,6 +185,7 @@ mod tests {
         let config = Written {
             trusted_origins: vec!["https://Admin.example:443".to_owned()],
             allow_missing_origin,
+            token: None,
         };
         Arc::new(Csrf::new(&config).unwrap())
     }
@@ -315,8 +338,47 @@ mod tests {
             let config = Written {
                 trusted_origins: vec![origin.to_owned()],
                 allow_missing_origin: false,
+                token: None,
             };
             assert!(Csrf::new(&config).is_err(), "{origin}");
         }
+    }
+
+    #[test]
+    fn with_tokens_a_page_is_given_one_and_must_show_it() {
+        let config = Written {
+            token: Some(portcullis_config::policy::csrf::CsrfToken {
+                secret: vec![portcullis_config::secret::Secret::new(
+                    "a secret of tokens, long enough for them".to_owned(),
+                )],
+                header: "X-CSRF-Token".to_owned(),
+                cookie: "csrf".to_owned(),
+                session_cookie: None,
+            }),
+            ..Written::default()
+        };
+        let policy: Arc<dyn Policy> = Arc::new(Csrf::new(&config).unwrap());
+        let page = request("GET", "/", &[("Accept", "text/html"), ("Host", "app.example")]);
+        let trial = send_as(&policy, context(), page, &[("Set-Cookie", "s=1")]);
+        let answer = trial.answer();
+        let cookies: Vec<_> = answer.get_all("set-cookie").collect();
+        assert_eq!((cookies.len(), cookies[0]), (2, &b"s=1"[..]), "the backend's own stays");
+        let given = std::str::from_utf8(cookies[1]).unwrap().split(';').next().unwrap();
+        let token = given.strip_prefix("__Host-csrf=").unwrap();
+        let (cookie, shown) = (("Cookie", given), ("X-CSRF-Token", token));
+        let ours = ("Origin", "https://app.example");
+        assert!(passes(&policy, "POST", Scheme::Https, &[cookie, shown, ours]));
+        assert!(
+            passes(&policy, "POST", Scheme::Https, &[cookie, shown]),
+            "the token says where it comes from"
+        );
+        assert!(!passes(&policy, "POST", Scheme::Https, &[cookie, ours]));
+        assert!(!passes(
+            &policy,
+            "POST",
+            Scheme::Https,
+            &[cookie, shown, ("Origin", "https://evil.example")]
+        ));
+        assert!(passes(&policy, "GET", Scheme::Https, &[cookie]));
     }
 }

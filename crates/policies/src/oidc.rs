@@ -16,7 +16,7 @@
 //! A cookie can't be taken back. So what a session may do without its provider is limited in time, sessions whose provider gives
 //! tokens to renew are confirmed by it again and again, and each gate remembers who logged out on it.
 
-mod cookies;
+pub(crate) mod cookies;
 mod login;
 mod provider;
 mod seal;
@@ -110,7 +110,9 @@ impl Oidc {
             return Err("`callback` and `logout` are the same path".to_owned());
         }
         if config.cookie.len() > LONGEST_NAME {
-            return Err(format!("the name of a cookie has at most {LONGEST_NAME} characters here"));
+            return Err(format!(
+                "the name of a cookie has at most {LONGEST_NAME} characters here"
+            ));
         }
         let path = |path: &str| match Target::parse(path.as_bytes()) {
             Ok(target) if target.query().is_none() => Ok(Box::from(target.path())),

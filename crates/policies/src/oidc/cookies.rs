@@ -31,7 +31,7 @@ pub(super) fn all(headers: &Headers) -> impl Iterator<Item = (&str, &str)> {
 }
 
 /// The first cookie of that name.
-pub(super) fn find<'h>(headers: &'h Headers, name: &str) -> Option<&'h str> {
+pub(crate) fn find<'h>(headers: &'h Headers, name: &str) -> Option<&'h str> {
     all(headers).find(|(found, _)| *found == name).map(|(_, value)| value)
 }
 
