@@ -3,6 +3,7 @@
 mod balance;
 mod cases;
 mod compare;
+mod guard;
 mod idle;
 mod idle_peers;
 mod load;
@@ -14,6 +15,7 @@ mod proxies;
 mod rate_limit;
 mod reload;
 mod routes;
+mod side;
 mod soak;
 mod steady;
 mod storm;
@@ -90,11 +92,12 @@ pub(crate) fn run(what: &str) -> Result<(), String> {
         "idle --tls" => idle::run_over_tls,
         "reload" => reload::run,
         "many" => many::run,
+        "guard" => guard::run,
         "rate-limit" => rate_limit::run,
         _ => {
             let names: Vec<&str> = compare::names().collect();
             return Err(format!(
-                "there is no benchmark `{what}`; there are routes, many, idle, reload, rate-limit, soak, balance, storm, {}, {}",
+                "there is no benchmark `{what}`; there are routes, many, guard, idle, reload, rate-limit, soak, balance, storm, {}, {}",
                 names.join(", "),
                 idle_peers::NAME
             ));

@@ -89,7 +89,12 @@ fn whole(input: &[u8]) -> io::Result<Option<usize>> {
 
 /// The bytes of a GET.
 pub(crate) fn get(target: &str) -> Vec<u8> {
-    format!("GET {target} HTTP/1.1\r\nHost: gate.test\r\nUser-Agent: xtask\r\nAccept: */*\r\n\r\n").into_bytes()
+    get_with(target, "")
+}
+
+/// As [`get`], with more fields, each with its line break.
+pub(crate) fn get_with(target: &str, fields: &str) -> Vec<u8> {
+    format!("GET {target} HTTP/1.1\r\nHost: gate.test\r\nUser-Agent: xtask\r\nAccept: */*\r\n{fields}\r\n").into_bytes()
 }
 
 /// Sends so many requests over kept connections: a wave over all of them, then their answers.

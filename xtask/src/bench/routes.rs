@@ -4,13 +4,11 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
+use super::side::{Side, rounds};
 use super::{Line, load, upstream::Upstream};
 use crate::gate::Gate;
 
 const MANY: usize = 10_000;
-const ROUNDS: usize = 7;
-const REQUESTS: usize = 60_000;
-const CONNECTIONS: usize = 32;
 
 /// # Errors
 /// When a gate doesn't start or a request fails.
@@ -19,16 +17,8 @@ pub(crate) fn run(binary: &Path) -> Result<Vec<Line>, String> {
     let one = Gate::start(binary, "one", &configuration(&upstream, 1), 1)?;
     let many = Gate::start(binary, "many", &configuration(&upstream, MANY), 1)?;
     let resting = many.memory();
-    let mut sides = [Side::new(one, 1)?, Side::new(many, MANY)?];
-    // Interleaved, so that what disturbs the machine disturbs both; the first round warms up and isn't counted.
-    for round in 0..=ROUNDS {
-        for side in &mut sides {
-            let spent = side.round()?;
-            if round > 0 {
-                side.spent.push(spent);
-            }
-        }
-    }
+    let mut sides = [Side::new(one, requests(1))?, Side::new(many, requests(MANY))?];
+    rounds(&mut sides)?;
     let [one, many] = &mut sides;
     let (few, lots) = (one.median(), many.median());
     let ratio = lots / few;
@@ -69,40 +59,11 @@ pub(crate) fn run(binary: &Path) -> Result<Vec<Line>, String> {
     ])
 }
 
-struct Side {
-    gate: Gate,
-    connections: Vec<load::Connection>,
-    requests: Vec<Vec<u8>>,
-    spent: Vec<f64>,
-}
-
-impl Side {
-    fn new(gate: Gate, routes: usize) -> Result<Side, String> {
-        let connections = load::connect(gate.address, CONNECTIONS)?;
-        // A step that shares no factor with their number visits every route, and never one beside the last.
-        let requests = (0..routes)
-            .map(|number| load::get(&format!("/team-{}/items/7", number * 7919 % routes)))
-            .collect();
-        Ok(Side {
-            gate,
-            connections,
-            requests,
-            spent: Vec::new(),
-        })
-    }
-
-    /// Microseconds of CPU for a request.
-    fn round(&mut self) -> Result<f64, String> {
-        let before = self.gate.cpu();
-        load::run(&mut self.connections, &self.requests, REQUESTS)?;
-        let count = u32::try_from(REQUESTS).expect("the number of requests is small");
-        Ok((self.gate.cpu() - before).as_secs_f64() * 1e6 / f64::from(count))
-    }
-
-    fn median(&mut self) -> f64 {
-        self.spent.sort_by(f64::total_cmp);
-        self.spent[self.spent.len() / 2]
-    }
+/// A step that shares no factor with their number visits every route, and never one beside the last.
+fn requests(routes: usize) -> Vec<Vec<u8>> {
+    (0..routes)
+        .map(|number| load::get(&format!("/team-{}/items/7", number * 7919 % routes)))
+        .collect()
 }
 
 fn configuration(upstream: &Upstream, routes: usize) -> String {
