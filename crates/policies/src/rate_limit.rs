@@ -36,7 +36,7 @@ pub mod store;
 mod clock;
 mod fields;
 mod limit;
-mod shared;
+mod soft;
 
 use std::sync::Arc;
 
@@ -47,7 +47,7 @@ use counters::Judged;
 use gcra::NEVER;
 use limit::{Counted, Limit};
 use registry::Registry;
-use shared::{Shared, SharedLimit};
+use soft::{Shared, SharedLimit};
 use store::Store;
 
 /// Bounds how often a client may ask.
