@@ -25,6 +25,8 @@ mod required;
 mod rules;
 
 mod body;
+mod collect;
+mod effects;
 mod evaluate;
 mod facts;
 mod texts;
@@ -35,3 +37,6 @@ pub use lines::{Place, Problem};
 pub use load::{Options, Source, load};
 pub use rules::RuleSet;
 pub use transaction::{Ends, Hit, Refusal, Transaction};
+
+#[cfg(test)]
+mod tests;

@@ -151,7 +151,8 @@ impl Builder {
         let number = self.count;
         self.count += 1;
         let disruptive = draft.disruptive();
-        let status = draft.links[0].actions.status.or(draft.defaults.status);
+        let own_status = draft.links[0].actions.status;
+        let status = own_status.or(draft.defaults.status);
         let log = draft.links[0].actions.log.or(draft.defaults.log).unwrap_or(true);
         let transforms = draft.defaults.transforms.clone().unwrap_or_default();
         let id = draft.id;
@@ -167,7 +168,7 @@ impl Builder {
         rule.disruptive = match disruptive {
             Disruptive::Pass | Disruptive::Block => Decision::Pass,
             Disruptive::Deny => Decision::Deny(status.unwrap_or(FORBIDDEN)),
-            Disruptive::Redirect(to) => Decision::Redirect(status.unwrap_or(302), to.into()),
+            Disruptive::Redirect(to) => Decision::Redirect(own_status.unwrap_or(302), to.into()),
             Disruptive::Allow(how) => Decision::Allow(how),
         };
         rule

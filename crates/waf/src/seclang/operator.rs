@@ -39,7 +39,10 @@ pub(super) enum Operator {
 
 /// Patterns that were put together, by their texts. What they are made of is mostly the operator's own, so that they are few.
 #[derive(Debug, Default)]
-pub(super) struct MadePatterns(Mutex<HashMap<Box<[u8]>, Option<Arc<Pattern>>>>);
+pub(super) struct MadePatterns(Mutex<HashMap<Box<[u8]>, MadePattern>>);
+
+/// `None` for a text that is no pattern.
+type MadePattern = Option<Arc<Pattern>>;
 
 /// How many patterns of a rule are kept.
 const MOST_MADE: usize = 32;
