@@ -114,6 +114,7 @@ mod tests {
         attack("' having 1=1--", "qwbc");
         attack("1 and @@version=5", "1&F");
         attack("' into outfile '/tmp/x", "qTs");
+        attack("'-alert(1)//", "qofoo");
         attack("'='", "q=s");
         attack("'+'", "qos");
         attack("' like '", "q~s");

@@ -7,6 +7,13 @@ pub(super) fn runs(value: &[u8]) -> bool {
         || starts_with(value, b"livescript:")
         || starts_with(value, b"view-source:")
         || is_document(value)
+        || is_half_decoded(value)
+}
+
+/// Something like `javas%26#99;ript:`, which another decoding makes a program of.
+fn is_half_decoded(value: &[u8]) -> bool {
+    let scheme = value.iter().take_while(|byte| !matches!(byte, b'/' | b'?' | b'.'));
+    starts_with(value, b"java") && scheme.into_iter().any(|byte| matches!(byte, b':' | b'%' | b'&'))
 }
 
 /// Whether the whole input is a program's address: one that calls or assigns, for titles may begin so, too.

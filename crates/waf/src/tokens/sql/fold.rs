@@ -14,7 +14,9 @@ pub(super) struct Summary {
     /// The last text is open, so that the quote which the program puts behind the input closes it, and at most a word: what
     /// stands between two quotations in prose or in a program is longer.
     pub(super) open_end: bool,
-    /// The same, and nothing is in it.
+    /// The first quote may begin a text rather than end one: it stands behind a space, an `=`, a bracket.
+    pub(super) opening: bool,
+    /// As `open_end`, and nothing is in it.
     pub(super) empty_end: bool,
     /// There is something that only SQL and programs have, not prose: a star, an `=`, a comma, a number.
     pub(super) symbols: bool,
@@ -120,6 +122,7 @@ impl<'a> Folded<'a> {
             fingerprint,
             open_end: !self.opening && end.is_some_and(is_short),
             empty_end: !self.opening && end.is_some_and(|end| end.is_empty() || end == b"%"),
+            opening: self.opening,
             symbols: self.symbols || self.comment.is_some(),
             wordy_comment: self.comment.is_some_and(|comment| is_wordy(comment.text)),
             inner_comments: self.inner_comments,
@@ -269,6 +272,10 @@ impl<'a> Folded<'a> {
         let called = match self.below(0) {
             Some(Kind::DangerName) => Some(Kind::Danger),
             Some(Kind::FunctionName) => Some(stronger(Kind::Call, value)),
+            // Behind a text that was ended, whatever is called is called by the statement, or by a script.
+            Some(Kind::Name) if matches!(self.stack[..self.height], [Kind::Head, Kind::Sign, _]) => {
+                Some(stronger(Kind::Call, value))
+            }
             Some(Kind::Name) => Some(stronger(Kind::Name, value)),
             _ => None,
         };

@@ -15,6 +15,8 @@ enum Unless {
     Loose,
     /// Unless it ends in a text that the program's quote closes and makes empty.
     Filled,
+    /// Unless the first quote may begin a text.
+    Opening,
     /// Unless the comment goes on like prose.
     Wordy,
     /// Unless there is nothing in it but words.
@@ -58,7 +60,7 @@ const RULES: &[Rule] = &[
     Rule("q&s$", Unless::Loose),
     Rule("q&@[c&;BU]", Unless::Wordy),
     Rule("qo[FQC]", Unless::Never),
-    Rule("qofc", Unless::Never),
+    Rule("qof", Unless::Opening),
     Rule("q[o=~]@US", Unless::Never),
     Rule("qo@$", Unless::Filled),
     Rule("qo[bm]$", Unless::Loose),
@@ -114,6 +116,7 @@ pub(super) fn is_attack(summary: &Summary) -> bool {
                 Unless::Never => true,
                 Unless::Loose => summary.open_end,
                 Unless::Filled => summary.empty_end,
+                Unless::Opening => !summary.opening,
                 Unless::Wordy => !summary.wordy_comment,
                 Unless::Uncommented => summary.inner_comments,
                 Unless::Words => summary.symbols || summary.inner_comments,
