@@ -30,6 +30,7 @@ mod collected;
 mod key;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -52,12 +53,19 @@ const REPLAYED: &str = "Idempotency-Replayed";
 /// How long a request waits for the store at the most.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Bytes of bodies that are held at a time, over all requests of a policy: clients who send slowly must not fill the memory.
+const MOST_HELD: usize = 256 << 20;
+
 /// Answers that are not final although they say whose fault it was: what is missing may come, and what was too early or
 /// too much may fit later.
 const NOT_FINAL: [u16; 6] = [401, 403, 408, 409, 425, 429];
 
 /// Failures after which nobody knows whether the backend has done what it was asked.
-const UNKNOWN: [&Code; 3] = [&codes::UPSTREAM_CLOSED, &codes::UPSTREAM_INVALID, &codes::UPSTREAM_TIMEOUT];
+const UNKNOWN: [&Code; 3] = [
+    &codes::UPSTREAM_CLOSED,
+    &codes::UPSTREAM_INVALID,
+    &codes::UPSTREAM_TIMEOUT,
+];
 
 /// Lets clients send a request again without its being done twice.
 pub struct Idempotency {
@@ -70,6 +78,14 @@ pub struct Idempotency {
     most_response: u64,
     on_failure: OnFailure,
     records: Arc<dyn Records>,
+    /// Bytes of bodies that were read and whose requests are not answered.
+    held: AtomicUsize,
+}
+
+/// Bytes of a body that was read.
+struct Held<'i> {
+    all: &'i AtomicUsize,
+    bytes: usize,
 }
 
 /// A key that this request has claimed.
@@ -94,13 +110,18 @@ impl Idempotency {
             most_response: config.response.0,
             on_failure: config.on_failure,
             records,
+            held: AtomicUsize::new(0),
         }
     }
 
     /// Reads the whole request, claims its key, and lets it pass if it is the first one.
     async fn answer(&self, cx: &mut Ctx, mut request: Request, key: Vec<u8>, next: Next<'_>) -> Result<Response> {
         let body = std::mem::take(&mut request.body);
-        let (body, fingerprint) = self.read(body, &request).await?;
+        let mut held = Held {
+            all: &self.held,
+            bytes: 0,
+        };
+        let (body, fingerprint) = self.read(body, &request, &mut held).await?;
         request.body = Body::from(body);
         let now = now(cx);
         let claim = Claim {
@@ -140,10 +161,14 @@ impl Idempotency {
     }
 
     /// The content, whole, and what tells this request from others with its key.
-    async fn read(&self, mut body: Body, request: &Request) -> Result<(Bytes, Digest)> {
+    async fn read(&self, mut body: Body, request: &Request, held: &mut Held<'_>) -> Result<(Bytes, Digest)> {
         let mut hash = Sha256::new();
         let content_type = request.headers.get(Known::ContentType).unwrap_or_default();
-        for part in [request.host().as_bytes(), request.target.as_str().as_bytes(), content_type] {
+        for part in [
+            request.host().as_bytes(),
+            request.target.as_str().as_bytes(),
+            content_type,
+        ] {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);
         }
@@ -157,6 +182,7 @@ impl Idempotency {
                     .with_detail(format!("the limit is {limit} bytes"))
                     .by_policy("idempotency"));
             }
+            held.more(data.len())?;
             hash.update(&data);
             collected.extend_from_slice(&data);
         }
@@ -182,7 +208,9 @@ impl Policy for Idempotency {
         match key::of(&request.headers, KEY, self.bare) {
             Ok(Some(key)) => Reply::later(self.answer(cx, request, key, next)),
             Ok(None) if self.required => Error::new(&codes::IDEMPOTENCY_KEY_MISSING)
-                .with_detail(format!("the field {KEY} must hold a key, and each new request a new one"))
+                .with_detail(format!(
+                    "the field {KEY} must hold a key, and each new request a new one"
+                ))
                 .by_policy("idempotency")
                 .into(),
             Ok(None) => next.run(cx, request),
@@ -191,6 +219,29 @@ impl Policy for Idempotency {
                 .by_policy("idempotency")
                 .into(),
         }
+    }
+}
+
+impl Held<'_> {
+    /// Counts bytes that are about to be held.
+    ///
+    /// # Errors
+    /// When that would be too many over all requests.
+    fn more(&mut self, bytes: usize) -> Result<()> {
+        self.bytes += bytes;
+        if self.all.fetch_add(bytes, Ordering::Relaxed) + bytes > MOST_HELD {
+            let error = Error::new(&codes::OVERLOADED).with_header(Known::RetryAfter, "1");
+            return Err(error
+                .with_cause("the bodies of requests with a key take too much memory")
+                .by_policy("idempotency"));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -324,4 +375,5 @@ fn now(cx: &Ctx) -> Millis {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests;

@@ -242,4 +242,5 @@ impl Parts for Counter {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests;

@@ -73,7 +73,12 @@ impl Consumers {
             None => Some(LISTED),
         };
         let limit = limit.ok_or_else(|| refused(&format!("`limit` is a number from 1 to {LISTED}")))?;
-        let listed = self.stored.keys().consumers(after, limit).await.map_err(failed)?;
+        let listed = self
+            .stored
+            .keys()
+            .consumers(after, limit)
+            .await
+            .map_err(|error| failed(&error))?;
         let full = listed.len() == usize::try_from(limit).unwrap_or(usize::MAX);
         let next = listed.last().filter(|_| full).map(|last| last.name.clone());
         let told: Vec<Value> = listed.iter().map(consumer).collect();
@@ -81,7 +86,12 @@ impl Consumers {
     }
 
     async fn one(&self, name: &str) -> Result<Response, Error> {
-        let found = self.stored.keys().consumer(name.to_owned()).await.map_err(failed)?;
+        let found = self
+            .stored
+            .keys()
+            .consumer(name.to_owned())
+            .await
+            .map_err(|error| failed(&error))?;
         let (known, keys) = found.ok_or_else(|| unknown(name))?;
         let mut told = consumer(&known);
         told["keys"] = keys.iter().map(key).collect();
@@ -107,7 +117,12 @@ impl Consumers {
             created: millis(self.now),
         };
         let said = format!("scopes [{}] and roles [{}]", new.scopes.join(" "), new.roles.join(" "));
-        let added = self.stored.keys().put_consumer(new).await.map_err(failed)?;
+        let added = self
+            .stored
+            .keys()
+            .put_consumer(new)
+            .await
+            .map_err(|error| failed(&error))?;
         self.stored.forget();
         let done = if added { "added" } else { "changed" };
         log::info(format_args!("an operator has {done} the consumer {name} with {said}"));
@@ -120,7 +135,7 @@ impl Consumers {
 
     async fn remove(&self, name: &str) -> Result<Response, Error> {
         let removed = self.stored.keys().remove_consumer(name.to_owned());
-        if !removed.await.map_err(failed)? {
+        if !removed.await.map_err(|error| failed(&error))? {
             return Err(unknown(name));
         }
         self.stored.forget();
@@ -154,7 +169,7 @@ impl Consumers {
         };
         let added = self.stored.keys();
         let added = added.add_key(name.to_owned(), made.sha256(), new.clone(), overlap);
-        match added.await.map_err(failed)? {
+        match added.await.map_err(|error| failed(&error))? {
             Added::Added => {}
             Added::NoConsumer => return Err(unknown(name)),
             Added::TooMany => {
@@ -176,7 +191,7 @@ impl Consumers {
     async fn revoke(&self, name: &str, id: &str) -> Result<Response, Error> {
         let revoked = self.stored.keys();
         let revoked = revoked.revoke(name.to_owned(), id.to_owned(), millis(self.now));
-        if !revoked.await.map_err(failed)? {
+        if !revoked.await.map_err(|error| failed(&error))? {
             let why = format!("the consumer `{name}` has no key `{id}` that is not revoked");
             return Err(Error::new(&codes::RESOURCE_NOT_FOUND).with_detail(why));
         }
@@ -226,7 +241,7 @@ fn refused(why: &str) -> Error {
 }
 
 /// Operators see why.
-fn failed(error: durable::Error) -> Error {
+fn failed(error: &durable::Error) -> Error {
     Error::new(&codes::GUARD_UNAVAILABLE).with_detail(error.to_string())
 }
 

@@ -1,7 +1,8 @@
 //! Those whom operators add: in the durable store, and remembered for a short time.
 //!
 //! Guessing costs no disk: what doesn't have the form of a key that the gate made is not looked up, a key that nobody has is
-//! remembered for as long as one that somebody has, and lookups of keys that are not known are limited over the whole node.
+//! remembered for as long as one that somebody has, and when many that nobody has were looked up within a second, those that
+//! are not remembered have to wait for the next one.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -21,7 +22,8 @@ const REMEMBERED: Duration = Duration::from_secs(4);
 const ASKING: Duration = Duration::from_secs(1);
 /// Keys that are remembered at the most, and as many of those that nobody has: about 16 MiB.
 const MOST: usize = 1 << 16;
-/// Lookups in a second of keys of which nothing is known, over all workers.
+/// Keys that nobody has and that are looked up within a second, over all workers. Those that somebody has don't count: after
+/// a start all of them are looked up.
 const STRANGERS: u32 = 1000;
 
 /// What the store says of a key: who has it and when, or that nobody has.
@@ -56,10 +58,10 @@ struct Entry {
     asked: bool,
 }
 
-/// Lookups of unknown keys in the second that began then.
+/// Keys that nobody has and that were looked up in the second that began then.
 struct Strangers {
     began: Instant,
-    lookups: u32,
+    missed: u32,
 }
 
 impl Stored {
@@ -71,7 +73,7 @@ impl Stored {
             unknown: Mutex::default(),
             strangers: Mutex::new(Strangers {
                 began: Instant::now(),
-                lookups: 0,
+                missed: 0,
             }),
         }
     }
@@ -109,6 +111,7 @@ impl Stored {
         } else {
             // A key that was revoked is not one that somebody has.
             lock(&self.known).remove(&digest);
+            lock(&self.strangers).missed += 1;
             &self.unknown
         };
         let entry = Entry {
@@ -165,10 +168,9 @@ impl Memory {
 impl Strangers {
     fn admits(&mut self, now: Instant) -> bool {
         if now.saturating_duration_since(self.began) >= Duration::from_secs(1) {
-            *self = Strangers { began: now, lookups: 0 };
+            *self = Strangers { began: now, missed: 0 };
         }
-        self.lookups = self.lookups.saturating_add(1);
-        self.lookups <= STRANGERS
+        self.missed < STRANGERS
     }
 }
 
@@ -284,13 +286,12 @@ mod tests {
             digest
         };
         assert!(block_on(stored.look_up([1; 32], now)).unwrap().is_some());
-        // The one that is known was the first of them.
-        for nth in 1..STRANGERS {
+        for nth in 0..STRANGERS {
             assert!(block_on(stored.look_up(guess(nth), now)).unwrap().is_none());
         }
-        assert!(block_on(stored.look_up(guess(0), now)).is_err());
+        assert!(block_on(stored.look_up(guess(STRANGERS), now)).is_err());
         assert!(block_on(stored.look_up([1; 32], now)).unwrap().is_some(), "it is known");
-        assert!(block_on(stored.look_up(guess(0), now + Duration::from_secs(1))).is_ok());
+        assert!(block_on(stored.look_up(guess(STRANGERS), now + Duration::from_secs(1))).is_ok());
     }
 
     #[test]

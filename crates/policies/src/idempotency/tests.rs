@@ -312,6 +312,19 @@ fn what_is_too_large_is_refused_or_not_kept() {
 }
 
 #[test]
+fn bodies_that_are_held_are_bounded_over_all_requests() {
+    let all = AtomicUsize::new(0);
+    let held = || Held { all: &all, bytes: 0 };
+    let (mut one, mut other) = (held(), held());
+    assert!(one.more(MOST_HELD - 1).is_ok() && other.more(1).is_ok());
+    assert_eq!(other.more(1).unwrap_err().code().name, "overloaded");
+    drop(one);
+    assert!(held().more(1).is_ok());
+    drop(other);
+    assert_eq!(all.load(Ordering::Relaxed), 0);
+}
+
+#[test]
 fn without_its_store_nothing_is_done_unless_the_file_says_otherwise() {
     let backend = Counting::made();
     let mut config = idempotency::Idempotency::default();

@@ -161,8 +161,7 @@ fn a_crash_costs_a_client_one_lease_at_most_and_gives_it_nothing() {
     for _ in 0..7 {
         assert_eq!(ask(&crashed, "alice"), 200);
     }
-    // What is forgotten is never given back, as in a process that is killed.
-    std::mem::forget(crashed);
+    // What it has taken is not given back, as by a process that is killed.
     let after = policy(&config, &place.leases());
     let mut admitted = 7;
     while ask(&after, "alice") == 200 {

@@ -98,7 +98,15 @@ impl Records for Sqlite {
     }
 
     fn finish(&self, key: Digest, ticket: Ticket, outcome: Outcome, expires: Millis) -> Answer<bool> {
+        let bytes = match &outcome {
+            Outcome::Response(stored) => stored.headers.len() + stored.body.len(),
+            Outcome::NotKept(_) => 0,
+        };
+        let Some(waiting) = self.wait_with(bytes) else {
+            return Answer::refused(Error::Busy);
+        };
         self.write(move |connection| {
+            let _waiting = waiting;
             let (status, stored) = match outcome {
                 Outcome::Response(stored) => (stored.status, Some((stored.headers, stored.body))),
                 Outcome::NotKept(status) => (status, None),

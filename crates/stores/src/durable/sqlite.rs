@@ -4,6 +4,8 @@ use std::fmt;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -23,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub const SIZE: u64 = 4 << 30;
 /// Reads, and as many writes, that may wait at a time.
 pub const QUEUE: usize = 4096;
+/// Bytes of answers that wait to be written, at the most.
+const MOST_WAITING: usize = 64 << 20;
 
 /// A store in one SQLite file, which one process at a time serves from, but for the moment in which one takes over from
 /// another.
@@ -34,6 +38,14 @@ pub struct Sqlite {
     readers: Readers,
     writer: Writer,
     size: u64,
+    /// Bytes of what waits to be written.
+    waiting: Arc<AtomicUsize>,
+}
+
+/// Bytes that wait to be written.
+pub(super) struct Waiting {
+    all: Arc<AtomicUsize>,
+    bytes: usize,
 }
 
 /// What a store may take.
@@ -91,9 +103,26 @@ impl Sqlite {
         self.writer.write(work)
     }
 
+    /// Room for so many bytes that wait to be written; none when too many wait already, for a slow disk must not fill the
+    /// memory.
+    pub(super) fn wait_with(&self, bytes: usize) -> Option<Waiting> {
+        let waiting = Waiting {
+            all: self.waiting.clone(),
+            bytes,
+        };
+        let before = waiting.all.fetch_add(bytes, Ordering::Relaxed);
+        (before + bytes <= MOST_WAITING).then_some(waiting)
+    }
+
     /// Bytes from which on clients can't make the file grow.
     pub(super) fn size(&self) -> u64 {
         self.size
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -150,6 +179,7 @@ fn open(path: &Path, limits: Limits) -> Result<Sqlite, String> {
         readers: Readers::start(readers.map_err(text)?, limits.queue)?,
         writer: Writer::start(writer, limits.queue)?,
         size: limits.size,
+        waiting: Arc::default(),
     })
 }
 
@@ -270,6 +300,17 @@ mod tests {
         go_on.send(()).unwrap();
         held.wait().unwrap();
         assert!(waiting.into_iter().all(|answer| answer.wait().unwrap().units == 1));
+    }
+
+    #[test]
+    fn what_waits_to_be_written_is_bounded_in_bytes_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Sqlite::open(&folder.path().join("s.db"), Limits::default()).unwrap();
+        let half = store.wait_with(MOST_WAITING / 2);
+        let rest = store.wait_with(MOST_WAITING / 2);
+        assert!(half.is_some() && rest.is_some() && store.wait_with(1).is_none());
+        drop(half);
+        assert!(store.wait_with(1).is_some());
     }
 
     #[test]
