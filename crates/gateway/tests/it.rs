@@ -76,6 +76,7 @@ mod it {
     mod forward;
     mod grpc_web;
     mod idempotency;
+    mod inspect;
     mod introspect;
     mod forward;
     mod introspect;

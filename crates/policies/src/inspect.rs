@@ -103,6 +103,11 @@ impl Inspect {
         })
     }
 
+    /// What in the rule files has no meaning here, for the log.
+    pub fn warnings(&self) -> Vec<String> {
+        self.judge.warnings()
+    }
+
     async fn inspect(&self, cx: &mut Ctx, mut request: Request, next: Next<'_>) -> Result<Response> {
         let mut judgement = self.judge.head(cx, &request);
         if !judgement.is_final() {

@@ -391,7 +391,11 @@ fn compile_set(compiler: &mut Compiler<'_>, place: &str, name: &str, set: &Polic
                 sinks: (around.purpose == Purpose::Run).then_some(&around.kept.sinks),
                 slow: around.slow,
             };
-            inspect::Inspect::new(config, &surroundings)
+            let inspect = inspect::Inspect::new(config, &surroundings)?;
+            if around.purpose == Purpose::Run {
+                inspect.warnings().iter().for_each(|line| log::warn(line));
+            }
+            Ok(inspect)
         },
     );
     it.alone(

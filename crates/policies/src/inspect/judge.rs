@@ -8,7 +8,7 @@ use portcullis_config::policy::inspect::Inspect as Written;
 use portcullis_config::policy::mode::Mode;
 use portcullis_core::{Ctx, Request, Response, Version};
 use portcullis_waf::embedded::{self, Message};
-use portcullis_waf::seclang::{Ends, Hit, Options, RuleSet, Source, Transaction};
+use portcullis_waf::seclang::{Ends, Hit, Options, Problem, RuleSet, Source, Transaction};
 
 use super::exclusions;
 use super::rule_sets::RuleSets;
@@ -94,6 +94,25 @@ impl Judge {
         })
     }
 
+    /// What in the files has no meaning here: each thing once, with its first place.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let Judge::Rules { rules, .. } = self else {
+            return Vec::new();
+        };
+        let mut told: Vec<(&Problem, usize)> = Vec::new();
+        for warning in rules.warnings() {
+            match told.iter_mut().find(|(known, _)| known.message == warning.message) {
+                Some((_, more)) => *more += 1,
+                None => told.push((warning, 0)),
+            }
+        }
+        let lines = told.into_iter().map(|(warning, more)| match more {
+            0 => warning.to_string(),
+            more => format!("{warning}; the same at {more} places more"),
+        });
+        lines.collect()
+    }
+
     /// Whether requests for that path are not looked at.
     pub(super) fn passes_over(&self, path: &str) -> bool {
         match self {
@@ -164,6 +183,10 @@ fn begin(rules: &Arc<RuleSet>, cx: &Ctx, request: &Request) -> Transaction {
     transaction.request_line(request.method.as_str(), target, protocol(request.version));
     for (name, value) in request.headers.iter() {
         transaction.request_header(name, value);
+    }
+    // The wire keeps framing to itself; rules ask how the length of a body is said.
+    if request.version <= Version::Http11 && request.body.remaining().is_none() {
+        transaction.request_header("Transfer-Encoding", b"chunked");
     }
     transaction.end_of_head();
     transaction.judge_head();

@@ -385,6 +385,19 @@ fn what_cannot_be_run_stops_the_start() {
 }
 
 #[test]
+fn what_has_no_meaning_here_is_told_once() {
+    let trials = Trials::new();
+    let rules = format!("{RULES}SecAuditEngine On\nSecAction id:1,initcol:ip=a\nSecAction id:2,initcol:ip=b");
+    std::fs::write(trials.folder.path().join("a.conf"), rules).unwrap();
+    let warnings = trials.make(&trials.config()).unwrap().warnings();
+    assert_eq!(warnings.len(), 2);
+    assert!(
+        warnings[1].contains("initcol") && warnings[1].ends_with("the same at 1 places more"),
+        "{warnings:?}"
+    );
+}
+
+#[test]
 fn too_much_work_is_refused() {
     let trials = Trials::new();
     let policy = trials.policy(&trials.config());
