@@ -19,6 +19,7 @@ use portcullis_policies::inspect::Kept as Inspected;
 use portcullis_policies::jwt::Keyrings;
 use portcullis_policies::metrics::registry::Registry as Metrics;
 use portcullis_policies::quota::leases::Leases;
+use portcullis_policies::oidc::Ended;
 use portcullis_policies::rate_limit::registry::Registry as RateLimits;
 use portcullis_policies::rate_limit::store::Stores as SoftStores;
 use portcullis_policies::validate::reported::Reported;
@@ -51,6 +52,8 @@ pub(crate) struct Kept {
     pub(crate) inspect: Inspected,
     /// Who is kept out for a while.
     pub(crate) bans: Arc<Bans>,
+    /// Logins and sessions that have ended.
+    pub(crate) oidc: Arc<Ended>,
     /// The files of access logs.
     pub(crate) sinks: Sinks,
     /// The counters of routes.

@@ -17,8 +17,10 @@
 //! tokens to renew are confirmed by it again and again, and each gate remembers who logged out on it.
 
 pub(crate) mod cookies;
+mod ended;
 mod login;
 mod provider;
+mod renewal;
 mod seal;
 mod session;
 
@@ -28,23 +30,23 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use portcullis_config::policy::oidc::Oidc as Written;
 use portcullis_core::{Ctx, Error, Headers, Known as KnownField, Method, Request, Response, Status, Target, codes};
 use portcullis_fetch::Fetcher;
+use tokio::runtime::Handle;
+
+pub use self::ended::Ended;
 
 use self::cookies::Found;
 use self::login::{Login, parameter, with_parameters};
 use self::provider::{Failure, Provider};
+use self::renewal::{Renewal, Renewals};
 use self::seal::Seal;
 use self::session::{Known, Lifetimes, Session};
 use crate::authenticate::{Authenticator, Verdict, Waiting};
 use crate::claimed::Claimed;
 use crate::recent::{Recent, mark};
-use crate::single_flight::SingleFlight;
 
 /// Sessions that were decrypted a short while ago.
 const SESSIONS: usize = 20_000;
 const SESSIONS_FOR: Duration = Duration::from_secs(60);
-
-/// Logins that have ended, and sessions that somebody has logged out of.
-const ENDED: usize = 100_000;
 
 /// The longest name of a cookie: browsers count it with what the cookie holds.
 const LONGEST_NAME: usize = 64;
@@ -53,12 +55,9 @@ const LONGEST_NAME: usize = 64;
 /// would make requests too large.
 const LOGINS: usize = 4;
 
-/// For how long requests with the cookie of before get the session that was renewed: those that were under way with it.
-const RENEWED_FOR: Duration = Duration::from_secs(60);
-
 /// Lets in people who have logged in.
 pub struct Oidc {
-    provider: Provider,
+    provider: Arc<Provider>,
     scope: Box<str>,
     parameters: Box<[(Box<str>, Box<str>)]>,
     callback: Box<str>,
@@ -69,22 +68,12 @@ pub struct Oidc {
     login_cookie: Box<str>,
     challenge: Box<str>,
     lifetimes: Lifetimes,
-    claimed: Claimed,
+    claimed: Arc<Claimed>,
     sessions: Seal,
     logins: Seal,
     known: Recent<Arc<Known>>,
-    used_logins: Recent<()>,
-    ended_sessions: Recent<()>,
-    renewals: SingleFlight<Renewal>,
-    renewed: Recent<Arc<Known>>,
-}
-
-/// What the provider says of a session.
-#[derive(Clone)]
-enum Renewal {
-    Holds(Arc<Known>),
-    Over,
-    Away(Arc<str>),
+    ended: Arc<Ended>,
+    renewals: Arc<Renewals>,
 }
 
 /// What a request has of a session.
@@ -96,11 +85,12 @@ enum Shown {
 }
 
 impl Oidc {
-    /// Compiles what the file says. `fetcher` is how the provider is asked; it is not asked yet.
+    /// Compiles what the file says. `fetcher` is how the provider is asked, which it is not yet; `runtime` is for what must not be
+    /// broken off, and `ended` knows what has ended so far.
     ///
     /// # Errors
     /// When a setting can't be used.
-    pub fn new(config: &Written, fetcher: Fetcher) -> Result<Oidc, String> {
+    pub fn new(config: &Written, fetcher: Fetcher, runtime: &Handle, ended: &Arc<Ended>) -> Result<Oidc, String> {
         let secrets = || config.secret.iter().map(portcullis_config::secret::Secret::expose);
         let seal = |purpose: &str| {
             let context = [purpose, config.issuer.as_str(), config.client_id.as_str()];
@@ -128,8 +118,11 @@ impl Oidc {
             scope.push_str(word);
         }
         let parameters = config.parameters.iter();
+        let provider = Provider::new(fetcher, &config.issuer, &config.client_id, client_secret)?;
+        let (provider, claimed) = (Arc::new(provider), Arc::new(claimed(config)));
         Ok(Oidc {
-            provider: Provider::new(fetcher, &config.issuer, &config.client_id, client_secret)?,
+            renewals: Renewals::new(provider.clone(), claimed.clone(), runtime.clone()),
+            provider,
             scope: scope.into(),
             parameters: parameters
                 .map(|(name, value)| (name.as_str().into(), value.as_str().into()))
@@ -145,19 +138,11 @@ impl Oidc {
                 whole: config.lifetime.0,
                 idle: config.idle.0,
             },
-            claimed: Claimed {
-                name: [config.name_claim.as_str().into()].into(),
-                scopes: Some(config.scopes_claim.as_str().into()),
-                roles: config.roles_claim.as_deref().map(Box::from),
-                by: "oidc",
-            },
+            claimed,
             sessions: seal("session")?,
             logins: seal("login")?,
             known: Recent::new(SESSIONS),
-            used_logins: Recent::new(ENDED),
-            ended_sessions: Recent::new(ENDED),
-            renewals: SingleFlight::new(),
-            renewed: Recent::new(SESSIONS),
+            ended: ended.clone(),
         })
     }
 
@@ -169,10 +154,7 @@ impl Oidc {
             Found::Text(text) => text,
         };
         let (mark, moment) = (mark([text.as_bytes()]), Instant::now());
-        let known = self
-            .renewed
-            .find(&mark, moment)
-            .or_else(|| self.known.find(&mark, moment));
+        let known = self.renewals.find(&mark).or_else(|| self.known.find(&mark, moment));
         let known = known.or_else(|| {
             let plain = self.sessions.open(&self.cookie, &text)?;
             let session: Session = serde_json::from_slice(&plain).ok()?;
@@ -181,16 +163,13 @@ impl Oidc {
             Some(known)
         });
         match known {
-            Some(known) if known.session.holds(self.lifetimes, now) && !self.is_ended(&known.session) => {
+            Some(known)
+                if known.session.holds(self.lifetimes, now) && !self.ended.is_session_ended(&known.session.id) =>
+            {
                 Shown::Session(known)
             }
             _ => Shown::Bad,
         }
-    }
-
-    fn is_ended(&self, session: &Session) -> bool {
-        let mark = mark([session.id.as_bytes()]);
-        self.ended_sessions.find(&mark, Instant::now()).is_some()
     }
 
     /// Lets the session in, and tells the browser of a change to it.
@@ -255,7 +234,10 @@ impl Oidc {
             if !known.session.is_to_be_renewed(now) {
                 return self.let_in(known, cx, request, now);
             }
-            match self.renew(known, &request.headers, now).await {
+            let Found::Text(text) = cookies::text(&request.headers, &self.cookie) else {
+                return Verdict::Refused(self.refusal("the session is over"));
+            };
+            match self.renewals.renew(mark([text.as_bytes()]), known, now).await {
                 Renewal::Holds(renewed) => return self.let_in(&renewed, cx, request, now),
                 Renewal::Away(cause) => return Verdict::Refused(unavailable(&cause)),
                 Renewal::Over => {}
@@ -269,51 +251,6 @@ impl Oidc {
             Verdict::Later => self.begin_login(cx, request, now).await,
             verdict => verdict,
         }
-    }
-
-    /// Asks the provider whether a session still holds, once for all requests that wait for that.
-    async fn renew(&self, known: &Arc<Known>, headers: &Headers, now: u64) -> Renewal {
-        let Found::Text(text) = cookies::text(headers, &self.cookie) else {
-            return Renewal::Over;
-        };
-        let mark = mark([text.as_bytes()]);
-        let renewing = async {
-            if let Some(renewed) = self.renewed.find(&mark, Instant::now()) {
-                return Renewal::Holds(renewed);
-            }
-            match self.renewed_session(&known.session, now).await {
-                Ok(session) => match session.known(&self.claimed) {
-                    Ok(renewed) => {
-                        let renewed = Arc::new(renewed);
-                        self.renewed.keep(mark, Instant::now() + RENEWED_FOR, renewed.clone());
-                        Renewal::Holds(renewed)
-                    }
-                    Err(_) => Renewal::Over,
-                },
-                Err(Failure::Refused(_)) => Renewal::Over,
-                Err(Failure::Away(why)) => Renewal::Away(why),
-            }
-        };
-        self.renewals.answer(&mark, renewing).await
-    }
-
-    async fn renewed_session(&self, session: &Session, now: u64) -> Result<Session, Failure> {
-        let Some(token) = &session.refresh_token else {
-            return Err(Failure::Refused("there is no token to renew the session by".into()));
-        };
-        let tokens = self.provider.renew(token).await?;
-        let claims = match &tokens.id_token {
-            Some(token) => Some(self.provider.verify(token, None, now).await?),
-            None => None,
-        };
-        // OpenID Connect Core 1.0 §12.2: it must be about the same person.
-        if claims
-            .as_ref()
-            .is_some_and(|claims| claims.get("sub") != session.claims.get("sub"))
-        {
-            return Err(Failure::Refused("the provider speaks of somebody else".into()));
-        }
-        Ok(session.renewed(claims, tokens, now))
     }
 
     /// Sends the browser to the provider.
@@ -382,12 +319,9 @@ impl Oidc {
             );
         };
         cx.cookies.push(cookies::removal(&self.login_name(&login.state)));
-        let ended = mark([login.state.as_bytes()]);
-        if self.used_logins.find(&ended, Instant::now()).is_some() {
+        if !self.ended.ends_login(&login.state, Duration::from_secs(login::LASTS)) {
             return Verdict::Refused(self.refusal("this login has ended already: begin anew"));
         }
-        let lasts = Instant::now() + Duration::from_secs(login::LASTS);
-        self.used_logins.keep(ended, lasts, ());
         let session = match self.session_of(query, &login, now).await {
             Ok(session) => session,
             Err(failure) => return failed(failure, || self.refusal("the login failed: begin anew")),
@@ -450,10 +384,7 @@ impl Oidc {
         }
         let had_session = match self.shown(&request.headers, now) {
             Shown::Session(known) => {
-                let lasts = Duration::from_secs(known.session.left(self.lifetimes, now)) + self.lifetimes.idle;
-                if let Some(until) = Instant::now().checked_add(lasts.max(self.lifetimes.whole)) {
-                    self.ended_sessions.keep(mark([known.session.id.as_bytes()]), until, ());
-                }
+                self.ended.end_session(&known.session.id, self.lifetimes.whole);
                 true
             }
             Shown::Bad | Shown::Nothing => false,
@@ -505,6 +436,16 @@ impl Authenticator for Oidc {
 
     fn challenge(&self) -> Option<&str> {
         Some(&self.challenge)
+    }
+}
+
+/// Which claims say who it is.
+fn claimed(config: &Written) -> Claimed {
+    Claimed {
+        name: [config.name_claim.as_str().into()].into(),
+        scopes: Some(config.scopes_claim.as_str().into()),
+        roles: config.roles_claim.as_deref().map(Box::from),
+        by: "oidc",
     }
 }
 

@@ -346,7 +346,7 @@ fn compile_set(compiler: &mut Compiler<'_>, place: &str, name: &str, set: &Polic
     it.way(Kind::Oidc, oidc.as_ref(), |config, around| {
         let ca = config.ca.as_ref().map(|ca| around.base.join(ca));
         let fetcher = Fetcher::new(around.slow.clone(), ca.as_deref())?;
-        oidc::Oidc::new(config, fetcher)
+        oidc::Oidc::new(config, fetcher, around.slow, &around.kept.oidc)
     });
     it.way(Kind::Basic, basic.as_ref(), |config, around| {
         basic::Basic::new(config, around.base, around.slow)

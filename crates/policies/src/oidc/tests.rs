@@ -62,7 +62,7 @@ impl Gate {
         let ca = folder.path().join("ca.pem");
         std::fs::write(&ca, authority()).unwrap();
         let fetcher = Fetcher::new(runtime.handle().clone(), Some(&ca)).unwrap();
-        let oidc = Arc::new(Oidc::new(config, fetcher).unwrap());
+        let oidc = Arc::new(Oidc::new(config, fetcher, runtime.handle(), &Arc::default()).unwrap());
         let signer = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
         let point = signer.public_key().as_ref();
         let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
@@ -465,7 +465,7 @@ fn settings_that_would_be_unsafe_are_refused() {
     let with = |change: &dyn Fn(&mut Written)| {
         let mut config = config();
         change(&mut config);
-        Oidc::new(&config, fetcher.clone()).is_ok()
+        Oidc::new(&config, fetcher.clone(), runtime.handle(), &Arc::default()).is_ok()
     };
     assert!(with(&|_| {}));
     assert!(!with(&|config| config.issuer = "http://id.example".to_owned()));
