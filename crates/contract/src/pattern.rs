@@ -172,6 +172,7 @@ mod tests {
     #[test]
     fn looking_around_works_and_is_limited() {
         check(r"^(?!\s)a+(?<!b)$", &["aa"], &[" a"]);
+        check(r"^(\/(?!\.)+[a.]+)+$", &["/a/a."], &["/.a"]);
         check(r"^(a)\1$", &["aa"], &["ab"]);
         let evil = Pattern::compile(r"^(?=(a+)+$)(a+)+\2$").unwrap();
         let text = format!("{}!", "a".repeat(40));

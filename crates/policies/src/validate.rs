@@ -24,13 +24,14 @@ pub(crate) mod media;
 pub(crate) mod parameters;
 pub(crate) mod sources;
 
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use portcullis_config::policy::mode::Mode;
-use portcullis_config::policy::validate::{Unknown, Validate as Written};
+use portcullis_config::policy::validate::{Parameters as WrittenParameters, Unknown, Validate as Written};
 use portcullis_contract::pairs;
 use portcullis_contract::schema::{Compiler, Dialect, Direction, Problem, SchemaId};
 use portcullis_core::{Body, Ctx, Error, Finding, Known, Method, Next, Policy, Reply, Request, Result, codes};
@@ -72,19 +73,9 @@ impl Validate {
         reported: &Reported,
     ) -> std::result::Result<Validate, String> {
         let mut sources = Sources::new(base);
-        let refuse_unknown = config.unknown_query == Unknown::Refuse;
         // All files are read before one is compiled: they may refer to each other.
-        let mut texts: Vec<&str> = config.body.iter().map(String::as_str).collect();
-        for parameters in [&config.query, &config.headers, &config.params].into_iter().flatten() {
-            match parameters {
-                portcullis_config::policy::validate::Parameters::All(text) => texts.push(text),
-                portcullis_config::policy::validate::Parameters::Each(each) => {
-                    texts.extend(each.values().map(String::as_str))
-                }
-            }
-        }
-        let mut places = std::collections::HashMap::new();
-        for text in texts {
+        let mut places = HashMap::new();
+        for text in texts(config) {
             if !places.contains_key(text) {
                 places.insert(text, sources.schema(text)?);
             }
@@ -102,6 +93,7 @@ impl Validate {
             let compiled = written.as_ref().map(|it| Parameters::compile(it, refuse, &mut schema));
             compiled.transpose()
         };
+        let refuse_unknown = config.unknown_query == Unknown::Refuse;
         let query = parameters(&config.query, refuse_unknown)?;
         let headers = parameters(&config.headers, false)?;
         let params = parameters(&config.params, false)?;
@@ -287,6 +279,16 @@ pub(crate) fn has_no_content(method: &Method) -> bool {
     )
 }
 
+/// All schemas that the file says.
+fn texts(config: &Written) -> impl Iterator<Item = &str> {
+    let parameters = [&config.query, &config.headers, &config.params].into_iter().flatten();
+    let parameters = parameters.flat_map(|parameters| match parameters {
+        WrittenParameters::All(text) => vec![text.as_str()],
+        WrittenParameters::Each(each) => each.values().map(String::as_str).collect(),
+    });
+    config.body.as_deref().into_iter().chain(parameters)
+}
+
 fn content_types(config: &Written) -> Box<[String]> {
     if config.content_types.is_empty() && config.body.is_some() {
         return ["application/json", "*+json"].map(str::to_owned).into();
@@ -296,7 +298,7 @@ fn content_types(config: &Written) -> Box<[String]> {
 
 fn nothing_known() -> Parameters {
     Parameters::Each {
-        schemas: std::collections::BTreeMap::new(),
+        schemas: BTreeMap::new(),
         refuse_unknown: true,
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn import(documents: &Documents, uri: &str, formats: bool) -> Result<
         _ if version.starts_with("3.0.") => Dialect::OpenApi30,
         "" if root.text("swagger") == Some("2.0") => {
             let converted = swagger::converted(root.value);
-            return import_converted(documents, uri, converted, formats);
+            return import_converted(documents, uri, &converted, formats);
         }
         "" => return Err(alone("this describes no API: it has no `openapi` with a version")),
         other => return Err(alone(&format!("OpenAPI {other} is not known; 3.0 and 3.1 are"))),
@@ -67,7 +67,7 @@ pub(super) fn import(documents: &Documents, uri: &str, formats: bool) -> Result<
 fn import_converted(
     documents: &Documents,
     uri: &str,
-    converted: Value,
+    converted: &Value,
     formats: bool,
 ) -> Result<Contract, Vec<Problem>> {
     let mut all = Documents::default();

@@ -34,6 +34,7 @@ fn translated(source: &str, all_words: bool) -> Translated {
         out: String::with_capacity(source.len() + 16),
         goes_back: false,
         all_words,
+        looks: Vec::new(),
     };
     translation.run();
     Translated {
@@ -48,6 +49,8 @@ struct Translation<'s> {
     goes_back: bool,
     /// Whether letters beyond ASCII make words, too.
     all_words: bool,
+    /// Of each group that is open, whether it only looks around.
+    looks: Vec<bool>,
 }
 
 impl Translation<'_> {
@@ -60,6 +63,7 @@ impl Translation<'_> {
                     let _ = write!(self.out, "[^{LINE_ENDS}]");
                 }
                 '(' => self.group(),
+                ')' => self.end_of_group(),
                 '{' if !self.counts() => self.out.push_str(r"\{"),
                 '{' => self.copy_through('}'),
                 // Annex B.1.2: they stand for themselves where nothing was opened.
@@ -102,14 +106,22 @@ impl Translation<'_> {
     fn group(&mut self) {
         self.out.push('(');
         let mut ahead = self.rest.clone();
-        if ahead.next() != Some('?') {
-            return;
+        let looks = ahead.next() == Some('?')
+            && match ahead.next() {
+                Some('=' | '!') => true,
+                Some('<') => matches!(ahead.next(), Some('=' | '!')),
+                _ => false,
+            };
+        self.goes_back |= looks;
+        self.looks.push(looks);
+    }
+
+    /// What looks around may be repeated (Annex B.1.2), which changes nothing: once is as good as several times.
+    fn end_of_group(&mut self) {
+        self.out.push(')');
+        if self.looks.pop() == Some(true) {
+            self.rest.next_if_eq(&'+');
         }
-        self.goes_back |= match ahead.next() {
-            Some('=' | '!') => true,
-            Some('<') => matches!(ahead.next(), Some('=' | '!')),
-            _ => false,
-        };
     }
 
     fn class(&mut self) {

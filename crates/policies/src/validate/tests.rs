@@ -1,6 +1,5 @@
 use std::time::Duration;
 
-use portcullis_config::policy::validate::Parameters as WrittenParameters;
 use portcullis_config::units::ByteSize;
 use portcullis_core::Response;
 
