@@ -19,7 +19,9 @@ mod secrets;
 
 use bytes::Bytes;
 use portcullis_config::policy::reveal::{ReplacedErrors, Reveal as Written};
-use portcullis_core::{Consumer, Ctx, Error, Headers, Known, Next, Policy, Reply, Request, Response, Result, codes};
+use portcullis_core::{
+    Consumer, Ctx, Error, Headers, Known, Method, Next, Policy, Reply, Request, Response, Result, codes,
+};
 use tokio::runtime::Handle;
 
 use crate::field_name::FieldName;
@@ -55,6 +57,8 @@ struct Hidden {
 enum Kind {
     Json,
     Text,
+    /// The response does not say; the content itself does.
+    Unsaid,
     Other,
 }
 
@@ -113,7 +117,7 @@ impl Reveal {
     }
 
     /// The response as it may leave.
-    async fn reduced(&self, rules: Rules, mut response: Response) -> Result<Response> {
+    async fn reduced(&self, rules: Rules, is_head: bool, mut response: Response) -> Result<Response> {
         for name in &self.remove_headers {
             response.headers.remove(name.name());
         }
@@ -126,30 +130,43 @@ impl Reveal {
         if is_replaced && !is_grpc(&response.headers) {
             return Ok(replaced(response));
         }
+        // What comes after a change of protocol is no content.
+        if code == 101 {
+            return Ok(response);
+        }
         if let Some(most) = self.max_body {
             if response.body.remaining().is_some_and(|remaining| remaining > most) {
                 return Err(withheld(format!("it has more than {most} bytes")));
             }
             response.body = Limited::new(std::mem::take(&mut response.body), most);
         }
-        if rules.is_empty() || response.body.is_empty() || code == 101 {
+        if rules.is_empty() {
             return Ok(response);
         }
-        match kind_of(&response.headers) {
-            Kind::Json => self.rewritten(rules, response, Kind::Json).await,
-            Kind::Text if !self.secrets.is_empty() => self.rewritten(rules, response, Kind::Text).await,
-            Kind::Text | Kind::Other => Ok(response),
+        let kind = kind_of(&response.headers)?;
+        if kind == Kind::Other || (kind == Kind::Text && self.secrets.is_empty()) {
+            return Ok(response);
         }
+        if is_head {
+            // They are those of content that GET gives to nobody.
+            forget_content(&mut response.headers);
+        }
+        if response.body.is_empty() {
+            return Ok(response);
+        }
+        self.rewritten(rules, response, kind).await
     }
 
     async fn rewritten(&self, rules: Rules, mut response: Response, kind: Kind) -> Result<Response> {
-        let encoding = response.headers.get_str(Known::ContentEncoding).unwrap_or("identity");
-        if !encoding.eq_ignore_ascii_case("identity") {
+        let mut encodings = response.headers.list(Known::ContentEncoding);
+        if let Some(encoding) = encodings.find(|encoding| !encoding.eq_ignore_ascii_case(b"identity")) {
             return Err(withheld(format!(
-                "it is compressed ({encoding}), though nothing else was asked for"
+                "it is compressed ({}), though nothing else was asked for",
+                encoding.escape_ascii()
             )));
         }
-        if response.headers.contains(Known::ContentRange) {
+        drop(encodings);
+        if response.status.code() == 206 || response.headers.contains(Known::ContentRange) {
             return Err(withheld("it is a part of a whole, which was not asked for".to_owned()));
         }
         let body = std::mem::take(&mut response.body);
@@ -163,6 +180,11 @@ impl Reveal {
                 error
             }
         })?;
+        let kind = match kind {
+            Kind::Unsaid if looks_like_json(&whole) => Kind::Json,
+            Kind::Unsaid => Kind::Text,
+            said => said,
+        };
         let changed = if whole.len() > LARGE {
             let content = whole.clone();
             let changed = self.slow.spawn_blocking(move || changed(&rules, &content, kind)).await;
@@ -173,19 +195,7 @@ impl Reveal {
         match changed.map_err(withheld)? {
             None => response.body = whole.into(),
             Some(changed) => {
-                // What these said of the content is not true of it any more (RFC 9110 §8.8, RFC 9530).
-                for name in [
-                    "ETag",
-                    "Last-Modified",
-                    "Accept-Ranges",
-                    "Content-Length",
-                    "Content-Digest",
-                    "Repr-Digest",
-                    "Digest",
-                    "Content-MD5",
-                ] {
-                    response.headers.remove(name);
-                }
+                forget_content(&mut response.headers);
                 response.body = changed.into();
             }
         }
@@ -219,34 +229,66 @@ impl Policy for Reveal {
             request.headers.remove(Known::Range);
             request.headers.remove(Known::IfRange);
         }
+        let is_head = request.method == Method::Head;
         Reply::later(async move {
             let response = next.run(cx, request).await?;
-            self.reduced(rules, response).await
+            self.reduced(rules, is_head, response).await
         })
     }
 }
 
-fn kind_of(headers: &Headers) -> Kind {
-    let written = headers.get_str(Known::ContentType).unwrap_or_default();
-    let media_type = written
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    match media_type.as_str() {
-        "application/json" => Kind::Json,
+/// # Errors
+/// When it says several things, of which its readers may believe another one.
+fn kind_of(headers: &Headers) -> Result<Kind> {
+    let mut written = headers.get_all(Known::ContentType);
+    let (first, more) = (written.next(), written.next());
+    if more.is_some() {
+        return Err(withheld("it has several types".to_owned()));
+    }
+    if is_grpc(headers) {
+        return Ok(Kind::Other);
+    }
+    let media_type = first.unwrap_or_default().split(|byte| *byte == b';').next();
+    let media_type = media_type.unwrap_or_default().trim_ascii().to_ascii_lowercase();
+    let is_in = |known: &[&str]| known.iter().any(|known| known.as_bytes() == media_type);
+    let ends = |end: &str| media_type.ends_with(end.as_bytes());
+    Ok(match () {
+        () if media_type.is_empty() => Kind::Unsaid,
+        () if is_in(&["application/json", "application/x-json", "text/json", "text/x-json"]) => Kind::Json,
         // Several documents, one in each line, and events without end.
-        "application/x-ndjson" | "text/event-stream" => Kind::Other,
-        other if other.ends_with("+json") => Kind::Json,
-        other if other.starts_with("text/") || other.ends_with("/xml") || other.ends_with("+xml") => Kind::Text,
-        _ => Kind::Other,
+        () if is_in(&["application/x-ndjson", "text/event-stream"]) => Kind::Other,
+        () if ends("+json") => Kind::Json,
+        () if media_type.starts_with(b"text/") || ends("/xml") || ends("+xml") => Kind::Text,
+        () => Kind::Other,
+    })
+}
+
+/// Whether content that doesn't say what it is would be taken for fields of JSON.
+fn looks_like_json(content: &[u8]) -> bool {
+    matches!(content.trim_ascii_start().first(), Some(b'{' | b'['))
+}
+
+/// Takes out what is said of content that is another one now (RFC 9110 §8.8, RFC 9530).
+fn forget_content(headers: &mut Headers) {
+    for name in [
+        "ETag",
+        "Last-Modified",
+        "Accept-Ranges",
+        "Content-Length",
+        "Content-Digest",
+        "Repr-Digest",
+        "Digest",
+        "Content-MD5",
+    ] {
+        headers.remove(name);
     }
 }
 
 fn is_grpc(headers: &Headers) -> bool {
     let kind = headers.get_str(Known::ContentType).unwrap_or_default();
-    kind.starts_with("application/grpc")
+    kind.trim_start()
+        .get(.."application/grpc".len())
+        .is_some_and(|start| start.eq_ignore_ascii_case("application/grpc"))
 }
 
 /// An error page of the gate's in place of the backend's, with the same status and what the client needs to go on.

@@ -7,7 +7,8 @@ use crate::schema::form;
 use crate::{defaults, units};
 
 /// Limits what responses of the backend tell. Fields of JSON are named by their path: `user.password`, `*` for every
-/// member of an object or list (`items.*.cost`), `**` for any depth (`**.password`).
+/// member of an object or list (`items.*.cost`), `**` for any depth (`**.password`). JSON is what has a type of JSON or none at all:
+/// a backend that calls its JSON `text/html` has to be mended first.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Reveal {

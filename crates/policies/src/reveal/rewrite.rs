@@ -52,6 +52,11 @@ pub(super) fn json(rules: &Rules, text: &[u8]) -> Result<Option<Vec<u8>>, String
         allowed: (!rules.allow.is_empty()).then(|| (0..rules.allow.len()).map(|index| (index, 0)).collect()),
         hidden: (0..rules.hidden.len()).map(|index| (index, 0)).collect(),
     };
+    walk.space();
+    if top.allowed.is_some() && walk.is_scalar() {
+        // It has no fields, and nothing else of it may leave.
+        return Ok(Some(b"null".to_vec()));
+    }
     walk.value(&top);
     walk.space();
     Ok(walk.changed.then_some(walk.out))
@@ -112,7 +117,10 @@ impl Walk<'_> {
                 None
             };
             let value = self.at;
-            match self.fate(place, name.as_deref()) {
+            self.passed_space();
+            let is_scalar = self.is_scalar();
+            self.at = value;
+            match self.fate(place, name.as_deref(), is_scalar) {
                 Fate::Withheld => {
                     self.pass_value();
                     self.changed = true;
@@ -139,7 +147,8 @@ impl Walk<'_> {
         }
     }
 
-    fn fate(&self, place: &Place, name: Option<&str>) -> Fate {
+    /// What becomes of the member of that name; one that has no members itself can't hold what is allowed further on.
+    fn fate(&self, place: &Place, name: Option<&str>, is_scalar: bool) -> Fate {
         let mut arrived = Vec::new();
         let mut hidden = Vec::new();
         for (index, gone) in &place.hidden {
@@ -168,7 +177,7 @@ impl Walk<'_> {
                         left.push((*index, *gone));
                     }
                 }
-                if left.is_empty() {
+                if left.is_empty() || (is_scalar && !is_whole) {
                     return Fate::Withheld;
                 }
                 (!is_whole).then_some(left)
@@ -182,13 +191,33 @@ impl Walk<'_> {
         let begin = self.at;
         self.pass_string();
         let text = &self.text[begin..self.at];
-        match self.rules.secrets.covered(text) {
+        let covered = if text.contains(&b'\\') {
+            self.covered_within_escapes(text)
+        } else {
+            self.rules.secrets.covered(text)
+        };
+        match covered {
             None => self.out.extend_from_slice(text),
             Some(covered) => {
                 self.out.extend_from_slice(&covered);
                 self.changed = true;
             }
         }
+    }
+
+    /// A text with escapes, its secrets covered. It is looked at as its readers see it: an escape may hide a part of a secret, or
+    /// stand right before one, and half of one must not stay.
+    fn covered_within_escapes(&self, text: &[u8]) -> Option<Vec<u8>> {
+        if self.rules.secrets.is_empty() {
+            return None;
+        }
+        let Ok(plain) = serde_json::from_slice::<String>(text) else {
+            // Half of a surrogate pair is no text. What may hold a secret there is covered whole.
+            return self.rules.secrets.covered(text).map(|_| b"\"***\"".to_vec());
+        };
+        let covered = self.rules.secrets.covered(plain.as_bytes())?;
+        let covered = serde_json::Value::String(String::from_utf8_lossy(&covered).into_owned());
+        Some(covered.to_string().into_bytes())
     }
 
     /// Copies a number or a word. A number may be that of a card.
@@ -224,6 +253,11 @@ impl Walk<'_> {
         let masked = serde_json::Value::String(format!("***{end}"));
         self.out.extend_from_slice(masked.to_string().as_bytes());
         self.changed = true;
+    }
+
+    /// Whether what comes next is neither an object nor a list.
+    fn is_scalar(&self) -> bool {
+        !matches!(self.text.get(self.at), Some(b'{' | b'['))
     }
 
     fn copy(&mut self, bytes: usize) {

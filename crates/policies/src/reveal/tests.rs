@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use portcullis_config::policy::reveal::{Findable, HiddenField, MaskedField};
 use portcullis_config::units::ByteSize;
-use portcullis_core::Status;
+use portcullis_core::{Body, Status};
 use proptest::prelude::{Strategy, any, prop, prop_oneof, proptest};
 use serde_json::{Value, json};
 
@@ -82,9 +82,15 @@ fn only_what_is_allowed_stays() {
         ..Written::default()
     };
     let text = r#"{"id":7,"cost":9,"lines":[{"title":"a","cost":1},{"cost":2},5],"address":{"street":"x","city":"y"},"whole":{"a":{"b":1},"but":2}}"#;
-    let expected = r#"{"id":7,"lines":[{"title":"a"},{},5],"address":{"city":"y"},"whole":{"a":{"b":1}}}"#;
-    assert_eq!(rewritten(&config, text), expected.replace(",5]", ",5]"));
+    let expected = r#"{"id":7,"lines":[{"title":"a"},{}],"address":{"city":"y"},"whole":{"a":{"b":1}}}"#;
+    assert_eq!(rewritten(&config, text), expected);
     assert_eq!(rewritten(&config, r#"[{"id":7}]"#), "[]");
+    // What stands where something deeper is allowed is not that.
+    assert_eq!(
+        rewritten(&config, r#"{"address": "here","lines":["all"],"id":{"a":1}}"#),
+        r#"{"lines":[],"id":{"a":1}}"#
+    );
+    assert_eq!(rewritten(&config, "\"all\""), "null");
 }
 
 #[test]
@@ -108,6 +114,34 @@ fn values_are_covered() {
         assert!(serde_json::from_str::<Value>(&got).is_ok(), "{got}");
         assert_eq!(got.replace("\": \"", "\":\""), expected);
     }
+}
+
+#[test]
+fn escapes_neither_hide_secrets_nor_are_torn() {
+    let config = Written {
+        find: vec![Findable::CardNumbers, Findable::Keys],
+        ..Written::default()
+    };
+    let key = "AKIAABCDEFGHIJKLMNOP";
+    let stars = "*".repeat(key.len());
+    for (text, expected) in [
+        (format!("the key:\n{key}"), format!("the key:\n{stars}")),
+        (format!("\t\"{key}\""), format!("\t\"{stars}\"")),
+        (
+            "-----BEGIN PRIVATE KEY-----\"a".to_owned(),
+            format!("{}\"a", "*".repeat(27)),
+        ),
+    ] {
+        let document = json!({"a": text, "b": 1}).to_string();
+        let got: Value = serde_json::from_str(&rewritten(&config, &document)).unwrap();
+        assert_eq!(got, json!({"a": expected, "b": 1}));
+    }
+    assert_eq!(
+        rewritten(&config, r#"{"a":"\u0034111111111111111"}"#),
+        r#"{"a":"************1111"}"#
+    );
+    let half = format!(r#"{{"a":"\ud800 {key}"}}"#);
+    assert_eq!(rewritten(&config, &half), r#"{"a":"***"}"#);
 }
 
 #[test]
@@ -187,6 +221,52 @@ fn what_cannot_be_looked_at_does_not_leave() {
     }
     let image = Response::new(Status::OK).with_body("image/png", large);
     assert_eq!(through(&config, image).1.unwrap().len(), large.len());
+}
+
+#[test]
+fn what_is_json_under_another_name_is_looked_at() {
+    let config = Written {
+        remove: vec![hidden("a")],
+        ..Written::default()
+    };
+    let response = |types: &[&str]| {
+        let mut response = Response::new(Status::OK).with_body("text/json", "{\"a\":1}");
+        response.headers.remove(Known::ContentType);
+        for media_type in types {
+            response.headers.append(Known::ContentType, media_type);
+        }
+        response
+    };
+    for types in [&["text/json"][..], &["APPLICATION/JSON;charset=utf-8"], &[], &[""]] {
+        assert_eq!(through(&config, response(types)).1.unwrap(), "{}", "{types:?}");
+    }
+    let several = through(&config, response(&["image/png", "application/json"]));
+    assert_eq!(several.0.status().code(), 502);
+    for call in ["application/grpc+json", "Application/GRPC-Web+json"] {
+        assert_eq!(through(&config, response(&[call])).1.unwrap(), "{\"a\":1}");
+    }
+    let encoded = response(&["application/json"])
+        .with_header("Content-Encoding", "identity")
+        .with_header("Content-Encoding", "gzip");
+    assert_eq!(through(&config, encoded).0.status().code(), 502);
+}
+
+#[test]
+fn the_head_of_a_changed_response_tells_nothing_of_the_whole() {
+    let (_runtime, handle) = handle();
+    let config = Written {
+        remove: vec![hidden("a")],
+        max_body: Some(ByteSize(1)),
+        ..Written::default()
+    };
+    let policy: Arc<dyn Policy> = Arc::new(Reveal::new(&config, &handle).unwrap());
+    let mut head = json_response("").with_header("Content-Length", "7");
+    head.body = Body::Empty;
+    let trial = exchange(&policy, request("HEAD", "/", &[]), head);
+    assert_eq!((trial.field("etag"), trial.field("content-length")), (None, None));
+    let mut upgraded = Response::new(Status::new(101).unwrap());
+    upgraded.body = "a tunnel".into();
+    assert_eq!(through(&config, upgraded).1.unwrap(), "a tunnel");
 }
 
 #[test]
