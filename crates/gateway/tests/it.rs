@@ -18,7 +18,6 @@ mod it {
     mod name_server;
     mod numbered;
     mod oidc_provider;
-    mod oidc_provider;
     mod secure;
     mod upstream;
 
@@ -78,15 +77,14 @@ mod it {
     mod idempotency;
     mod inspect;
     mod introspect;
-    mod forward;
-    mod introspect;
     mod jwt;
     mod oidc;
-    mod oidc;
+    mod openapi;
     mod policies;
     mod quota;
     mod table_survival;
     mod tables;
+    mod validate;
 
     mod adaptive_concurrency;
     mod admin;
