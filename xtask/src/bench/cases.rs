@@ -139,7 +139,7 @@ pub(super) const CASES: &[Case] = &[
         upstream: "http1",
         port: Port::Clear,
         variants: INSPECTED,
-        ours: "waf/portcullis.yaml",
+        ours: "waf/portcullis.yaml.template",
         peers: &[peer("nginx", "waf/nginx.conf.template")],
     },
     Case {
@@ -148,7 +148,7 @@ pub(super) const CASES: &[Case] = &[
         upstream: "http1",
         port: Port::Clear,
         variants: INSPECTED,
-        ours: "waf/portcullis-embedded.yaml",
+        ours: "waf/portcullis-embedded.yaml.template",
         peers: &[peer("nginx", "waf/nginx.conf.template")],
     },
     Case {
