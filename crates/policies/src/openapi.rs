@@ -37,6 +37,9 @@ pub use answer::Responses;
 /// The longest form or text that is judged: it is done on the worker.
 const LONGEST_TEXT: usize = 64 * 1024;
 
+/// What is told of content that nobody asked for.
+const NO_CONTENT: &str = "no content is taken here";
+
 /// Holds requests against the description of an API.
 #[derive(Debug)]
 pub struct OpenApi {
@@ -47,6 +50,16 @@ pub struct OpenApi {
     responses: WrittenResponses,
     reported: Arc<AtomicU64>,
     reported_responses: Arc<AtomicU64>,
+}
+
+/// What the content of a request must be like.
+enum Expected<'o> {
+    /// It passes by its type.
+    Anything,
+    /// There may be none.
+    Nothing,
+    /// As this; and whether it must be there.
+    Described(&'o Media, MediaType, bool),
 }
 
 /// What is needed to judge messages.
@@ -140,33 +153,68 @@ impl OpenApi {
     }
 
     /// Judges the type of the content. Gives what it must be like, if it is to be judged.
-    fn content_type<'o>(&self, operation: &'o Operation, request: &Request) -> Result<Option<(&'o Media, MediaType)>> {
+    fn content_type<'o>(&self, operation: &'o Operation, request: &Request) -> Result<Expected<'o>> {
         let Some(body) = &operation.body else {
-            // A body of unknown length may be empty; HTTP/2 clients often leave that open.
-            return if request.body.is_empty() || MediaType::of(&request.headers).is_none() && !has_content(request) {
-                Ok(None)
-            } else {
-                Err(unsupported("no content is taken here"))
+            return match request.body.remaining() {
+                Some(0) => Ok(Expected::Anything),
+                Some(_) => Err(unsupported(NO_CONTENT)),
+                // Whether there is content is known when it has been read.
+                None => Ok(Expected::Nothing),
             };
         };
         if request.body.is_empty() {
-            return if body.required { Err(missing()) } else { Ok(None) };
+            return if body.required {
+                Err(missing())
+            } else {
+                Ok(Expected::Anything)
+            };
         }
         let media = MediaType::of(&request.headers);
         let found = media.and_then(|media| Some((body.content.of(&media.name)?, media)));
         let Some((described, media)) = found else {
             return if body.content.is_empty() {
-                Ok(None)
+                Ok(Expected::Anything)
             } else {
                 Err(not_among(&body.content))
             };
         };
         match readable(described, &media, &request.headers) {
-            Ok(true) => Ok(Some((described, media))),
-            Ok(false) => Ok(None),
+            Ok(true) => Ok(Expected::Described(described, media, body.required)),
+            Ok(false) => Ok(Expected::Anything),
             Err(()) => Err(unsupported(
                 "what is judged is taken in UTF-8 and without a content coding",
             )),
+        }
+    }
+
+    /// Judges the content, and gives it back.
+    async fn content(&self, expected: &Expected<'_>, body: Body) -> Result<Body> {
+        let limit = match expected {
+            Expected::Nothing => 0,
+            Expected::Anything | Expected::Described(..) => self.api.max_body,
+        };
+        match content::gather(body, limit).await? {
+            Gathered::Whole(content) => {
+                if let Expected::Described(described, media, required) = expected {
+                    let result = match content.is_empty() {
+                        true if *required => Err(missing()),
+                        true => Ok(()),
+                        false => refusal(self.api.content(described, media, &content).await, "openapi"),
+                    };
+                    self.found(result)?;
+                }
+                Ok(Body::from(content))
+            }
+            Gathered::TooMuch(body) => {
+                let error = match expected {
+                    Expected::Nothing => unsupported(NO_CONTENT),
+                    _ => Error::new(&codes::CONTENT_TOO_LARGE)
+                        .with_detail(format!("the limit is {limit} bytes"))
+                        .by_policy("openapi"),
+                };
+                self.found(Err(error))?;
+                Ok(body)
+            }
         }
     }
 
@@ -185,12 +233,12 @@ impl OpenApi {
 impl Policy for OpenApi {
     fn call<'a>(&'a self, cx: &'a mut Ctx, mut request: Request, next: Next<'a>) -> Reply<'a> {
         let judged = self.head(&request).and_then(|operation| match operation {
-            Some(operation) => Ok(self.content_type(operation, &request)?.map(|found| (operation, found))),
-            None => Ok(None),
+            Some(operation) => self.content_type(operation, &request),
+            None => Ok(Expected::Anything),
         });
-        let (operation, (described, media)) = match judged {
-            Ok(Some(found)) => found,
-            Ok(None) => return next.run(cx, request),
+        let expected = match judged {
+            Ok(Expected::Anything) => return next.run(cx, request),
+            Ok(expected) => expected,
             Err(error) => {
                 return match self.found(Err(error)) {
                     Ok(()) => next.run(cx, request),
@@ -198,26 +246,9 @@ impl Policy for OpenApi {
                 };
             }
         };
-        let required = operation.body.as_ref().is_some_and(|body| body.required);
         Reply::later(async move {
             let body = std::mem::take(&mut request.body);
-            match content::gather(body, self.api.max_body).await? {
-                Gathered::Whole(content) => {
-                    let result = match content.is_empty() {
-                        true if required => Err(missing()),
-                        true => Ok(()),
-                        false => refusal(self.api.content(described, &media, &content).await, "openapi"),
-                    };
-                    self.found(result)?;
-                    request.body = Body::from(content);
-                }
-                Gathered::TooMuch(body) => {
-                    let error = Error::new(&codes::CONTENT_TOO_LARGE);
-                    let error = error.with_detail(format!("the limit is {} bytes", self.api.max_body));
-                    self.found(Err(error.by_policy("openapi")))?;
-                    request.body = body;
-                }
-            }
+            request.body = self.content(&expected, body).await?;
             next.run(cx, request).await
         })
     }
@@ -269,10 +300,6 @@ fn readable(described: &Media, media: &MediaType, headers: &Headers) -> std::res
 
 fn is_form(name: &str) -> bool {
     name == "application/x-www-form-urlencoded"
-}
-
-fn has_content(request: &Request) -> bool {
-    request.body.remaining().is_some_and(|bytes| bytes > 0)
 }
 
 fn finding(wrong: Wrong) -> Finding {

@@ -1,5 +1,7 @@
+use std::task::{Context, Poll};
+
 use portcullis_config::units::ByteSize;
-use portcullis_core::{Response, Status};
+use portcullis_core::{BodyStream, Frame, Response, Status};
 
 use super::*;
 use crate::trial::{Trial, exchange, request, send};
@@ -227,6 +229,22 @@ fn bodies_are_judged_by_their_types() {
         "unsupported_content_type",
         &[],
     );
+    for (pieces, status) in [(&[][..], 200), (&["{}"], 415)] {
+        let mut request = request("GET", "/v1/orders/7", &[]);
+        request.body = Body::Stream(Box::new(Pieces(pieces.to_vec())));
+        let trial = send(&tried.requests, request, &[]);
+        check(&trial, status, "unsupported_content_type", &[]);
+    }
+}
+
+/// Content of unknown length.
+struct Pieces(Vec<&'static str>);
+
+impl BodyStream for Pieces {
+    fn poll_frame(&mut self, _: &mut Context<'_>) -> Poll<Option<Result<Frame>>> {
+        let piece = self.0.pop();
+        Poll::Ready(piece.map(|text| Ok(Frame::Data(Bytes::from_static(text.as_bytes())))))
+    }
 }
 
 #[test]
