@@ -61,6 +61,8 @@ pub enum Verdict {
 /// Lets in whom one of the ways of authentication knows.
 pub struct Authenticate {
     ways: Box<[Arc<dyn Authenticator>]>,
+    /// In which only they tell the backend something.
+    own_fields: Box<[FieldName]>,
 }
 
 /// What became of a request after all that could be asked at once.
@@ -74,9 +76,9 @@ enum Asked {
 impl Authenticate {
     /// All ways that a route has, in the order in which they are asked.
     pub fn new(ways: impl IntoIterator<Item = Arc<dyn Authenticator>>) -> Authenticate {
-        Authenticate {
-            ways: ways.into_iter().collect(),
-        }
+        let ways: Box<[Arc<dyn Authenticator>]> = ways.into_iter().collect();
+        let own_fields = ways.iter().flat_map(|way| way.own_fields()).cloned().collect();
+        Authenticate { ways, own_fields }
     }
 
     /// Asks from that one on, until one decides or wants to wait.
@@ -145,13 +147,21 @@ fn tell_backend(consumer: &Consumer, request: &mut Request) {
     }
 }
 
+/// Whether a backend may take a field for the other: many make the same variable of a hyphen and an underscore (RFC 3875
+/// §4.1.18).
+fn is_taken_for(name: &str, other: &str) -> bool {
+    let plain = |byte: u8| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
+    name.len() == other.len() && name.bytes().map(plain).eq(other.bytes().map(plain))
+}
+
 impl Policy for Authenticate {
     fn call<'a>(&'a self, cx: &'a mut Ctx, mut request: Request, next: Next<'a>) -> Reply<'a> {
         for name in [Known::XConsumer, Known::XConsumerScopes, Known::XConsumerRoles] {
             request.headers.remove(name);
         }
-        for field in self.ways.iter().flat_map(|way| way.own_fields()) {
-            request.headers.remove(field.name());
+        if !self.own_fields.is_empty() {
+            let is_ours = |name: &str| self.own_fields.iter().any(|own| is_taken_for(name, own.as_str()));
+            request.headers.retain(|_, name, _| !is_ours(name));
         }
         match self.ask(0, cx, &mut request) {
             Asked::Passed => next.run(cx, request),
@@ -265,6 +275,7 @@ mod tests {
             ("X-Consumer-Scopes", "all"),
             ("x-consumer-roles", "root"),
             ("x-claim", "root"),
+            ("X_Claim", "root"),
         ];
         let seen = send(&policy(&[("a", false)]), request("GET", "/", &fields), &[])
             .seen
@@ -273,5 +284,6 @@ mod tests {
         assert_eq!(seen.headers.get_str("x-consumer-scopes"), Some("read write"));
         assert_eq!(seen.headers.get_str("x-consumer-roles"), Some("admin"));
         assert_eq!(seen.headers.get_str("x-claim"), None);
+        assert_eq!(seen.headers.get_str("x_claim"), None);
     }
 }

@@ -23,11 +23,10 @@ mod signature;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
-use bytes::Bytes;
 use portcullis_config::policy::hmac::{Hmac as Written, Replay, SignatureAlgorithm, Signer};
-use portcullis_core::{Body, Consumer, Ctx, Error, Known, Request, codes};
+use portcullis_core::{Consumer, Ctx, Error, Known, Request, codes};
 use portcullis_jose::algorithm::{Algorithm, Algorithms};
 use portcullis_jose::key::Key;
 
@@ -62,6 +61,13 @@ struct SigningKey {
     /// Its name in signatures.
     name: &'static str,
     consumer: Arc<Consumer>,
+}
+
+/// What a signature is of, and by whose key it is right.
+struct Signed<'k> {
+    signature: Signature,
+    text: Vec<u8>,
+    key: &'k SigningKey,
 }
 
 /// Why a request isn't let in.
@@ -114,40 +120,59 @@ impl Hmac {
         })
     }
 
-    /// Whose signature the request has, all but the content; nothing, where it has none.
-    fn identify(&self, cx: &Ctx, request: &Request, content: &Content) -> Result<Option<Arc<Consumer>>, Refusal> {
+    /// Whose signature the request has, by its head alone; nothing, where it has none.
+    fn signer(&self, cx: &Ctx, request: &Request) -> Result<Option<Signed<'_>>, Refusal> {
         let Some(signatures) = Signature::all_of(&request.headers)? else {
             return Ok(None);
         };
-        let known = signatures.iter().find_map(|signature| {
+        let known = signatures.into_iter().find_map(|signature| {
             let key = self.keys.get(signature.key_id.as_deref()?)?;
             let fits = self.tag.is_none() || self.tag == signature.tag;
             fits.then_some((signature, key))
         });
-        let (signature, known) = known.ok_or(Refusal::Wrong)?;
-        if signature.algorithm.as_deref().is_some_and(|name| name != known.name) {
+        let (signature, key) = known.ok_or(Refusal::Wrong)?;
+        if signature.algorithm.as_deref().is_some_and(|name| name != key.name) {
             return Err(Refusal::Wrong);
         }
-        let now = seconds(cx.received);
-        self.check_time(signature, now)?;
-        self.check_covered(signature, content)?;
-        let signed = base::of(signature, cx, request)?;
-        if !known.key.verifies(known.algorithm, &signed, &signature.value) {
+        self.check_time(&signature, now(cx))?;
+        let missing = self.covered.iter().find(|wanted| !signature.covers(wanted));
+        if let Some(missing) = missing {
+            return Err(Refusal::Uncovered(missing.to_string().into()));
+        }
+        let text = base::of(&signature, cx, request)?;
+        if !key.key.verifies(key.algorithm, &text, &signature.value) {
             return Err(Refusal::Wrong);
+        }
+        Ok(Some(Signed { signature, text, key }))
+    }
+
+    /// Whether the content is what was signed, and the request has not been here.
+    fn consumer(
+        &self,
+        signed: &Signed<'_>,
+        cx: &Ctx,
+        request: &Request,
+        content: &[u8],
+    ) -> Result<Arc<Consumer>, Refusal> {
+        let covers_content = signed.signature.covers(&Component::field(CONTENT_DIGEST));
+        if !content.is_empty() && !covers_content {
+            return Err(Refusal::Uncovered(CONTENT_DIGEST.into()));
         }
         // Content that was taken away is none, and its digest is still there.
-        let bytes = match content {
-            Content::Whole(bytes) => bytes,
-            Content::Nothing => &Bytes::new(),
-        };
-        if signature.covers(&Component::field(CONTENT_DIGEST)) && !digest::is_of(&request.headers, bytes) {
+        if covers_content && !digest::is_of(&request.headers, content) {
             return Err(Refusal::Content);
         }
+        // Once more, for the content may have taken its time, and what is too old by now is not remembered any more.
+        self.check_time(&signed.signature, now(cx))?;
         // Last, so that nobody but who holds a key makes anything be remembered.
-        match self.window.as_ref().map(|window| window.see(&signed, cx.started)) {
+        match self
+            .window
+            .as_ref()
+            .map(|window| window.see(&signed.text, Instant::now()))
+        {
             Some(Seen::Before) => Err(Refusal::Seen),
             Some(Seen::Full) => Err(Refusal::Full),
-            Some(Seen::Never) | None => Ok(Some(known.consumer.clone())),
+            Some(Seen::Never) | None => Ok(signed.key.consumer.clone()),
         }
     }
 
@@ -164,22 +189,9 @@ impl Hmac {
         Ok(())
     }
 
-    fn check_covered(&self, signature: &Signature, content: &Content) -> Result<(), Refusal> {
-        let missing = self.covered.iter().find(|wanted| !signature.covers(wanted));
-        if let Some(missing) = missing {
-            return Err(Refusal::Uncovered(missing.to_string().into()));
-        }
-        let has_content = !matches!(content, Content::Nothing);
-        if has_content && !signature.covers(&Component::field(CONTENT_DIGEST)) {
-            return Err(Refusal::Uncovered(CONTENT_DIGEST.into()));
-        }
-        Ok(())
-    }
-
-    fn verdict(&self, cx: &Ctx, request: &mut Request, content: &Content) -> Verdict {
-        match self.identify(cx, request, content) {
-            Ok(None) => Verdict::Absent,
-            Ok(Some(consumer)) => {
+    fn verdict(&self, request: &mut Request, consumer: Result<Arc<Consumer>, Refusal>) -> Verdict {
+        match consumer {
+            Ok(consumer) => {
                 if !self.keep {
                     request.headers.remove("Signature");
                     request.headers.remove("Signature-Input");
@@ -191,12 +203,6 @@ impl Hmac {
     }
 }
 
-/// The content of a request, as far as it is here.
-enum Content {
-    Nothing,
-    Whole(Bytes),
-}
-
 impl Authenticator for Hmac {
     fn name(&self) -> &'static str {
         "hmac"
@@ -206,30 +212,33 @@ impl Authenticator for Hmac {
         if !Signature::is_there(&request.headers) {
             return Verdict::Absent;
         }
-        match &request.body {
-            body if body.is_empty() => self.verdict(cx, request, &Content::Nothing),
-            Body::Full(bytes) if bytes.len() as u64 <= self.max_body => {
-                let content = Content::Whole(bytes.clone());
-                self.verdict(cx, request, &content)
-            }
-            _ => Verdict::Later,
+        if !request.body.is_empty() {
+            return Verdict::Later;
         }
+        let consumer = match self.signer(cx, request) {
+            Ok(None) => return Verdict::Absent,
+            Ok(Some(signed)) => self.consumer(&signed, cx, request, &[]),
+            Err(refusal) => Err(refusal),
+        };
+        self.verdict(request, consumer)
     }
 
     fn judge_later<'a>(&'a self, cx: &'a mut Ctx, request: &'a mut Request) -> Waiting<'a> {
         Box::pin(async move {
+            // Before anything is read, so that nobody fills the memory but who holds a key.
+            let signed = match self.signer(cx, request) {
+                Ok(None) => return Verdict::Absent,
+                Ok(Some(signed)) => signed,
+                Err(refusal) => return Verdict::Refused(refused(&refusal)),
+            };
             let body = std::mem::take(&mut request.body);
             let content = match body.read_to_end(self.max_body).await {
                 Ok(content) => content,
                 Err(error) => return Verdict::Refused(error.by_policy("hmac")),
             };
             request.body = content.clone().into();
-            let content = if content.is_empty() {
-                Content::Nothing
-            } else {
-                Content::Whole(content)
-            };
-            self.verdict(cx, request, &content)
+            let consumer = self.consumer(&signed, cx, request, &content);
+            self.verdict(request, consumer)
         })
     }
 
@@ -298,8 +307,10 @@ fn key_of(signer: &Signer, base: &Path) -> Result<SigningKey, String> {
     })
 }
 
-fn seconds(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+/// In seconds since 1970. The request itself may have come some time ago.
+fn now(cx: &Ctx) -> u64 {
+    let came = cx.received.duration_since(UNIX_EPOCH).unwrap_or_default();
+    came.saturating_add(cx.started.elapsed()).as_secs()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use portcullis_config::secret::Secret;
 use portcullis_config::units;
-use portcullis_core::{Method, Policy};
+use portcullis_core::{Body, BodyStream, Frame, Method, Policy};
 
 use super::*;
 use crate::authenticate::Authenticate;
@@ -190,6 +190,34 @@ fn a_request_comes_once() {
     allowed.replay = Replay::Allow;
     let often = policy(&allowed);
     assert_eq!((status(&often, signed("x")), status(&often, signed("x"))), (200, 200));
+}
+
+#[test]
+fn what_took_longer_than_it_is_remembered_is_too_late() {
+    let started = Instant::now().checked_sub(Duration::from_secs(301)).unwrap();
+    let cx = crate::trial::context_of([192, 0, 2, 7].into(), started);
+    let trial = send_as(&policy(&config()), cx, signed("x"), &[]);
+    assert_eq!(trial.status().code(), 401);
+}
+
+/// Content that nobody may read.
+struct Untouched;
+
+impl BodyStream for Untouched {
+    fn poll_frame(
+        &mut self,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<portcullis_core::Result<Frame>>> {
+        panic!("content is read of a request whose signature is wrong");
+    }
+}
+
+#[test]
+fn content_is_read_of_those_alone_who_hold_a_key() {
+    let mut forged = signed("x");
+    forged.headers.set("Signature", "s=:AAAA:");
+    forged.body = Body::Stream(Box::new(Untouched));
+    assert_eq!(status(&policy(&config()), forged), 401);
 }
 
 #[test]
