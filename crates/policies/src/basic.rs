@@ -9,13 +9,14 @@
 //!
 //! Passwords stand in the file as hashes that are slow on purpose (Argon2id, bcrypt). They are verified on threads for slow work,
 //! few at a time, and one that was verified is known again for a while (`remember`) by a keyed hash: so neither an honest
-//! client nor one who guesses holds up the requests of others. A name that nobody has costs the same time as one that
-//! somebody has, so that names can't be found out.
+//! client nor one who guesses holds up the requests of others. A name that nobody has costs the time that one of those costs
+//! which somebody has, so that names can't be found out.
 
 mod password;
 mod remembered;
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -60,8 +61,10 @@ pub struct Basic {
 
 struct Users {
     by_name: HashMap<Box<str>, User>,
-    /// Takes the place of the password of whoever isn't there.
-    nobodys: Password,
+    /// Take the place of the passwords of those who aren't there: one of each kind that somebody has.
+    nobodys: Box<[Password]>,
+    /// Which of them is whose.
+    choice: RandomState,
 }
 
 struct User {
@@ -100,14 +103,14 @@ impl Basic {
                 add(&mut by_name, consumer(&name, "basic", &[], &[])?, &hash)?;
             }
         }
-        let Some(nobodys) = by_name.values().next().map(|user: &User| user.password.clone()) else {
+        if by_name.is_empty() {
             return Err("nobody could enter: list `users`, or name a `file`".to_owned());
-        };
+        }
         if config.realm.contains(['"', '\\']) || config.realm.chars().any(char::is_control) {
             return Err("the realm stands in quotes: write it without quotes and backslashes".to_owned());
         }
         Ok(Basic {
-            users: Arc::new(Users { by_name, nobodys }),
+            users: Arc::new(Users::new(by_name)),
             remembered: Remembered::new(config.remember.0),
             challenge: format!("Basic realm=\"{}\", charset=\"UTF-8\"", config.realm).into(),
             keep: config.keep,
@@ -157,11 +160,34 @@ impl Basic {
 }
 
 impl Users {
+    fn new(by_name: HashMap<Box<str>, User>) -> Users {
+        let mut kinds: HashMap<&str, &Password> = HashMap::new();
+        for user in by_name.values() {
+            kinds.entry(user.password.cost()).or_insert(&user.password);
+        }
+        let nobodys = kinds.into_values().cloned().collect();
+        Users {
+            by_name,
+            nobodys,
+            choice: RandomState::new(),
+        }
+    }
+
+    /// The password that is verified for a name that nobody has. It is the same one each time, for a name whose password takes now
+    /// this long and now that would be known for nobody's.
+    fn nobodys(&self, name: &str) -> Option<&Password> {
+        let kinds = self.nobodys.len().max(1) as u64;
+        let choice = usize::try_from(self.choice.hash_one(name) % kinds);
+        self.nobodys.get(choice.unwrap_or(0))
+    }
+
     fn verify(&self, credential: &Credential) -> Option<Arc<Consumer>> {
         match self.by_name.get(&credential.name) {
             Some(user) => user.password.is(&credential.password).then(|| user.consumer.clone()),
             None => {
-                self.nobodys.is(&credential.password);
+                if let Some(password) = self.nobodys(&credential.name) {
+                    password.is(&credential.password);
+                }
                 None
             }
         }

@@ -53,6 +53,16 @@ impl Password {
         )
     }
 
+    /// The beginning of the hash, which says how slow it is: those that have the same take the same time.
+    pub(super) fn cost(&self) -> &str {
+        match self {
+            // `$argon2id$v=19$m=19456,t=2,p=1`: the salt comes after.
+            Password::Argon2(hash) => hash.rsplitn(3, '$').last().unwrap_or_default(),
+            // `$2b$10`.
+            Password::Bcrypt(hash) => hash.get(..6).unwrap_or_default(),
+        }
+    }
+
     /// Whether it is this password. Slow on purpose.
     pub(super) fn is(&self, password: &[u8]) -> bool {
         if password.len() > LONGEST {

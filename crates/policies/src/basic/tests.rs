@@ -182,3 +182,18 @@ fn whoever_guesses_waits_in_a_short_queue() {
     let refused = desk.runtime.block_on(basic.verify(credential));
     assert!(matches!(refused, Err(Refusal::Busy)));
 }
+
+#[test]
+fn names_of_nobody_take_as_long_as_those_of_somebody() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let dearer = argon2().replace("m=8", "m=16");
+    let users = [("ann", argon2()), ("bob", bcrypt()), ("eve", argon2()), ("tom", dearer)];
+    let basic = Basic::new(&config(&users, 0), Path::new(""), runtime.handle()).unwrap();
+    let users = &basic.users;
+    assert_eq!(users.nobodys.len(), 3, "one of each kind");
+    let kind = |name: &str| users.nobodys(name).unwrap().cost().to_owned();
+    let names: Vec<String> = (0..100).map(|number| format!("name{number}")).collect();
+    let kinds: std::collections::HashSet<String> = names.iter().map(|name| kind(name)).collect();
+    assert_eq!(kinds.len(), 3, "all kinds of time");
+    assert!(names.iter().all(|name| kind(name) == kind(name)), "each name has one");
+}
