@@ -47,7 +47,7 @@ fn judge(rules: Arc<RuleSet>, request: &[u8]) {
     transaction.end_of_head();
     transaction.judge_head();
     if transaction.wants_body() {
-        transaction.request_body(rest);
+        transaction.request_body(rest, rest.len() % 2 == 0);
         transaction.judge_body();
     }
     transaction.response_line(200, "HTTP/1.1");

@@ -12,6 +12,8 @@
 //! What is found is refused with 403 (`request_blocked`), which tells the client nothing but the request's name. Under `mode:
 //! report` it is counted and told only. What was found stands in the audit log, and the first rule in the access log's `cause`.
 //!
+//! Content that is encoded can't be looked at and is refused, unless a policy before this one decodes it.
+//!
 //! The head is judged before the body is read. A body of up to `body` bytes is read whole; a larger one is refused, or passes
 //! with its first part looked at. What is small is judged on the worker, in about as many microseconds as it has bytes to look at by
 //! rules; what is larger, on a thread for slow work. The work for one request is limited, and so is its memory.
@@ -39,7 +41,7 @@ use judge::{Judge, Judged, Judgement};
 use rule_sets::RuleSets;
 
 /// Bodies up to this many bytes are judged on the worker: it takes about a millisecond at the most.
-const SMALL: usize = 16 << 10;
+const SMALL: usize = 8 << 10;
 
 /// What an inspection lives among.
 pub struct Surroundings<'s> {
@@ -111,8 +113,8 @@ impl Inspect {
     async fn inspect(&self, cx: &mut Ctx, mut request: Request, next: Next<'_>) -> Result<Response> {
         let mut judgement = self.judge.head(cx, &request);
         if !judgement.is_final() {
-            let content = self.content(&mut request, &judgement).await?;
-            judgement = self.judged(judgement, content).await?;
+            let (content, whole) = self.content(&mut request, &mut judgement).await?;
+            judgement = self.judged(judgement, content, whole).await?;
         }
         if !self.responses {
             self.conclude(cx, &request, judgement)?;
@@ -131,7 +133,7 @@ impl Inspect {
         let mut response = next.run(cx, request).await?;
         judgement.response_head(&response);
         if !judgement.is_final() && is_readable(&response.headers) {
-            let content = held::first_part(&mut response.body, self.most).await?;
+            let (content, _) = held::first_part(&mut response.body, self.most).await?;
             judgement.set_response(content);
             judgement = self.on_slow(judgement, |judgement| judgement.response_body()).await?;
         }
@@ -139,10 +141,14 @@ impl Inspect {
         Ok(response)
     }
 
-    /// The body, or the part of it that is looked at. The request keeps all of it.
-    async fn content(&self, request: &mut Request, judgement: &Judgement) -> Result<Bytes> {
+    /// The body, or the part of it that is looked at, and whether that is all. The request keeps all of it.
+    async fn content(&self, request: &mut Request, judgement: &mut Judgement) -> Result<(Bytes, bool)> {
         if request.body.is_empty() || !judgement.wants_body() || is_grpc(&request.headers) {
-            return Ok(Bytes::new());
+            return Ok((Bytes::new(), true));
+        }
+        if is_encoded(&request.headers) {
+            judgement.cannot_read("the content is encoded");
+            return Ok((Bytes::new(), true));
         }
         match self.larger {
             LargerBody::Refuse => {
@@ -150,15 +156,15 @@ impl Inspect {
                 let content = body.read_to_end(self.most as u64).await;
                 let content = content.map_err(|error| error.by_policy("inspect"))?;
                 request.body = content.clone().into();
-                Ok(content)
+                Ok((content, true))
             }
             LargerBody::FirstPart => held::first_part(&mut request.body, self.most).await,
         }
     }
 
-    async fn judged(&self, mut judgement: Judgement, content: Bytes) -> Result<Judgement> {
+    async fn judged(&self, mut judgement: Judgement, content: Bytes, whole: bool) -> Result<Judgement> {
         let small = content.len() <= SMALL;
-        judgement.set_request(content);
+        judgement.set_request(content, whole);
         if small {
             judgement.request_body();
             return Ok(judgement);
@@ -243,7 +249,14 @@ fn is_readable(headers: &Headers) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     let text = essence.starts_with("text/") && essence != "text/event-stream";
     let structured = essence.ends_with("json") || essence.ends_with("xml") || essence == "application/javascript";
-    (text || structured) && !headers.contains(Known::ContentEncoding)
+    (text || structured) && !is_encoded(headers)
+}
+
+/// Whether content is compressed or the like.
+fn is_encoded(headers: &Headers) -> bool {
+    headers
+        .list(Known::ContentEncoding)
+        .any(|coding| !coding.eq_ignore_ascii_case(b"identity"))
 }
 
 #[cfg(test)]

@@ -49,7 +49,8 @@ pub struct Inspect {
     /// the piece that a rule matched; and not even that where the name speaks of a password, a token or the like.
     #[schemars(extend("format" = "path"))]
     pub audit_log: Option<PathBuf>,
-    /// What becomes of a request that can't be inspected to the end, since that would be more work than is allowed.
+    /// What becomes of a request that can't be inspected to the end, since its content is encoded or it would be more work than
+    /// is allowed.
     pub on_failure: OnFailure,
 }
 

@@ -14,14 +14,14 @@ struct Held {
     rest: Option<Body>,
 }
 
-/// The first `most` bytes of a body, or all where it has fewer. The body stays whole.
-pub(super) async fn first_part(body: &mut Body, most: usize) -> Result<Bytes> {
+/// The first `most` bytes of a body, or all where it has fewer, and whether that is all. The body stays whole.
+pub(super) async fn first_part(body: &mut Body, most: usize) -> Result<(Bytes, bool)> {
     let mut rest = std::mem::take(body);
     let mut read = VecDeque::new();
     let mut trailers = None;
     let mut length = 0;
     let mut ended = false;
-    while length < most {
+    while length <= most {
         match rest.frame().await {
             Some(Ok(Frame::Data(data))) => {
                 length += data.len();
@@ -54,7 +54,7 @@ pub(super) async fn first_part(body: &mut Body, most: usize) -> Result<Bytes> {
             rest: (!ended).then_some(rest),
         })),
     };
-    Ok(first)
+    Ok((first, length <= most))
 }
 
 impl BodyStream for Held {

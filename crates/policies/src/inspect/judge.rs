@@ -45,6 +45,7 @@ pub(super) enum Judgement {
         transaction: Box<Transaction>,
         responses: bool,
         request: Bytes,
+        whole: bool,
         response: Bytes,
     },
     Embedded(Box<Gathered>),
@@ -56,6 +57,7 @@ pub(super) struct Gathered {
     fields: Vec<(String, Vec<u8>)>,
     content: Bytes,
     found: Option<embedded::Finding>,
+    unreadable: Option<&'static str>,
 }
 
 /// What was found.
@@ -128,6 +130,7 @@ impl Judge {
                 transaction: Box::new(begin(rules, cx, request)),
                 responses: *responses,
                 request: Bytes::new(),
+                whole: true,
                 response: Bytes::new(),
             },
             Judge::Embedded(_) => {
@@ -139,6 +142,7 @@ impl Judge {
                         .collect(),
                     content: Bytes::new(),
                     found: None,
+                    unreadable: None,
                 }))
             }
         }
@@ -209,10 +213,18 @@ impl Judgement {
         }
     }
 
-    /// Gives it the request's body, to be judged.
-    pub(super) fn set_request(&mut self, content: Bytes) {
+    /// That the body can't be looked at.
+    pub(super) fn cannot_read(&mut self, message: &'static str) {
         match self {
-            Judgement::Rules { request, .. } => *request = content,
+            Judgement::Rules { transaction, .. } => transaction.cannot_read(message),
+            Judgement::Embedded(gathered) => gathered.unreadable = Some(message),
+        }
+    }
+
+    /// Gives it the request's body or the first part of it, to be judged.
+    pub(super) fn set_request(&mut self, content: Bytes, is_whole: bool) {
+        match self {
+            Judgement::Rules { request, whole, .. } => (*request, *whole) = (content, is_whole),
             Judgement::Embedded(gathered) => gathered.content = content,
         }
     }
@@ -221,9 +233,12 @@ impl Judgement {
     pub(super) fn request_body(&mut self) {
         match self {
             Judgement::Rules {
-                transaction, request, ..
+                transaction,
+                request,
+                whole,
+                ..
             } => {
-                transaction.request_body(&std::mem::take(request));
+                transaction.request_body(&std::mem::take(request), *whole);
                 transaction.judge_body();
             }
             Judgement::Embedded(gathered) => gathered.judge(),
@@ -291,20 +306,7 @@ impl Judgement {
                     score,
                 })
             }
-            Judgement::Embedded(gathered) => gathered.found.as_ref().map(|found| Judged {
-                hits: vec![Hit {
-                    rule: 0,
-                    message: found.kind.name().to_owned(),
-                    data: String::new(),
-                    variables: vec![found.place.to_string()],
-                    severity: Some(2),
-                    tags: Arc::new([]),
-                    refuses: true,
-                }],
-                refused: true,
-                unfinished: false,
-                score: None,
-            }),
+            Judgement::Embedded(gathered) => gathered.judged(),
         }
     }
 }
@@ -318,6 +320,28 @@ impl Gathered {
             fields: &fields,
             content: &self.content,
         });
+    }
+
+    fn judged(&self) -> Option<Judged> {
+        let (message, variable) = match (&self.found, self.unreadable) {
+            (Some(found), _) => (found.kind.name(), found.place.to_string()),
+            (None, Some(message)) => (message, String::new()),
+            (None, None) => return None,
+        };
+        Some(Judged {
+            hits: vec![Hit {
+                rule: 0,
+                message: message.to_owned(),
+                data: String::new(),
+                variables: vec![variable],
+                severity: Some(2),
+                tags: Arc::new([]),
+                refuses: true,
+            }],
+            refused: true,
+            unfinished: self.found.is_none(),
+            score: None,
+        })
     }
 }
 

@@ -182,10 +182,31 @@ fn large_bodies_are_refused_or_looked_at_in_part() {
     config.larger_body = LargerBody::FirstPart;
     let policy = trials.policy(&config);
     check_refused(&send(&policy, posted(form, long), &[]), "rule 942100, rule 949110");
+    let json = "{\"a\": 1, \"b\": \"honest and longer than what is looked at\"}";
+    check_passed(&send(&policy, posted("application/json", json), &[]));
     let behind = "a=123456789012345678901234567890&b=union+select";
     let trial = exchange(&policy, posted(form, behind), Response::new(Status::OK));
     let seen = trial::now(trial.seen.unwrap().body.read_to_end(1_000)).unwrap();
     assert_eq!(seen, behind);
+}
+
+#[test]
+fn what_is_encoded_is_refused_or_let_pass() {
+    let trials = Trials::new();
+    for own in [false, true] {
+        let mut config = if own { Written::default() } else { trials.config() };
+        let encoded = || {
+            let mut request = posted("application/json", "\u{1f}\u{8b}");
+            request.headers.append(Known::ContentEncoding, "gzip");
+            request
+        };
+        check_refused(&send(&trials.policy(&config), encoded(), &[]), "the content is encoded");
+        config.on_failure = OnFailure::Admit;
+        check_passed(&send(&trials.policy(&config), encoded(), &[]));
+        let mut plain = posted("application/json", "{}");
+        plain.headers.append(Known::ContentEncoding, "identity");
+        check_passed(&send(&trials.policy(&Written::default()), plain, &[]));
+    }
 }
 
 #[test]

@@ -76,13 +76,14 @@ impl Transaction {
         self.sum_of_arguments();
     }
 
-    /// The request's body, whole. Without it, what the rules know of one is that it is empty.
-    pub fn request_body(&mut self, content: &[u8]) {
+    /// The request's body, or the first part of it. Without it, what the rules know of one is that it is empty. Of a part, what
+    /// stands before the cut is taken apart, and rules see it as text, too.
+    pub fn request_body(&mut self, content: &[u8], whole: bool) {
         if !self.request_body_on || self.engine == Engine::Off {
             return;
         }
         self.single(Name::RequestBodyLength, content.len().to_string().as_bytes());
-        let shows_body = self.force_body || matches!(self.processor, Some(Processor::UrlEncoded));
+        let shows_body = !whole || self.force_body || matches!(self.processor, Some(Processor::UrlEncoded));
         if shows_body {
             self.single(Name::RequestBody, content);
         }
@@ -98,11 +99,13 @@ impl Transaction {
             Some(Processor::Xml) => body::xml::read(self, content),
             Some(Processor::Multipart) => body::multipart::read(self, content),
         };
-        let failed = outcome.is_err();
+        let failed = outcome.is_err() && whole;
         let flag: &[u8] = if failed { b"1" } else { b"0" };
         self.single(Name::ReqbodyError, flag);
         self.single(Name::ReqbodyProcessorError, flag);
-        if let Err(message) = outcome {
+        if let Err(message) = outcome
+            && whole
+        {
             self.single(Name::ReqbodyErrorMsg, message.as_bytes());
             self.single(Name::ReqbodyProcessorErrorMsg, message.as_bytes());
         }

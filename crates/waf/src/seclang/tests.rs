@@ -23,7 +23,7 @@ fn run_on(rules: RuleSet, (target, fields, body): Sent<'_>) -> Transaction {
     transaction.end_of_head();
     transaction.judge_head();
     if transaction.wants_body() {
-        transaction.request_body(body.as_bytes());
+        transaction.request_body(body.as_bytes(), true);
         transaction.judge_body();
     }
     transaction
@@ -328,6 +328,28 @@ fn forms_that_can_be_read_in_several_ways_are_told() {
             ("/", &form, body),
             &[1],
         );
+    }
+}
+
+#[test]
+fn of_a_cut_body_the_first_part_is_looked_at() {
+    for (content_type, body) in [
+        ("application/json", "{\"a\": \"x\", \"b"),
+        ("text/xml", "<a>x</a><b"),
+        (
+            "multipart/form-data; boundary=b",
+            "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nx\r\n--b\r\n",
+        ),
+    ] {
+        let rules = "SecRule REQUEST_BODY \"@rx x\" id:1,phase:2\nSecRule REQBODY_ERROR \"@eq 1\" id:2,phase:2
+            SecRule ARGS|XML:/* \"@streq x\" id:3,phase:2";
+        let rules = load_text(rules).expect("it can be run");
+        let mut transaction = Transaction::new(Arc::new(rules), 1 << 24);
+        transaction.request_header("Content-Type", content_type.as_bytes());
+        transaction.end_of_head();
+        transaction.request_body(body.as_bytes(), false);
+        transaction.judge_body();
+        assert_eq!(hits(&transaction), [1, 3], "{content_type}");
     }
 }
 

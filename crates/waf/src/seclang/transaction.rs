@@ -219,6 +219,11 @@ impl Transaction {
         (text != Text::NONE).then(|| super::operator::number(self.texts.get(text)))
     }
 
+    /// That something of the request can't be looked at, such as content that is encoded. It is refused.
+    pub fn cannot_read(&mut self, message: &str) {
+        self.exceed(message);
+    }
+
     /// Whether a rule has decided what becomes of the request.
     pub(super) fn is_decided(&self) -> bool {
         self.refusal.as_ref().is_some_and(|refusal| !refusal.only_reported)
