@@ -6,6 +6,9 @@ use std::time;
 use crate::listener::{Hsts, Http3, ListenerLimits, ListenerProtocol, ListenerTimeouts};
 use crate::policy::compress::{CompressLevel, Encoding};
 use crate::policy::forward::ForwardFact;
+use crate::policy::graphql::{Cost, GraphQl, OperationKind};
+use crate::policy::mode::Mode;
+use crate::policy::payload::{Decompress, Duplicates, JsonLimits, XmlLimits};
 use crate::policy::rate_limit::RateLimitKey;
 use crate::policy::validate::Unknown;
 use crate::route::rollout::Judge;
@@ -664,6 +667,73 @@ pub fn tarpit() -> Duration {
 /// What a description doesn't have is refused: it is there to say all that an API has.
 pub fn unknown_paths() -> Unknown {
     Unknown::Refuse
+}
+
+/// How far content may grow: ten mebibytes hold what a mebibyte of honest text becomes, and text grows by less than a hundred times,
+/// while bombs grow by a thousand and more.
+pub fn decompress() -> Decompress {
+    Decompress {
+        enabled: true,
+        max: ByteSize::mib(10),
+        ratio: 100,
+    }
+}
+
+/// What JSON may be made of: some times what calls of an API have, and a few milliseconds of work for slow programs.
+pub fn json_limits() -> JsonLimits {
+    JsonLimits {
+        enabled: true,
+        depth: 32,
+        keys: 1000,
+        values: 10_000,
+        string: ByteSize::kib(64),
+        key: 256,
+        number: 64,
+        duplicates: Duplicates::Refuse,
+    }
+}
+
+/// What XML may be made of: as for JSON, with attributes that people still write.
+pub fn xml_limits() -> XmlLimits {
+    XmlLimits {
+        enabled: true,
+        depth: 32,
+        elements: 10_000,
+        attributes: 64,
+        text: ByteSize::kib(64),
+        name: 256,
+    }
+}
+
+/// What GraphQL may ask for: what pages of applications need some times over. Introspection as tools ask for it is 15 deep.
+pub fn graphql() -> GraphQl {
+    GraphQl {
+        depth: 15,
+        cost: graphql_cost(),
+        aliases: 30,
+        directives: 50,
+        root_fields: 20,
+        kinds: vec![OperationKind::Query, OperationKind::Mutation],
+        operations: 10,
+        batch: 0,
+        introspection: false,
+        names: Vec::new(),
+        hashes: Vec::new(),
+        persisted: false,
+        websocket: false,
+        tokens: 10_000,
+        max_body: validated_body(),
+        mode: Mode::default(),
+    }
+}
+
+/// What GraphQL may cost: a list of a hundred with a list of ten in each, and some fields of each item.
+pub fn graphql_cost() -> Cost {
+    Cost {
+        max: 10_000,
+        arguments: ["first", "last", "limit"].map(str::to_owned).into(),
+        default: 100,
+    }
 }
 
 /// The field in which a page shows its token, as most libraries for pages write it.

@@ -11,12 +11,13 @@ pub mod cookies;
 pub mod cors;
 pub mod csrf;
 pub mod forward;
+pub mod graphql;
 pub mod grpc_web;
 pub mod headers;
 pub mod hmac;
+pub mod idempotency;
 pub mod inspect;
 pub mod introspect;
-pub mod idempotency;
 pub mod ip;
 pub mod jwt;
 pub mod limits;
@@ -26,6 +27,7 @@ pub mod mtls;
 pub mod oidc;
 pub mod on_failure;
 pub mod openapi;
+pub mod payload;
 pub mod quota;
 pub mod rate_limit;
 pub mod reveal;
@@ -80,8 +82,12 @@ pub struct PolicySet {
     pub authorize: Option<authorize::Authorize>,
     /// Bound how much clients may use in an hour, a day or a month.
     pub quota: Option<quota::Quota>,
+    /// Limit what the content of requests is made of. Of several that apply to a route, the last one counts.
+    pub payload: Option<payload::Payload>,
     /// Hold requests and responses against the description of an API.
     pub openapi: Option<openapi::OpenApi>,
+    /// Limit what GraphQL asks for. Of several that apply to a route, the last one counts.
+    pub graphql: Option<graphql::GraphQl>,
     /// Hold requests against schemas.
     pub validate: Option<validate::Validate>,
     /// Look for attacks. Of several that apply to a route, the last one counts.

@@ -146,6 +146,12 @@ codes! {
         "It is not known what became of the request with this Idempotency-Key", "The first one got no answer: the gate or the backend failed while it was done. Find out whether it took place; to have it done once more, send it with a new key.";
     IDEMPOTENCY_NOT_KEPT = "idempotency_not_kept", CONFLICT, Client, Some("http_request_denied"),
         "The answer to this Idempotency-Key can't be repeated", "The first request was answered, by more than the route's `idempotency` keeps; see `response`. The detail has its status.";
+    PAYLOAD_REFUSED = "payload_refused", UNPROCESSABLE_CONTENT, Policy, Some("http_request_denied"),
+        "The content is made of more than is allowed", "The detail names the limit of the route's `payload` policy and the place; send less, or raise the limit.";
+    GRAPHQL_REFUSED = "graphql_refused", UNPROCESSABLE_CONTENT, Policy, Some("http_request_denied"),
+        "The GraphQL request asks for too much", "The detail names the limit of the route's `graphql` policy; ask for less at a time, or raise the limit.";
+    GRAPHQL_NOT_ALLOWED = "graphql_not_allowed", FORBIDDEN, Policy, Some("http_request_denied"),
+        "The GraphQL operation is not allowed", "The route's `graphql` policy says which kinds of operations, names and documents are, and whether the schema may be asked for.";
     ORIGIN_FORBIDDEN = "origin_forbidden", FORBIDDEN, Policy, Some("http_request_denied"),
         "The origin is not allowed", "List the origin in the route's `cors` policy.";
     UPSTREAM_REFUSED = "upstream_refused", BAD_GATEWAY, Upstream, Some("connection_refused"),

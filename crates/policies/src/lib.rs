@@ -35,6 +35,9 @@ pub mod oidc;
 pub mod authorize;
 pub mod concurrency;
 
+pub mod payload;
+
+pub mod graphql;
 pub mod openapi;
 pub mod validate;
 

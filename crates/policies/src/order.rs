@@ -113,9 +113,19 @@ pub const ORDER: &[Place] = &[
         reason: "After all that may refuse without a look at the content: who is refused there has used nothing.",
     },
     Place {
+        kind: Kind::Payload,
+        stage: Stage::Judge,
+        reason: "First of those that read the content: the others see it plain, and of a size and shape that they can bear.",
+    },
+    Place {
         kind: Kind::OpenApi,
         stage: Stage::Judge,
         reason: "Behind all that refuses without reading the content, and before schemas that are said beside the API's own.",
+    },
+    Place {
+        kind: Kind::GraphQl,
+        stage: Stage::Judge,
+        reason: "Behind what knows of all APIs, and for the same reason: it reads the content whole.",
     },
     Place {
         kind: Kind::Validate,
@@ -219,8 +229,10 @@ pub enum Kind {
     Authorize,
     Quota,
     Idempotency,
+    Payload,
     OpenApi,
     OpenApiResponses,
+    GraphQl,
     Validate,
     Inspect,
     Compress,
@@ -255,6 +267,8 @@ impl Kind {
             Kind::Authorize => "authorize",
             Kind::Quota => "quota",
             Kind::Idempotency => "idempotency",
+            Kind::Payload => "payload",
+            Kind::GraphQl => "graphql",
             Kind::OpenApi | Kind::OpenApiResponses => "openapi",
             Kind::Validate => "validate",
             Kind::Inspect => "inspect",
@@ -297,7 +311,9 @@ mod tests {
         let of_the_table: BTreeSet<&str> = ORDER.iter().map(|place| place.kind.name()).collect();
         assert_eq!(of_the_table, of_the_file);
         // The limits of one word stand in two places.
-        let lines = ORDER.iter().filter(|place| !matches!(place.kind, Kind::RateLimitBehind | Kind::OpenApiResponses));
+        let lines = ORDER
+            .iter()
+            .filter(|place| !matches!(place.kind, Kind::RateLimitBehind | Kind::OpenApiResponses));
         assert_eq!(of_the_table.len(), lines.count(), "a policy has two lines");
     }
 

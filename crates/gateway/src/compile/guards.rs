@@ -17,9 +17,9 @@ use portcullis_policies::metrics::Metrics;
 use portcullis_policies::order::{Kind, ORDER};
 use portcullis_policies::rate_limit::store::Store;
 use portcullis_policies::{
-    anonymous, api_key, authorize, basic, compress, concurrency, cookies, cors, csrf, forward, grpc_web, headers, hmac,
-    idempotency, inspect, introspect, ip, jwt, limits, mtls, oidc, openapi, quota, rate_limit, reveal,
-    security_headers, validate,
+    anonymous, api_key, authorize, basic, compress, concurrency, cookies, cors, csrf, forward, graphql, grpc_web, headers,
+    hmac, idempotency, inspect, introspect, ip, jwt, limits, mtls, oidc, openapi, payload, quota, rate_limit,
+    reveal, security_headers, validate,
 };
 use tokio::runtime::Handle;
 
@@ -292,7 +292,9 @@ fn compile_set(compiler: &mut Compiler<'_>, place: &str, name: &str, set: &Polic
         authorize,
         quota,
         idempotency,
+        payload,
         openapi,
+        graphql,
         validate,
         inspect,
         compress,
@@ -380,6 +382,18 @@ fn compile_set(compiler: &mut Compiler<'_>, place: &str, name: &str, set: &Polic
     it.layer(Kind::Quota, quota.as_ref(), |config, around| {
         quota::Quota::new(config, around.name, around.durable.leases()?)
     });
+    it.alone(
+        Kind::Payload,
+        payload.as_ref(),
+        |config| config.enabled,
+        |config, around| payload::Payload::new(config, around.slow),
+    );
+    it.alone(
+        Kind::GraphQl,
+        graphql.as_ref(),
+        |_| true,
+        |config, around| graphql::GraphQl::new(config, around.name, around.slow, &around.kept.reported),
+    );
     it.alone(
         Kind::Inspect,
         inspect.as_ref(),
