@@ -89,7 +89,9 @@ impl<'f> Sets<'f> {
 
 fn routes(path: &str, sets: &Sets<'_>, file: &File, say: Say<'_>) {
     let is_known = sets.any(authenticates);
-    if !is_known && !sets.any(|set| set.anonymous.as_ref().is_some_and(|anonymous| anonymous.enabled)) {
+    // Of several the last one counts.
+    let anonymous = sets.0.iter().rev().find_map(|set| set.anonymous.as_ref());
+    if !is_known && !anonymous.is_some_and(|anonymous| anonymous.enabled) {
         say(
             path,
             "anybody may use this route: give it a way of authentication, or say that it is meant with `anonymous: true`",
@@ -333,6 +335,14 @@ mod tests {
             "{found:?}"
         );
         assert_eq!(found.len(), 2, "{found:?}");
+    }
+
+    #[test]
+    fn whoever_is_let_in_everywhere_and_not_here_is_let_in_all_the_same() {
+        let text = "listeners: [127.0.0.1:80]\nservices: {a: http://127.0.0.1:1}\neverywhere: open\n\
+             policies: {open: {anonymous: true}, shut: {anonymous: false}}\nroutes: [{path: /, policies: shut, to: {service: a}}]\n";
+        let found = mistakes(text);
+        assert!(has(&found, "routes[0]", "anybody may use"), "{found:?}");
     }
 
     #[test]
