@@ -34,7 +34,7 @@ mod transaction;
 mod transform;
 
 pub use lines::{Place, Problem};
-pub use load::{Options, Source, load};
+pub use load::{Acting, Options, Source, load};
 pub use rules::RuleSet;
 pub use transaction::{Ends, Hit, Refusal, Transaction};
 

@@ -33,7 +33,7 @@ pub struct Inspect {
     /// The score from which on the Core Rule Set refuses a response. By default as its `crs-setup.conf` says; that is 4.
     #[schemars(range(min = 1, max = 10_000))]
     pub outbound_threshold: Option<u32>,
-    /// Whether what is found is refused, or only told.
+    /// Whether what is found is refused, or only told, whatever `SecRuleEngine` says in the files.
     pub mode: Mode,
     /// What is left out: rules that find something where it is meant to be.
     #[schemars(length(max = 1_000), transform = form::single)]
@@ -68,7 +68,7 @@ pub struct Exclusion {
     #[schemars(length(min = 1, max = 200))]
     pub target: Option<String>,
     /// The path to which this applies, with all below it. Without it, it applies to all.
-    #[schemars(extend("format" = "absolute-path"), length(min = 1, max = 1_000))]
+    #[schemars(extend("format" = "path-prefix"), length(min = 1, max = 1_000))]
     pub path: Option<String>,
 }
 

@@ -8,7 +8,7 @@ use portcullis_config::policy::inspect::Inspect as Written;
 use portcullis_config::policy::mode::Mode;
 use portcullis_core::{Ctx, Request, Response, Version};
 use portcullis_waf::embedded::{self, Message};
-use portcullis_waf::seclang::{Ends, Hit, Options, Problem, RuleSet, Source, Transaction};
+use portcullis_waf::seclang::{Acting, Ends, Hit, Options, Problem, RuleSet, Source, Transaction};
 
 use super::exclusions;
 use super::rule_sets::RuleSets;
@@ -88,7 +88,10 @@ impl Judge {
         sources.push(Source::Text("inspect.exclude".to_owned(), excluded.after));
         let options = Options {
             pinned: pinned(config),
-            report_only: config.mode == Mode::Report,
+            acting: match config.mode {
+                Mode::Enforce => Acting::Enforce,
+                Mode::Report => Acting::Report,
+            },
         };
         Ok(Judge::Rules {
             rules: rule_sets.load(&sources, &options)?,

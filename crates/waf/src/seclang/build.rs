@@ -9,7 +9,7 @@ use super::action::{Actions, Disruptive, Effect, Engine, Selected};
 use super::bytes::ByteSet;
 use super::draft::{Draft, Item, Link};
 use super::lines::Problem;
-use super::load::{Options, Update};
+use super::load::{Acting, Options, Update};
 use super::operator::Operator;
 use super::required::Required;
 use super::rules::{Admission, Chain, Consequence, Decision, Rule, RuleSet, Settings, TargetList, TxName, Words};
@@ -346,9 +346,11 @@ impl Builder {
         warnings: Vec<Problem>,
         options: &Options,
     ) -> RuleSet {
-        if options.report_only && settings.engine == Engine::On {
-            settings.engine = Engine::DetectionOnly;
-        }
+        settings.engine = match options.acting {
+            Acting::AsWritten => settings.engine,
+            Acting::Enforce => Engine::On,
+            Acting::Report => Engine::DetectionOnly,
+        };
         let pinned = options.pinned.iter();
         let pinned = pinned
             .map(|(name, value)| (self.tx(name.as_bytes()), value.as_bytes().into()))

@@ -34,8 +34,20 @@ pub enum Source {
 pub struct Options {
     /// Values of `TX` that no rule changes.
     pub pinned: Vec<(String, String)>,
-    /// Whether rules only tell what they would do.
-    pub report_only: bool,
+    /// Whether rules act.
+    pub acting: Acting,
+}
+
+/// Whether rules act or only tell what they would do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Acting {
+    /// As `SecRuleEngine` says in the files.
+    #[default]
+    AsWritten,
+    /// They act, whatever the files say.
+    Enforce,
+    /// They only tell, whatever the files say.
+    Report,
 }
 
 /// Reads and compiles rules.

@@ -123,7 +123,7 @@ fn what_the_operator_fixed_no_rule_changes() {
     let text = "SecAction id:1,phase:1,nolog,setvar:tx.level=4\nSecRule TX:LEVEL \"@eq 2\" id:2,phase:1";
     let options = Options {
         pinned: vec![("level".to_owned(), "2".to_owned())],
-        report_only: false,
+        acting: Acting::default(),
     };
     let rules = load(&[Source::Text("test.conf".to_owned(), text.to_owned())], &options).expect("it can be run");
     assert_eq!(hits(&run_on(rules, ("/", &[], ""))), [2]);
@@ -175,6 +175,24 @@ fn engines_only_tell_or_rest() {
             .is_some_and(|refusal| refusal.only_reported && refusal.rule == 1)
     );
     assert!(hits(&run(&rules("Off"), ("/", &[], ""))).is_empty());
+}
+
+#[test]
+fn who_runs_the_rules_says_whether_they_act() {
+    let text = "SecRuleEngine DetectionOnly\nSecAction id:1,phase:1,deny";
+    for (acting, told) in [
+        (Acting::AsWritten, true),
+        (Acting::Enforce, false),
+        (Acting::Report, true),
+    ] {
+        let options = Options {
+            pinned: Vec::new(),
+            acting,
+        };
+        let rules = load(&[Source::Text("test.conf".to_owned(), text.to_owned())], &options).expect("it can be run");
+        let transaction = run_on(rules, ("/", &[], ""));
+        assert_eq!(transaction.refusal().map(|refusal| refusal.only_reported), Some(told));
+    }
 }
 
 #[test]
