@@ -24,7 +24,8 @@ pub struct Payload {
     /// The largest content that is read (413), as it comes: what is decompressed or judged is read whole before the request goes on.
     pub max: units::ByteSize,
     /// Whether content that comes compressed is decompressed, so that what stands behind sees what it says. Encodings are `gzip`,
-    /// `br` and `zstd`, one at a time; others are refused (415). Where it is `false`, compressed JSON and XML are refused.
+    /// `br` and `zstd`, one at a time; others are refused (415). Digests of the content as it came (`Content-Digest`) are taken out.
+    /// Where it is `false`, compressed JSON and XML are refused.
     pub decompress: Decompress,
     /// What JSON may be made of (422): `application/json` and what ends in `+json`.
     pub json: JsonLimits,

@@ -207,3 +207,22 @@ fn depth_and_number_end_where_their_limit_is() {
     let fault = check(format!("<a{attributes}/>").as_bytes(), &XmlLimits::default()).unwrap_err();
     assert_eq!(fault.what, "an element has more than 64 attributes");
 }
+
+proptest::proptest! {
+    #[test]
+    fn what_passes_has_nothing_that_expands(pieces in proptest::collection::vec(proptest::sample::select(vec![
+        "<a>", "</a>", "<b/>", "<a b='", "'>", "\"", "<!DOCTYPE a>", "<!doctype", "<!ENTITY c \"d\">", "[", "]>", "<![CDATA[", "]]>", "<!--",
+        "-->", "-", "<?", "?>", "<?xml version='1.0'?>", "&lt;", "&b;", "&#65;", "&", ";", "<", ">", " ", "\n", "a", "=", "\u{feff}", "\0", "\u{e4}",
+    ]), 0..12)) {
+        let document = pieces.concat();
+        match check(document.as_bytes(), &XmlLimits::default()) {
+            Ok(()) => {
+                // Such words are text where they are quoted, and markup nowhere.
+                let is_quoted = document.contains("<![CDATA[") || document.contains("<!--");
+                let lower = document.to_ascii_lowercase();
+                proptest::prop_assert!(is_quoted || !(lower.contains("<!doctype") || lower.contains("<!entity") || lower.contains("&b;")));
+            }
+            Err(fault) => proptest::prop_assert!(fault.at <= document.len()),
+        }
+    }
+}
