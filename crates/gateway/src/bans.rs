@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use ipnet::{IpNet, Ipv6Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use portcullis_config::bans::{BanAnswer, Bans as Written};
 use portcullis_config::units::Quota;
 use serde_json::{Value, json};
@@ -23,6 +23,9 @@ const MOST: usize = 100_000;
 
 /// How many networks operators can ban: each is looked at, one after the other.
 const MOST_NETWORKS: usize = 1000;
+
+/// How long a full list is not looked through again: with as many in force as can be, each offence would look at all.
+const LOOKED_THROUGH: Duration = Duration::from_secs(10);
 
 /// How many requests may be held at a time.
 const MOST_HELD: usize = 1000;
@@ -90,6 +93,8 @@ pub(crate) struct Bans {
 struct Lists {
     addresses: HashMap<IpAddr, Ban>,
     networks: Vec<(IpNet, Ban)>,
+    /// When there was no room and all were looked at.
+    looked_through: Option<SystemTime>,
 }
 
 #[derive(Clone, Debug)]
@@ -137,9 +142,7 @@ impl Bans {
             Some(ban) => ban.before.saturating_add(1),
             None => 0,
         };
-        if lists.addresses.len() >= MOST {
-            lists.forget(now, settings.longest);
-        }
+        lists.make_room(MOST, now, settings.longest);
         if lists.addresses.len() >= MOST {
             drop(lists);
             log::banned(client, None);
@@ -169,7 +172,7 @@ impl Bans {
             before: 0,
             reason: Some(reason.to_owned()),
         };
-        let network = network.trunc();
+        let network = unmapped(network);
         let mut lists = self.write();
         lists
             .networks
@@ -184,6 +187,7 @@ impl Bans {
 
     /// Lifts every ban on that network and on what is within it; says how many.
     pub(crate) fn lift(&self, network: IpNet) -> usize {
+        let network = unmapped(network);
         let mut lists = self.write();
         let before = lists.len();
         lists.networks.retain(|(other, _)| !network.contains(other));
@@ -303,9 +307,19 @@ impl Lists {
         self.addresses.len() + self.networks.len()
     }
 
-    /// Forgets bans that have been over for so long.
-    fn forget(&mut self, now: SystemTime, after: Duration) {
-        self.addresses.retain(|_, ban| ban.until + after > now);
+    /// Forgets bans that are over, where there are as many as can be: those that have been for so long, and if that isn't enough all
+    /// of them, since to keep one out now counts for more than to remember that another was.
+    fn make_room(&mut self, most: usize, now: SystemTime, after: Duration) {
+        let lately = self.looked_through.and_then(|looked| now.duration_since(looked).ok());
+        if self.addresses.len() < most || lately.is_some_and(|since| since < LOOKED_THROUGH) {
+            return;
+        }
+        self.looked_through = Some(now);
+        let since = now.checked_sub(after).unwrap_or(UNIX_EPOCH);
+        self.addresses.retain(|_, ban| ban.until > since);
+        if self.addresses.len() >= most {
+            self.addresses.retain(|_, ban| ban.until > now);
+        }
         self.networks.retain(|(_, ban)| ban.until > now);
     }
 }
@@ -325,6 +339,17 @@ pub(crate) fn origin(client: IpAddr) -> IpAddr {
         IpAddr::V4(_) => client,
         IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),
     }
+}
+
+/// The network as clients' addresses are looked for in it: those of IPv4 are never mapped into IPv6 there.
+fn unmapped(network: IpNet) -> IpNet {
+    let network = network.trunc();
+    let mapped = match network {
+        IpNet::V4(_) => None,
+        IpNet::V6(v6) => v6.network().to_ipv4_mapped().zip(v6.prefix_len().checked_sub(96)),
+    };
+    let v4 = mapped.and_then(|(address, length)| Ipv4Net::new(address, length).ok());
+    v4.map_or(network, IpNet::V4)
 }
 
 /// The network that an origin stands for.
@@ -411,6 +436,40 @@ mod tests {
         assert!(!bans.forbids(address("192.0.2.9"), NOW) && bans.forbids(address("198.51.100.7"), NOW));
         assert_eq!(bans.lift("0.0.0.0/0".parse().unwrap()), 1);
         assert!(!bans.forbids(address("198.51.100.7"), NOW));
+    }
+
+    #[test]
+    fn a_mapped_network_is_that_of_ipv4() {
+        let bans = Bans::default();
+        let mapped: IpNet = "::ffff:192.0.2.7/120".parse().unwrap();
+        bans.ban(mapped, Duration::from_secs(60), "scans", NOW).unwrap();
+        assert!(bans.forbids(address("192.0.2.1"), NOW) && !bans.forbids(address("192.0.3.1"), NOW));
+        assert_eq!(bans.lift(mapped), 1);
+    }
+
+    #[test]
+    fn a_full_list_makes_room_and_is_not_looked_through_each_time() {
+        let ban = |until| Ban {
+            until: at(until),
+            before: 0,
+            reason: None,
+        };
+        let of = |numbers: std::ops::Range<u32>, until: u64| {
+            let addresses = numbers.map(|number| IpAddr::from(number.to_be_bytes()));
+            addresses.map(move |address| (address, ban(until))).collect::<Vec<_>>()
+        };
+        let longest = Duration::from_secs(1000);
+        let mut lists = Lists::default();
+        lists.addresses.extend(of(0..5, 10).into_iter().chain(of(5..10, 5000)));
+        lists.make_room(11, at(2000), longest);
+        assert_eq!(lists.addresses.len(), 10, "there is room");
+        lists.make_room(10, at(2000), longest);
+        assert_eq!(lists.addresses.len(), 5, "what has been over for long is forgotten");
+        lists.addresses.extend(of(10..15, 2005));
+        lists.make_room(10, at(2009), longest);
+        assert_eq!(lists.addresses.len(), 10, "it was looked through just now");
+        lists.make_room(10, at(2010), longest);
+        assert_eq!(lists.addresses.len(), 5, "what is over makes room for what is not");
     }
 
     #[test]
