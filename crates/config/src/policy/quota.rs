@@ -86,7 +86,7 @@ impl FromStr for QuotaLimit {
         let wrong =
             || format!("`{text}` is no quota; write a number and `hour`, `day` or `month`, such as `10000/day`");
         let (units, period) = text.split_once('/').ok_or_else(wrong)?;
-        if !units.bytes().all(|byte| byte.is_ascii_digit()) {
+        if units.is_empty() || !units.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(wrong());
         }
         let per = match period {
@@ -124,7 +124,7 @@ mod tests {
         ] {
             assert_eq!(text.parse::<QuotaLimit>().unwrap().to_string(), written);
         }
-        for text in ["", "10", "/day", "+1/day", "10/week", "10/m", "99999999999999999999"] {
+        for text in ["", "10", "/day", "+1/day", "10/week", "10/m"] {
             assert!(text.parse::<QuotaLimit>().unwrap_err().contains("such as"), "{text}");
         }
         assert!("0/day".parse::<QuotaLimit>().unwrap_err().contains("at least 1"));
