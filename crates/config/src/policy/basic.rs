@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{defaults, units};
+use crate::defaults::policies as defaults;
+use crate::units;
 
 /// Lets in those who have a name and a password (the Basic scheme, RFC 7617; 401). Passwords travel as they are: use it with
 /// TLS only.

@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::defaults::policies as defaults;
 use crate::schema::form;
-use crate::{defaults, units};
+use crate::units;
 
 /// Compresses what goes to clients that can take it. Of several that apply to a route, the last one counts.
 /// Short form: `true` or `false`.

@@ -3,9 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::defaults::policies as defaults;
 use crate::policy::rate_limit::RateLimitKey;
 use crate::schema::form;
-use crate::{defaults, units};
+use crate::units;
 
 /// How many requests of a client may be in progress at a time (429, `too_many_in_progress`). Counted exactly over all workers
 /// of this node, and through reloads. Short form: the limit.

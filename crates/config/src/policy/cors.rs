@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::defaults::policies as defaults;
 use crate::schema::form;
-use crate::{defaults, units};
+use crate::units;
 
 /// Which pages of other origins may call, from a browser.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

@@ -4,8 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::on_failure::OnFailure;
+use crate::defaults::policies as defaults;
 use crate::schema::form;
-use crate::{defaults, units};
+use crate::units;
 
 /// Asks a service about each request, and lets it in when that answers 2xx. 401, 403 and redirects go to the client; all else,
 /// and no answer, is a failure (503, `guard_unavailable`). Short form: the service's name.

@@ -3,9 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::defaults::policies as defaults;
 use crate::policy::mode::Mode;
 use crate::schema::form;
-use crate::{defaults, units};
+use crate::units;
 
 /// Limits what a GraphQL request may ask for, without knowing the schema. Fragments count wherever they are spread. Limits are refused
 /// with 422, what isn't allowed with 403, and what can't be read with 400. Of several that apply to a route, the last one counts.

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::defaults::policies as defaults;
 use crate::secret::Secret;
-use crate::{defaults, units};
+use crate::units;
 
 /// Lets in those who sign their requests (HTTP Message Signatures, RFC 9421; 401), with a shared secret or a key of their own. Nobody
 /// on the way can change what is signed, or send it a second time.

@@ -4,8 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::on_failure::OnFailure;
+use crate::defaults::policies as defaults;
 use crate::schema::form;
-use crate::{defaults, units};
+use crate::units;
 
 /// Lets clients send a request again without its being done twice: those with the same `Idempotency-Key` are one
 /// (draft-ietf-httpapi-idempotency-key-header-07). The first goes to the backend, and the others are answered as it was.

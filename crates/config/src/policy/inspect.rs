@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::defaults::policies as defaults;
 use crate::policy::mode::Mode;
 use crate::policy::on_failure::OnFailure;
 use crate::schema::form;
-use crate::{defaults, units};
+use crate::units;
 
 /// Looks for attacks in requests (403, `request_blocked`), by rules in SecLang such as the OWASP Core Rule Set or by rules of the
 /// gate's own. The answer says nothing of what was found; the log and the audit log do.

@@ -3,9 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::defaults::policies as defaults;
 use crate::schema::form;
 use crate::secret::Secret;
-use crate::{defaults, units};
+use crate::units;
 
 /// Lets in those whose bearer token its issuer calls active (RFC 7662; 401). What the issuer says is remembered for a short time.
 /// While it can't be asked, nobody whose token isn't known enters (503, `guard_unavailable`).

@@ -7,9 +7,10 @@ use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::defaults::policies as defaults;
 use crate::schema::form;
 use crate::secret::Secret;
-use crate::{defaults, units};
+use crate::units;
 
 /// Lets in those who have a signed token (JWT, RFC 7519; 401). For one issuer, say what it is here; for several, list them under
 /// `issuers`. Short form: the list.

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::defaults::policies as defaults;
 use crate::schema::form;
 use crate::secret::Secret;
-use crate::{defaults, units};
+use crate::units;
 
 /// Lets in people who have logged in at an OpenID provider: the authorization code flow with PKCE, and a session in an encrypted
 /// cookie of this gate. Whoever has none is sent to the provider when a browser opens a page; any other request is refused (401).

@@ -3,10 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::defaults::policies as defaults;
 use crate::policy::mode::Mode;
 use crate::policy::validate::Unknown;
 use crate::schema::form;
-use crate::{defaults, units};
+use crate::units;
 
 /// Holds requests, and responses if asked to, against an OpenAPI description of version 3.0 or 3.1 (or 2.0, which is converted).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::defaults::policies as defaults;
 use crate::schema::form;
-use crate::{defaults, units};
+use crate::units;
 
 /// Limits what the content of requests is made of, before anything else reads it: compressed content is decompressed, and JSON and
 /// XML are held against limits of their parts. The defaults are for APIs: `payload: true`. Of several that apply to a route, the last

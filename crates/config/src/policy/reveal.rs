@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::defaults::policies as defaults;
 use crate::schema::form;
-use crate::{defaults, units};
+use crate::units;
 
 /// Limits what responses of the backend tell. Fields of JSON are named by their path: `user.password`, `*` for every
 /// member of an object or list (`items.*.cost`), `**` for any depth (`**.password`). JSON is what has a type of JSON or none at all:

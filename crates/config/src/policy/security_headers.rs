@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::defaults;
+use crate::defaults::policies as defaults;
 use crate::listener::Hsts;
 use crate::schema::form;
 

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::defaults::policies as defaults;
 use crate::policy::mode::Mode;
 use crate::schema::form;
-use crate::{defaults, units};
+use crate::units;
 
 /// Holds requests against JSON Schemas (draft 2020-12, and older ones that say so with `$schema`). A schema is the path of a JSON or
 /// YAML file, perhaps with `#` and a JSON pointer into it; or the schema itself, as JSON in a text that begins with `{`. References

@@ -1,33 +1,24 @@
 //! The policies of each route, in the order of the program's table.
 
+mod made;
+mod making;
+
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
 use std::sync::Arc;
 
-use portcullis_backends::swap::{Meanings, Named};
 use portcullis_config::File;
 use portcullis_config::policy::{PolicySet, access_log as written_log};
 use portcullis_config::route::{PolicyRef, Route};
-use portcullis_config::stores::soft::SoftStore;
-use portcullis_core::{Backend, Policy};
-use portcullis_fetch::Fetcher;
+use portcullis_core::Policy;
 use portcullis_policies::access_log::{self, AccessLog};
 use portcullis_policies::authenticate::{Authenticate, Authenticator};
 use portcullis_policies::metrics::Metrics;
 use portcullis_policies::order::{Kind, ORDER};
-use portcullis_policies::rate_limit::store::Store;
-use portcullis_policies::{
-    anonymous, api_key, authorize, basic, compress, concurrency, cookies, cors, csrf, forward, graphql, grpc_web, headers,
-    hmac, idempotency, inspect, introspect, ip, jwt, limits, mtls, oidc, openapi, payload, quota, rate_limit,
-    reveal, security_headers, validate,
-};
-use tokio::runtime::Handle;
+use portcullis_policies::{authorize, cookies, cors, csrf, grpc_web, headers, ip, limits, mtls, reveal};
 
-use super::durable::Durable;
+use self::making::Making;
 use super::{Compiler, Purpose};
-use crate::kept::Kept;
 use crate::snapshot::{Observers, Unrouted};
-use crate::telemetry::log;
 
 /// The label of requests that no route claims.
 const UNROUTED: &str = "unrouted";
@@ -138,136 +129,6 @@ impl Guards {
     }
 }
 
-/// What a policy may be made of beside its own words.
-pub(super) struct Around<'c> {
-    /// The name of its set, or of the route for a set of its own: clients see it.
-    pub(super) name: &'c str,
-    /// The folder to which paths of files are relative.
-    pub(super) base: &'c Path,
-    /// What lives through reloads.
-    pub(super) kept: &'c Kept,
-    /// Where slow work is done.
-    pub(super) slow: &'c Handle,
-    /// Whether it will run, or is only looked at: then nothing is opened for writing, and nobody asked.
-    pub(super) purpose: Purpose,
-    /// What must not be lost.
-    pub(super) durable: &'c Durable<'c>,
-    soft: &'c SoftStore,
-    services: Arc<Meanings>,
-}
-
-impl Around<'_> {
-    /// The server in which several gates count; `None` where each counts for itself.
-    ///
-    /// # Errors
-    /// When what it is verified by can't be read.
-    pub(super) fn soft_store(&self) -> Result<Option<Arc<Store>>, String> {
-        let slow = (self.purpose == Purpose::Run).then_some(self.slow);
-        let tell = |line: &str| log::warn(line);
-        self.kept.soft_stores.open(self.soft, self.base, slow, tell)
-    }
-
-    /// The service of that name, for a policy that asks it.
-    ///
-    /// # Errors
-    /// When there is none.
-    pub(super) fn service(&self, name: &str) -> Result<Arc<dyn Backend>, String> {
-        let named = Named::new(name, None, self.services.clone());
-        named
-            .map(|named| Arc::new(named) as _)
-            .ok_or_else(|| format!("there is no service `{name}`"))
-    }
-}
-
-/// A set while it is compiled.
-struct Making<'m, 'c> {
-    compiler: &'m mut Compiler<'c>,
-    place: &'m str,
-    name: &'m str,
-    set: Set,
-}
-
-impl Making<'_, '_> {
-    /// The policy of that kind, if the file has it and nothing is wrong with it.
-    fn made<C, P>(
-        &mut self,
-        kind: Kind,
-        config: Option<&C>,
-        make: impl FnOnce(&C, &Around<'_>) -> Result<P, String>,
-    ) -> Option<P> {
-        let around = Around {
-            name: self.name,
-            base: &self.compiler.loaded.base,
-            kept: self.compiler.kept,
-            slow: self.compiler.slow,
-            purpose: self.compiler.purpose,
-            durable: &self.compiler.durable,
-            soft: &self.compiler.loaded.file.stores.soft,
-            services: self.compiler.meanings.clone(),
-        };
-        let made = make(config?, &around);
-        self.compiler.check(&format!("{}.{}", self.place, kind.name()), made)
-    }
-
-    /// A policy of which each that applies to a route is a layer.
-    fn layer<C, P: Policy + 'static>(
-        &mut self,
-        kind: Kind,
-        config: Option<&C>,
-        make: impl FnOnce(&C, &Around<'_>) -> Result<P, String>,
-    ) {
-        if let Some(policy) = self.made(kind, config, make) {
-            self.set.layers.push((kind.place(), Arc::new(policy)));
-        }
-    }
-
-    /// Limits of rates, which stand in two places.
-    fn rate_limits(&mut self, config: Option<&Vec<portcullis_config::policy::rate_limit::RateLimit>>) {
-        let stages = self.made(Kind::RateLimit, config, |config, around| {
-            let store = around.soft_store()?;
-            let counted = rate_limit::Where {
-                registry: &around.kept.rate_limits,
-                store: store.as_ref(),
-            };
-            rate_limit::Stages::new(config, around.name, counted)
-        });
-        let stages = stages.unwrap_or_default();
-        let mut put = |kind: Kind, policy: Option<rate_limit::RateLimit>| {
-            self.set
-                .layers
-                .extend(policy.map(|policy| (kind.place(), Arc::new(policy) as _)));
-        };
-        put(Kind::RateLimit, stages.before);
-        put(Kind::RateLimitBehind, stages.behind);
-    }
-
-    /// A way of finding out who it is, of which any suffices.
-    fn way<C, A: Authenticator + 'static>(
-        &mut self,
-        kind: Kind,
-        config: Option<&C>,
-        make: impl FnOnce(&C, &Around<'_>) -> Result<A, String>,
-    ) {
-        if let Some(way) = self.made(kind, config, make) {
-            self.set.ways.push((kind.place(), Arc::new(way)));
-        }
-    }
-
-    /// A policy of which the last one that applies to a route counts, and may be turned off.
-    fn alone<C, P: Policy + 'static>(
-        &mut self,
-        kind: Kind,
-        config: Option<&C>,
-        enabled: impl FnOnce(&C) -> bool,
-        make: impl FnOnce(&C, &Around<'_>) -> Result<P, String>,
-    ) {
-        if let (Some(written), Some(policy)) = (config, self.made(kind, config, make)) {
-            let policy = enabled(written).then(|| Arc::new(policy) as _);
-            self.set.alone.push((kind.place(), policy));
-        }
-    }
-}
-
 /// Compiles each policy of a set: one line for each kind. `name` names the set to clients and in logs.
 fn compile_set(compiler: &mut Compiler<'_>, place: &str, name: &str, set: &PolicySet) -> Set {
     // Naming every field makes this fail to compile when a policy is forgotten.
@@ -311,142 +172,50 @@ fn compile_set(compiler: &mut Compiler<'_>, place: &str, name: &str, set: &Polic
         metrics_off: metrics.as_ref().map(|config| config.off),
         ..Set::default()
     };
-    let mut making = Making {
+    let mut it = Making {
         compiler,
         place,
         name,
         set,
     };
-    let it = &mut making;
-    it.layer(Kind::Csrf, csrf.as_ref(), |config, _| csrf::Csrf::new(config));
-    it.layer(Kind::Cors, cors.as_ref(), |config, _| cors::Cors::new(config));
-    it.layer(Kind::Ip, ip.as_ref(), |config, around| ip::Ip::new(config, around.base));
-    it.layer(Kind::Limits, limits.as_ref(), |config, _| limits::Limits::new(config));
-    it.rate_limits(rate_limit.as_ref());
-    it.layer(Kind::Concurrency, concurrency.as_ref(), |config, around| {
-        concurrency::Concurrency::new(config, around.name, &around.kept.concurrency)
-    });
-    it.way(Kind::Mtls, mtls.as_ref(), |config, _| mtls::Mtls::new(config));
-    it.way(Kind::Jwt, jwt.as_ref(), |config, around| {
-        let running = around.purpose == Purpose::Run;
-        let surroundings = jwt::Surroundings {
-            base: around.base,
-            slow: around.slow,
-            keyrings: running.then_some(&around.kept.keyrings),
-        };
-        jwt::Jwt::new(config, &surroundings)
-    });
-    it.way(Kind::Introspect, introspect.as_ref(), |config, around| {
-        introspect::Introspect::new(config, around.service(&config.service)?)
-    });
-    it.way(Kind::Forward, forward.as_ref(), |config, around| {
-        forward::Forward::new(config, around.service(&config.service)?)
-    });
-    it.way(Kind::Hmac, hmac.as_ref(), |config, around| {
-        hmac::Hmac::new(config, around.name, around.base, &around.kept.signed_requests)
-    });
-    it.way(Kind::Oidc, oidc.as_ref(), |config, around| {
-        let ca = config.ca.as_ref().map(|ca| around.base.join(ca));
-        let fetcher = Fetcher::new(around.slow.clone(), ca.as_deref())?;
-        oidc::Oidc::new(config, fetcher, around.slow, &around.kept.oidc)
-    });
-    it.way(Kind::Basic, basic.as_ref(), |config, around| {
-        basic::Basic::new(config, around.base, around.slow)
-    });
-    it.way(Kind::ApiKey, api_key.as_ref(), |config, around| {
-        let stored = config.store.then(|| around.durable.consumers()).transpose()?;
-        api_key::ApiKey::new(config, stored)
-    });
-    it.layer(Kind::Authorize, authorize.as_ref(), |config, _| {
+    it.alone(Kind::SecurityHeaders, security_headers, made::security_headers);
+    it.layer(Kind::Cors, cors, |config, _| cors::Cors::new(config));
+    it.layer(Kind::Csrf, csrf, |config, _| csrf::Csrf::new(config));
+    it.layer(Kind::Ip, ip, |config, around| ip::Ip::new(config, around.base));
+    it.layer(Kind::Limits, limits, |config, _| limits::Limits::new(config));
+    it.rate_limits(rate_limit);
+    it.way(Kind::Mtls, mtls, |config, _| mtls::Mtls::new(config));
+    it.way(Kind::Jwt, jwt, made::jwt);
+    it.way(Kind::Introspect, introspect, made::introspect);
+    it.way(Kind::ApiKey, api_key, made::api_key);
+    it.way(Kind::Hmac, hmac, made::hmac);
+    it.way(Kind::Basic, basic, made::basic);
+    it.way(Kind::Forward, forward, made::forward);
+    it.way(Kind::Oidc, oidc, made::oidc);
+    it.anonymous(anonymous);
+    it.layer(Kind::Authorize, authorize, |config, _| {
         authorize::Authorize::new(config)
     });
-    it.layer(Kind::Reveal, reveal.as_ref(), |config, around| {
+    it.layer(Kind::Quota, quota, made::quota);
+    it.layer(Kind::Concurrency, concurrency, made::concurrency);
+    it.alone(Kind::Payload, payload, made::payload);
+    it.contract(openapi);
+    it.alone(Kind::GraphQl, graphql, made::graphql);
+    it.layer(Kind::Validate, validate, made::validate);
+    it.alone(Kind::Inspect, inspect, made::inspect);
+    it.alone(Kind::Idempotency, idempotency, made::idempotency);
+    it.alone(Kind::Compress, compress, made::compress);
+    it.alone(Kind::GrpcWeb, grpc_web, |config, _| {
+        Ok(config.enabled.then_some(grpc_web::GrpcWeb))
+    });
+    it.alone(Kind::Cookies, cookies, |config, _| {
+        Ok(config.enabled.then(|| cookies::Cookies::new(config)))
+    });
+    it.layer(Kind::Headers, headers, |config, _| headers::Headers::new(config));
+    it.layer(Kind::Reveal, reveal, |config, around| {
         reveal::Reveal::new(config, around.slow)
     });
-    let contract = it.made(Kind::OpenApi, openapi.as_ref(), |config, around| {
-        openapi::OpenApi::new(config, around.name, around.base, around.slow, &around.kept.reported)
-    });
-    if let Some(contract) = contract {
-        let responses = contract.responses().map(|it| Arc::new(it) as _);
-        it.set
-            .layers
-            .extend(responses.map(|it| (Kind::OpenApiResponses.place(), it)));
-        it.set.layers.push((Kind::OpenApi.place(), Arc::new(contract)));
-    }
-    it.layer(Kind::Validate, validate.as_ref(), |config, around| {
-        validate::Validate::new(config, around.name, around.base, around.slow, &around.kept.reported)
-    });
-    it.layer(Kind::Headers, headers.as_ref(), |config, _| {
-        headers::Headers::new(config)
-    });
-    it.layer(Kind::Quota, quota.as_ref(), |config, around| {
-        quota::Quota::new(config, around.name, around.durable.leases()?)
-    });
-    it.alone(
-        Kind::Payload,
-        payload.as_ref(),
-        |config| config.enabled,
-        |config, around| payload::Payload::new(config, around.slow),
-    );
-    it.alone(
-        Kind::GraphQl,
-        graphql.as_ref(),
-        |_| true,
-        |config, around| graphql::GraphQl::new(config, around.name, around.slow, &around.kept.reported),
-    );
-    it.alone(
-        Kind::Inspect,
-        inspect.as_ref(),
-        |_| true,
-        |config, around| {
-            let surroundings = inspect::Surroundings {
-                base: around.base,
-                kept: &around.kept.inspect,
-                sinks: (around.purpose == Purpose::Run).then_some(&around.kept.sinks),
-                slow: around.slow,
-            };
-            let inspect = inspect::Inspect::new(config, &surroundings)?;
-            if around.purpose == Purpose::Run {
-                inspect.warnings().iter().for_each(|line| log::warn(line));
-            }
-            Ok(inspect)
-        },
-    );
-    it.alone(
-        Kind::Idempotency,
-        idempotency.as_ref(),
-        |config| config.enabled,
-        |config, around| Ok(idempotency::Idempotency::new(config, around.durable.records()?)),
-    );
-    it.alone(
-        Kind::Compress,
-        compress.as_ref(),
-        |config| config.enabled,
-        |config, _| compress::Compress::new(config),
-    );
-    it.alone(
-        Kind::SecurityHeaders,
-        security_headers.as_ref(),
-        |config| config.enabled,
-        |config, _| security_headers::SecurityHeaders::new(config),
-    );
-    it.alone(
-        Kind::Cookies,
-        cookies.as_ref(),
-        |config| config.enabled,
-        |config, _| Ok(cookies::Cookies::new(config)),
-    );
-    it.alone(
-        Kind::GrpcWeb,
-        grpc_web.as_ref(),
-        |config| config.enabled,
-        |_, _| Ok(grpc_web::GrpcWeb),
-    );
-    let anonymous_way = it.made(Kind::Anonymous, anonymous.as_ref(), |config, _| {
-        Ok((config.enabled, anonymous::Anonymous::new(config)?))
-    });
-    it.set.anonymous = anonymous_way.map(|(enabled, way)| enabled.then(|| Arc::new(way) as _));
-    making.set
+    it.set
 }
 
 fn compile_log(compiler: &mut Compiler<'_>, place: &str, config: &written_log::AccessLog) -> Option<Arc<AccessLog>> {
