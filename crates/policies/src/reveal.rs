@@ -20,7 +20,7 @@ mod secrets;
 use bytes::Bytes;
 use portcullis_config::policy::reveal::{ReplacedErrors, Reveal as Written};
 use portcullis_core::{
-    Consumer, Ctx, Error, Headers, Known, Method, Next, Policy, Reply, Request, Response, Result, codes,
+    Consumer, Ctx, Error, Headers, Known, Method, Next, Policy, Reply, Request, Response, Result, codes, grpc,
 };
 use tokio::runtime::Handle;
 
@@ -127,7 +127,7 @@ impl Reveal {
             ReplacedErrors::Failures => code >= 500,
             ReplacedErrors::All => code >= 400,
         };
-        if is_replaced && !is_grpc(&response.headers) {
+        if is_replaced && grpc::Kind::of(&response.headers).is_none() {
             return Ok(replaced(response));
         }
         // What comes after a change of protocol is no content.
@@ -245,7 +245,7 @@ fn kind_of(headers: &Headers) -> Result<Kind> {
     if more.is_some() {
         return Err(withheld("it has several types".to_owned()));
     }
-    if is_grpc(headers) {
+    if grpc::Kind::of(headers).is_some() {
         return Ok(Kind::Other);
     }
     let media_type = first.unwrap_or_default().split(|byte| *byte == b';').next();
@@ -282,13 +282,6 @@ fn forget_content(headers: &mut Headers) {
     ] {
         headers.remove(name);
     }
-}
-
-fn is_grpc(headers: &Headers) -> bool {
-    let kind = headers.get_str(Known::ContentType).unwrap_or_default();
-    kind.trim_start()
-        .get(.."application/grpc".len())
-        .is_some_and(|start| start.eq_ignore_ascii_case("application/grpc"))
 }
 
 /// An error page of the gate's in place of the backend's, with the same status and what the client needs to go on.
