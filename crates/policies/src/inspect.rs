@@ -32,7 +32,7 @@ use bytes::Bytes;
 use portcullis_config::policy::inspect::{Inspect as Written, LargerBody};
 use portcullis_config::policy::mode::Mode;
 use portcullis_config::policy::on_failure::OnFailure;
-use portcullis_core::{Ctx, Error, Headers, Known, Next, Policy, Reply, Request, Response, Result, codes};
+use portcullis_core::{Ctx, Error, Headers, Known, Next, Policy, Reply, Request, Response, Result, codes, grpc};
 use tokio::runtime::Handle;
 
 use crate::access_log::sink::{Destination, Sink, Sinks};
@@ -143,7 +143,9 @@ impl Inspect {
 
     /// The body, or the part of it that is looked at, and whether that is all. The request keeps all of it.
     async fn content(&self, request: &mut Request, judgement: &mut Judgement) -> Result<(Bytes, bool)> {
-        if request.body.is_empty() || !judgement.wants_body() || is_grpc(&request.headers) {
+        // A stream of messages and no text, which may have no end.
+        let is_grpc = grpc::Kind::of(&request.headers).is_some();
+        if request.body.is_empty() || !judgement.wants_body() || is_grpc {
             return Ok((Bytes::new(), true));
         }
         if is_encoded(&request.headers) {
@@ -231,13 +233,6 @@ impl Policy for Inspect {
         }
         Reply::later(self.inspect(cx, request, next))
     }
-}
-
-/// Whether it is a call of gRPC, whose content is a stream of messages and no text.
-fn is_grpc(headers: &Headers) -> bool {
-    headers
-        .get(Known::ContentType)
-        .is_some_and(|value| value.starts_with(b"application/grpc"))
 }
 
 /// Whether a response is text that isn't encoded, and no endless stream of events.
