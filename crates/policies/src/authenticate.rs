@@ -37,6 +37,12 @@ pub trait Authenticator: Send + Sync {
     fn own_fields(&self) -> &[FieldName] {
         &[]
     }
+
+    /// Names of request fields that clients may send for this one to judge, and in which it then tells the backend something
+    /// itself. Where another way decides, what clients send there is removed.
+    fn judged_fields(&self) -> &[FieldName] {
+        &[]
+    }
 }
 
 /// A verdict that somebody else has to be asked for.
@@ -87,7 +93,7 @@ impl Authenticate {
             match way.judge(cx, request) {
                 Verdict::Later => return Asked::Waits(index),
                 verdict => {
-                    if let Some(asked) = settle(cx, request, verdict) {
+                    if let Some(asked) = self.settle(index, cx, request, verdict) {
                         return asked;
                     }
                 }
@@ -105,11 +111,41 @@ impl Authenticate {
         error
     }
 
+    /// What the verdict of one makes of the request; `None` where the next one is asked.
+    fn settle(&self, decided: usize, cx: &mut Ctx, request: &mut Request, verdict: Verdict) -> Option<Asked> {
+        Some(match verdict {
+            Verdict::Absent => return None,
+            Verdict::Known(consumer) => {
+                self.remove_unjudged(decided, request);
+                tell_backend(&consumer, request);
+                cx.consumer = Some(consumer);
+                Asked::Passed
+            }
+            Verdict::Admitted => {
+                self.remove_unjudged(decided, request);
+                Asked::Passed
+            }
+            Verdict::Refused(error) => Asked::Ended(error.into()),
+            Verdict::Answer(response) => Asked::Ended(response.into()),
+            // Whoever has been waited for must know.
+            Verdict::Later => Asked::Ended(Error::new(&codes::GUARD_UNAVAILABLE).into()),
+        })
+    }
+
+    /// Takes out what nobody has judged who would tell the backend something there, as another one decided.
+    fn remove_unjudged(&self, decided: usize, request: &mut Request) {
+        for (_, way) in self.ways.iter().enumerate().filter(|(index, _)| *index != decided) {
+            for field in way.judged_fields() {
+                request.headers.retain(|_, name, _| !is_taken_for(name, field.as_str()));
+            }
+        }
+    }
+
     /// Goes on with the one that wants to wait, and those after it.
     async fn go_on(&self, mut waits: usize, cx: &mut Ctx, request: &mut Request) -> Asked {
         loop {
             let verdict = self.ways[waits].judge_later(cx, request).await;
-            if let Some(asked) = settle(cx, request, verdict) {
+            if let Some(asked) = self.settle(waits, cx, request, verdict) {
                 return asked;
             }
             match self.ask(waits + 1, cx, request) {
@@ -118,23 +154,6 @@ impl Authenticate {
             }
         }
     }
-}
-
-/// What a verdict makes of the request; `None` where the next one is asked.
-fn settle(cx: &mut Ctx, request: &mut Request, verdict: Verdict) -> Option<Asked> {
-    Some(match verdict {
-        Verdict::Absent => return None,
-        Verdict::Known(consumer) => {
-            tell_backend(&consumer, request);
-            cx.consumer = Some(consumer);
-            Asked::Passed
-        }
-        Verdict::Admitted => Asked::Passed,
-        Verdict::Refused(error) => Asked::Ended(error.into()),
-        Verdict::Answer(response) => Asked::Ended(response.into()),
-        // Whoever has been waited for must know.
-        Verdict::Later => Asked::Ended(Error::new(&codes::GUARD_UNAVAILABLE).into()),
-    })
 }
 
 fn tell_backend(consumer: &Consumer, request: &mut Request) {
@@ -188,6 +207,7 @@ mod tests {
         word: &'static str,
         slow: bool,
         fields: Vec<FieldName>,
+        judged: Vec<FieldName>,
     }
 
     impl Word {
@@ -230,6 +250,10 @@ mod tests {
         fn own_fields(&self) -> &[FieldName] {
             &self.fields
         }
+
+        fn judged_fields(&self) -> &[FieldName] {
+            &self.judged
+        }
     }
 
     fn policy(words: &[(&'static str, bool)]) -> Arc<dyn Policy> {
@@ -239,6 +263,7 @@ mod tests {
                 word,
                 slow: *slow,
                 fields,
+                judged: vec![FieldName::new(&format!("X-Judged-{word}")).unwrap()],
             })
         };
         Arc::new(Authenticate::new(words.iter().map(way)))
@@ -285,5 +310,21 @@ mod tests {
         assert_eq!(seen.headers.get_str("x-consumer-roles"), Some("admin"));
         assert_eq!(seen.headers.get_str("x-claim"), None);
         assert_eq!(seen.headers.get_str("x_claim"), None);
+    }
+
+    #[test]
+    fn what_one_would_have_judged_does_not_pass_by_another() {
+        for slow in [false, true] {
+            let policy = policy(&[("a", slow), ("b", slow)]);
+            let fields = [
+                ("x-word", "a"),
+                ("x-judged-a", "1"),
+                ("x-judged-b", "2"),
+                ("x_judged_b", "3"),
+            ];
+            let seen = send(&policy, request("GET", "/", &fields), &[]).seen.unwrap();
+            assert_eq!(seen.headers.get_str("x-judged-a"), Some("1"));
+            assert!(!seen.headers.contains("x-judged-b") && !seen.headers.contains("x_judged_b"));
+        }
     }
 }

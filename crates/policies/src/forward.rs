@@ -40,8 +40,9 @@ pub struct Forward {
     path: Target,
     shown: Box<[FieldName]>,
     told: Box<[FieldName]>,
-    /// Those of `told` that the service is not shown.
+    /// Those of `told` that the service is not shown, and those that it is.
     own: Box<[FieldName]>,
+    judged: Box<[FieldName]>,
     identity: Identity,
     when: Option<FieldName>,
     content: Option<u64>,
@@ -78,8 +79,8 @@ impl Forward {
         for name in &told {
             check_told(name)?;
         }
-        let own = told.iter().filter(|name| !shown.iter().any(|shown| shown.is(name)));
-        let own = own.cloned().collect();
+        let is_shown = |name: &FieldName| shown.iter().any(|shown| shown.is(name));
+        let (judged, own): (Vec<FieldName>, Vec<FieldName>) = told.iter().cloned().partition(is_shown);
         let identity = Identity {
             name: name(&config.consumer_header)?,
             scopes: name(&config.scopes_header)?,
@@ -102,7 +103,8 @@ impl Forward {
             path,
             shown,
             told,
-            own,
+            own: own.into(),
+            judged: judged.into(),
             identity,
             when: name(&config.when_header)?,
             content: config.body.map(|body| body.0),
@@ -288,6 +290,10 @@ impl Authenticator for Forward {
 
     fn own_fields(&self) -> &[FieldName] {
         &self.own
+    }
+
+    fn judged_fields(&self) -> &[FieldName] {
+        &self.judged
     }
 }
 
