@@ -101,8 +101,8 @@ impl Reveal {
     /// What holds for whoever asks.
     fn rules_for(&self, consumer: Option<&Consumer>) -> Rules {
         let sees = |hidden: &&Hidden| {
-            let has = |role: &Box<str>| consumer.is_some_and(|consumer| consumer.has_role(role));
-            !hidden.unless_role.iter().any(has)
+            let has = |role: &str| consumer.is_some_and(|consumer| consumer.has_role(role));
+            !hidden.unless_role.iter().any(|role| has(role))
         };
         Rules {
             allow: self.allow.to_vec(),
@@ -128,7 +128,7 @@ impl Reveal {
             ReplacedErrors::All => code >= 400,
         };
         if is_replaced && grpc::Kind::of(&response.headers).is_none() {
-            return Ok(replaced(response));
+            return Ok(replaced(&response));
         }
         // What comes after a change of protocol is no content.
         if code == 101 {
@@ -138,7 +138,7 @@ impl Reveal {
             if response.body.remaining().is_some_and(|remaining| remaining > most) {
                 return Err(withheld(format!("it has more than {most} bytes")));
             }
-            response.body = Limited::new(std::mem::take(&mut response.body), most);
+            response.body = Limited::of(std::mem::take(&mut response.body), most);
         }
         if rules.is_empty() {
             return Ok(response);
@@ -285,7 +285,7 @@ fn forget_content(headers: &mut Headers) {
 }
 
 /// An error page of the gate's in place of the backend's, with the same status and what the client needs to go on.
-fn replaced(response: Response) -> Response {
+fn replaced(response: &Response) -> Response {
     let code = response.status.code();
     let title = response.status.reason();
     let document = format!("{{\"type\":\"about:blank\",\"title\":\"{title}\",\"status\":{code}}}");

@@ -11,7 +11,7 @@ pub(super) struct Limited {
 }
 
 impl Limited {
-    pub(super) fn new(inner: Body, most: u64) -> Body {
+    pub(super) fn of(inner: Body, most: u64) -> Body {
         match inner {
             Body::Stream(_) => Body::Stream(Box::new(Limited { inner, left: most })),
             whole => whole,
