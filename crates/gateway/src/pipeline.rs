@@ -132,8 +132,10 @@ impl Handler for Pipeline {
         {
             log::failure(&cx, error);
         }
+        // A refused call of gRPC goes out as 200, and whether a request is one the client says itself.
+        let meant = error.as_ref().map_or(sent.status, Error::status);
         if let Some(bans) = &snapshot.bans
-            && bans.counts(sent.status.code())
+            && bans.counts(meant.code())
         {
             self.offence(&cx, bans, error.as_ref());
         }

@@ -50,6 +50,23 @@ fn whoever_guesses_keys_is_kept_out_and_nobody_else_is() {
 }
 
 #[test]
+fn guesses_that_call_themselves_grpc_count_as_well() {
+    let gate = Gate::start(&configuration("bans: {after: 1/1h, answer: refuse}", true));
+    let fields = [
+        LOCAL,
+        ("X-Forwarded-For", "198.51.100.7"),
+        ("Content-Type", "application/grpc"),
+    ];
+    for _ in 0..2 {
+        let refused = gate.connect().ask("GET", "/staff", &fields, "");
+        assert_eq!((refused.status, refused.field("grpc-status")), (200, Some("16")));
+    }
+    eventually("the second offence bans", || {
+        ask_as(&gate, "198.51.100.7", "/").status == 403
+    });
+}
+
+#[test]
 fn a_ban_closes_connections_before_anything_is_read() {
     let gate = Gate::start(&configuration("", false));
     let mut open = gate.connect();
@@ -84,12 +101,10 @@ fn bans_outlive_a_restart() {
     let configuration = configuration("state: kept\nbans: {answer: refuse}", false);
     let gate = Gate::start_in(folder, &configuration);
     assert_eq!(operate(&gate, "POST", "/bans?network=127.0.0.1&for=1h").status, 200);
-    let kept = gate.folder.path().join("kept");
+    // Written beside its place first, and in force once it is there.
+    let kept = gate.folder.path().join("kept/portcullis.state.json");
     eventually("the decision is written", || {
-        let files = std::fs::read_dir(&kept).unwrap();
-        files
-            .filter_map(|file| std::fs::read_to_string(file.unwrap().path()).ok())
-            .any(|text| text.contains("127.0.0.1/32"))
+        std::fs::read_to_string(&kept).is_ok_and(|text| text.contains("127.0.0.1/32"))
     });
     let folder = gate.kill();
     let mut command = portcullis();
