@@ -104,7 +104,7 @@ fn routes(path: &str, sets: &Sets<'_>, file: &File, say: Say<'_>) {
             "keys or passwords can be guessed here as fast as the network allows: add a `rate_limit`, or `bans`",
         );
     }
-    let has_sessions = sets.any(|set| set.oidc.is_some());
+    let has_sessions = sets.any(|set| set.oidc.is_some() || set.jwt.as_ref().is_some_and(|jwt| jwt.cookie.is_some()));
     if has_sessions && !sets.any(|set| set.csrf.is_some()) {
         say(
             path,
@@ -335,6 +335,20 @@ mod tests {
             "{found:?}"
         );
         assert_eq!(found.len(), 2, "{found:?}");
+    }
+
+    #[test]
+    fn a_token_in_a_cookie_is_a_session() {
+        let text = |cookie: &str| {
+            format!(
+                "listeners: [127.0.0.1:80]\nservices: {{a: http://127.0.0.1:1}}\n\
+                 policies: {{a: {{jwt: {{audience: a, issuer: i, jwks: keys.json{cookie}}}}}}}\n\
+                 routes: [{{path: /, policies: a, to: {{service: a}}}}]\n"
+            )
+        };
+        assert_eq!(mistakes(&text("")), []);
+        let found = mistakes(&text(", cookie: token"));
+        assert!(has(&found, "routes[0]", "add `csrf`"), "{found:?}");
     }
 
     #[test]
