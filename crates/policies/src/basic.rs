@@ -29,6 +29,7 @@ use tokio::sync::Semaphore;
 
 use crate::authenticate::{Authenticator, Verdict, Waiting};
 use crate::consumer::consumer;
+use crate::single_flight::SingleFlight;
 use password::Password;
 use remembered::Remembered;
 
@@ -57,6 +58,8 @@ pub struct Basic {
     slow: Handle,
     verifying: Arc<Semaphore>,
     waiting: Semaphore,
+    /// Many requests of one client come at once when it is not remembered any more: one of them is verified.
+    flights: SingleFlight<Result<Arc<Consumer>, Refusal>>,
 }
 
 struct Users {
@@ -80,6 +83,7 @@ struct Credential {
 }
 
 /// Why a request isn't let in.
+#[derive(Clone, Copy)]
 enum Refusal {
     Malformed,
     Wrong,
@@ -117,11 +121,21 @@ impl Basic {
             slow: slow.clone(),
             verifying: Arc::new(Semaphore::new(at_a_time())),
             waiting: Semaphore::new(WAITING),
+            flights: SingleFlight::new(),
         })
     }
 
-    /// Verifies a password where it holds nobody up.
+    /// Verifies a password where it holds nobody up, once for all who show it meanwhile.
     async fn verify(&self, credential: Credential) -> Result<Arc<Consumer>, Refusal> {
+        let mark = self.remembered.mark(&credential.name, &credential.password);
+        self.flights.answer(&mark, self.verify_alone(credential)).await
+    }
+
+    async fn verify_alone(&self, credential: Credential) -> Result<Arc<Consumer>, Refusal> {
+        // Somebody may have been verified while this one came here.
+        if let Some(known) = self.remembered.find(&credential.name, &credential.password) {
+            return Ok(known);
+        }
         let _waits = self.waiting.try_acquire().map_err(|_| Refusal::Busy)?;
         let verifying = self.verifying.clone().acquire_owned().await;
         let permit = verifying.map_err(|_| Refusal::Busy)?;

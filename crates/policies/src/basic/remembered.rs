@@ -13,7 +13,7 @@ const MOST: usize = 10_000;
 
 /// A hash that nobody can make without the key, which lives in this process alone: what stands in memory tells nothing about a
 /// password, and can't be guessed from.
-type Mark = [u8; 32];
+pub(super) type Mark = [u8; 32];
 
 /// Who showed which name and password, for a while.
 pub(super) struct Remembered {
@@ -58,7 +58,7 @@ impl Remembered {
     }
 
     /// The length of the name goes first, so that no other name and password give the same text.
-    fn mark(&self, name: &str, password: &[u8]) -> Mark {
+    pub(super) fn mark(&self, name: &str, password: &[u8]) -> Mark {
         let mut context = hmac::Context::with_key(&self.key);
         context.update(&name.len().to_le_bytes());
         context.update(name.as_bytes());

@@ -197,3 +197,25 @@ fn names_of_nobody_take_as_long_as_those_of_somebody() {
     assert_eq!(kinds.len(), 3, "all kinds of time");
     assert!(names.iter().all(|name| kind(name) == kind(name)), "each name has one");
 }
+
+#[test]
+fn many_requests_of_one_client_are_verified_once() {
+    let desk = Desk::new(&config(&[("ann", argon2())], 0), Path::new(""));
+    let basic = Basic::new(&config(&[("ann", argon2())], 0), Path::new(""), desk.runtime.handle()).unwrap();
+    let credential = |password: &[u8]| Credential {
+        name: "ann".into(),
+        password: password.into(),
+    };
+    // There is room for one that waits.
+    let all_but_one = u32::try_from(WAITING).unwrap() - 1;
+    let _others = basic.waiting.try_acquire_many(all_but_one).unwrap();
+    desk.runtime.block_on(async {
+        let (first, second, third) = tokio::join!(
+            basic.verify(credential(b"right")),
+            basic.verify(credential(b"right")),
+            basic.verify(credential(b"wrong")),
+        );
+        assert!(first.is_ok() && second.is_ok());
+        assert!(matches!(third, Err(Refusal::Busy)));
+    });
+}
