@@ -6,6 +6,8 @@ use std::task::{Context, Poll};
 use bytes::{Bytes, BytesMut};
 use portcullis_core::{Body, BodyStream, Frame, Headers, Result};
 
+use crate::validate::content::Pile;
+
 /// What was read, then what is still to come.
 struct Held {
     read: VecDeque<Bytes>,
@@ -17,7 +19,7 @@ struct Held {
 /// The first `most` bytes of a body, or all where it has fewer, and whether that is all. The body stays whole.
 pub(super) async fn first_part(body: &mut Body, most: usize) -> Result<(Bytes, bool)> {
     let mut rest = std::mem::take(body);
-    let mut read = VecDeque::new();
+    let mut pile = Pile::default();
     let mut trailers = None;
     let mut length = 0;
     let mut ended = false;
@@ -25,7 +27,7 @@ pub(super) async fn first_part(body: &mut Body, most: usize) -> Result<(Bytes, b
         match rest.frame().await {
             Some(Ok(Frame::Data(data))) => {
                 length += data.len();
-                read.push_back(data);
+                pile.push(data);
             }
             Some(Ok(Frame::Trailers(fields))) => trailers = Some(fields),
             Some(Err(error)) => return Err(error),
@@ -35,6 +37,7 @@ pub(super) async fn first_part(body: &mut Body, most: usize) -> Result<(Bytes, b
             }
         }
     }
+    let mut read = pile.into_pieces();
     let first = match read.front() {
         Some(only) if read.len() == 1 => only.slice(..only.len().min(most)),
         _ => {

@@ -14,6 +14,41 @@ pub(crate) enum Gathered {
     TooMuch(Body),
 }
 
+/// Pieces of fewer bytes are copied together: kept by itself, each byte that a client sends alone would take a hundred.
+const SMALL: usize = 1024;
+
+/// Pieces of content, in order.
+#[derive(Default)]
+pub(crate) struct Pile {
+    pieces: VecDeque<Bytes>,
+    /// Small ones at the end.
+    tail: BytesMut,
+}
+
+impl Pile {
+    /// Puts one more at the end.
+    pub(crate) fn push(&mut self, piece: Bytes) {
+        if piece.len() < SMALL {
+            self.tail.extend_from_slice(&piece);
+            return;
+        }
+        self.close();
+        self.pieces.push_back(piece);
+    }
+
+    /// All of them.
+    pub(crate) fn into_pieces(mut self) -> VecDeque<Bytes> {
+        self.close();
+        self.pieces
+    }
+
+    fn close(&mut self) {
+        if !self.tail.is_empty() {
+            self.pieces.push_back(self.tail.split().freeze());
+        }
+    }
+}
+
 /// Gathers content up to a limit.
 ///
 /// # Errors
@@ -22,19 +57,22 @@ pub(crate) async fn gather(mut body: Body, limit: u64) -> Result<Gathered> {
     if body.remaining().is_some_and(|remaining| remaining > limit) {
         return Ok(Gathered::TooMuch(body));
     }
-    let mut pieces: VecDeque<Bytes> = VecDeque::new();
+    let mut pile = Pile::default();
     let mut count = 0;
     while let Some(frame) = body.frame().await {
         // Trailers are of no content, and may be dropped (RFC 9110 §6.5.1).
         let Frame::Data(data) = frame? else { continue };
         count += data.len() as u64;
-        pieces.push_back(data);
+        pile.push(data);
         if count > limit {
-            let rest = Pieces { pieces, rest: body };
+            let rest = Pieces {
+                pieces: pile.into_pieces(),
+                rest: body,
+            };
             return Ok(Gathered::TooMuch(Body::Stream(Box::new(rest))));
         }
     }
-    Ok(Gathered::Whole(joined(pieces)))
+    Ok(Gathered::Whole(joined(pile.into_pieces())))
 }
 
 fn joined(mut pieces: VecDeque<Bytes>) -> Bytes {
@@ -105,5 +143,18 @@ mod tests {
             now(gather(Body::from("abc"), 2)).unwrap(),
             Gathered::TooMuch(_)
         ));
+    }
+
+    #[test]
+    fn small_pieces_are_kept_together() {
+        let mut pile = Pile::default();
+        for _ in 0..10_000 {
+            pile.push(Bytes::from_static(b"x"));
+        }
+        pile.push(vec![b'y'; SMALL].into());
+        pile.push(Bytes::from_static(b"z"));
+        let pieces = pile.into_pieces();
+        let lengths: Vec<usize> = pieces.iter().map(Bytes::len).collect();
+        assert_eq!(lengths, [10_000, SMALL, 1]);
     }
 }
