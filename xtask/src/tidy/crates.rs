@@ -2,10 +2,7 @@ use super::tree::Tree;
 
 /// What each crate must not depend on. A crate is there because of something that it can't do.
 const ABSENT: &[(&str, &[&str])] = &[
-    (
-        "core",
-        &["tokio", "serde", "http", "rustls", "portcullis-*"],
-    ),
+    ("core", &["tokio", "serde", "http", "rustls", "portcullis-*"]),
     (
         "http1",
         &[
@@ -54,12 +51,7 @@ const ABSENT: &[(&str, &[&str])] = &[
     ),
     (
         "policies",
-        &[
-            "rusqlite",
-            "portcullis-http1",
-            "portcullis-backends",
-            "portcullis",
-        ],
+        &["rusqlite", "portcullis-http1", "portcullis-backends", "portcullis"],
     ),
     (
         "acme",
