@@ -72,11 +72,12 @@ impl Crowd {
             }
         }
         let mut open = self.open();
-        let count = open.entry(client).or_default();
-        if self.most.is_some_and(|most| *count >= most) {
+        let count = open.get(&client).copied().unwrap_or(0);
+        // Before anything is kept of whoever isn't let in.
+        if self.most.is_some_and(|most| count >= most) {
             return None;
         }
-        *count += 1;
+        open.insert(client, count + 1);
         drop(open);
         Some(Place {
             crowd: self.clone(),
@@ -128,6 +129,8 @@ mod tests {
         drop((places, network));
         assert!(crowd.enter(client("192.0.2.1")).is_some());
         assert!(crowd.open().is_empty(), "whoever left takes no room");
+        let nobody = self::crowd(Some(0), None);
+        assert!(nobody.enter(client("192.0.2.1")).is_none() && nobody.open().is_empty());
     }
 
     #[test]

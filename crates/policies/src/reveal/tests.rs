@@ -318,7 +318,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(4, 40, 5, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
-            prop::collection::hash_map("[a-c\"\\\\,]{1,2}", inner, 0..5).prop_map(|members| Value::from_iter(members)),
+            prop::collection::hash_map("[a-c\"\\\\,]{1,2}", inner, 0..5).prop_map(Value::from_iter),
         ]
     })
 }
