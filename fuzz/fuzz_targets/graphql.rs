@@ -46,7 +46,7 @@ impl Backend for Service {
 
 fuzz_target!(|input: &[u8]| {
     // More than that would be judged elsewhere.
-    if input.len() > 16 * 1024 {
+    if input.len() > 4 * 1024 {
         return;
     }
     let target = Target::parse(b"/").expect("it is one");

@@ -38,7 +38,7 @@ use document::{Operation, Outline};
 use measure::{Measure, Variables};
 
 /// The largest content that is read on the worker: it takes about a millisecond.
-const LARGEST_HERE: usize = 16 * 1024;
+const LARGEST_HERE: usize = 4 * 1024;
 
 /// Types of content that are taken.
 const TAKEN: &str = "application/json, application/graphql";
