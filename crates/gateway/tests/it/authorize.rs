@@ -57,7 +57,7 @@ fn a_mistake_in_an_expression_is_told_before_the_start() {
     let expected =
         "portcullis.yaml:11:5: routes[0].policies[0].authorize: column 14 of the expression: `=` is no operator";
     assert!(said.contains(expected), "{said}");
-    folder.write("portcullis.yaml", &configuration("127.0.0.1:1", "consumer.name == 'a'"));
+    folder.write("portcullis.yaml", configuration("127.0.0.1:1", "consumer.name == 'a'"));
     let explained = command(
         folder.path(),
         &["explain", "GET", "/tenants/a/b", "--file", "portcullis.yaml"],

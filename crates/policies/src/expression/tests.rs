@@ -20,6 +20,7 @@ fn known() -> Ctx {
 }
 
 /// Checks what an expression says of `GET /orders/1?a=1&a=%32&b=x+y` by the consumer ann.
+#[allow(clippy::needless_pass_by_value, reason = "what a test expects it gives away")]
 fn check(text: &str, expected: Result<bool, Failure>) {
     let request = request(
         "GET",

@@ -100,7 +100,7 @@ pub(super) fn inspect(config: &written::inspect::Inspect, around: &Around<'_>) -
     };
     let inspect = inspect::Inspect::new(config, &surroundings)?;
     if running {
-        inspect.warnings().iter().for_each(|line| log::warn(line));
+        inspect.warnings().iter().for_each(log::warn);
     }
     Ok(Some(inspect))
 }
