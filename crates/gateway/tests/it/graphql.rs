@@ -22,7 +22,8 @@ fn documents_are_judged_before_the_service_sees_them() {
     send("query ($n: Int) {a(first: $n) {b(first: $n) {c}}}").assert_problem(422, "graphql_refused");
     send("{__schema {types {name}}}").assert_problem(403, "graphql_not_allowed");
     send("{a").assert_problem(400, "bad_content");
-    gate.get("/graphql?query=mutation%7Ba%7D").assert_problem(405, "method_not_allowed");
+    gate.get("/graphql?query=mutation%7Ba%7D")
+        .assert_problem(405, "method_not_allowed");
     assert_eq!(gate.get("/graphql?query=%7Ba%7D").status, 200);
     assert_eq!(upstream.requests().len(), 2);
 }

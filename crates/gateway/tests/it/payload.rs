@@ -26,7 +26,10 @@ fn content_is_plain_and_within_its_limits_for_whoever_stands_behind() {
     let answer = send(&json, gzip(b"{\"id\": 1}"));
     assert_eq!((answer.status, &answer.json()["body"]), (200, &"{\"id\": 1}".into()));
     let received = upstream.last();
-    assert_eq!((received.field("content-encoding"), received.field("content-length")), (None, Some("9")));
+    assert_eq!(
+        (received.field("content-encoding"), received.field("content-length")),
+        (None, Some("9"))
+    );
     // What stands behind judges what came compressed.
     send(&json, gzip(b"{\"id\": \"a\"}")).assert_problem(422, "invalid_content");
     // A bomb of ten mebibytes, and brackets that would take a stack.
