@@ -73,8 +73,8 @@ mod it {
     mod compress;
     mod consumers;
     mod files;
-    mod graphql;
     mod forward;
+    mod graphql;
     mod grpc_web;
     mod hmac;
     mod idempotency;

@@ -58,7 +58,7 @@ fn config() -> Written {
     Written {
         service: "auth".to_owned(),
         path: "/verify?a=b".to_owned(),
-        request_headers: defaults::forward_request_headers(),
+        request_headers: defaults::policies::forward_request_headers(),
         response_headers: vec!["X-User".to_owned()],
         consumer_header: Some("X-User".to_owned()),
         scopes_header: Some("X-Scopes".to_owned()),
@@ -281,7 +281,7 @@ fn an_answer_that_lets_in_holds_for_the_same_question_only() {
     let mut config = Written {
         cache: Some(ForwardCache {
             r#for: units::Duration(Duration::from_secs(60)),
-            by: defaults::forward_cache_by(),
+            by: defaults::policies::forward_cache_by(),
         }),
         ..config()
     };

@@ -56,7 +56,7 @@ fn config() -> Written {
         issuer: None,
         audience: Vec::new(),
         name_claim: None,
-        scopes_claim: defaults::scopes_claim(),
+        scopes_claim: defaults::policies::scopes_claim(),
         roles_claim: None,
         cache: IntrospectCache::default(),
         timeout: units::Duration(Duration::from_millis(50)),
