@@ -15,13 +15,20 @@ const RULES: &str = include_str!("../seeds/seclang/rules.conf");
 static KNOWN: LazyLock<Arc<RuleSet>> = LazyLock::new(|| rules(RULES).expect("the rules of the seed can be run"));
 
 fn rules(text: &str) -> Option<Arc<RuleSet>> {
-    let loaded = load(&[Source::Text("fuzzed.conf".to_owned(), text.to_owned())], &Options::default());
+    let loaded = load(
+        &[Source::Text("fuzzed.conf".to_owned(), text.to_owned())],
+        &Options::default(),
+    );
     match loaded {
         Ok(rules) => Some(Arc::new(rules)),
         Err(problems) => {
             assert!(!problems.is_empty(), "what is refused is refused for a reason");
             let lines = text.lines().count();
-            assert!(problems.iter().all(|problem| problem.place.line as usize <= lines && !problem.message.is_empty()));
+            assert!(
+                problems
+                    .iter()
+                    .all(|problem| problem.place.line as usize <= lines && !problem.message.is_empty())
+            );
             None
         }
     }
@@ -55,7 +62,12 @@ fn judge(rules: Arc<RuleSet>, request: &[u8]) {
     transaction.response_body(rest);
     transaction.judge_response_body();
     transaction.conclude();
-    assert!(transaction.hits().iter().all(|hit| hit.data.len() <= 2_048 && hit.variables.len() <= 8));
+    assert!(
+        transaction
+            .hits()
+            .iter()
+            .all(|hit| hit.data.len() <= 2_048 && hit.variables.len() <= 8)
+    );
 }
 
 fuzz_target!(|input: &[u8]| {
