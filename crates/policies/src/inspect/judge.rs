@@ -77,7 +77,10 @@ impl Judge {
             if config.rules.len() > 1 {
                 return Err("`embedded` stands alone: the gate's own rules know no others".to_owned());
             }
-            return Ok(Judge::Embedded(exclusions::paths_alone(&config.exclude)?));
+            let passed_over = exclusions::paths_alone(&config.exclude)?;
+            // Here, where configurations are made, and not on the worker that judges first.
+            embedded::prepare();
+            return Ok(Judge::Embedded(passed_over));
         }
         let excluded = exclusions::rules(&config.exclude)?;
         let mut sources = vec![
