@@ -26,10 +26,6 @@ const GATHER: Duration = Duration::from_millis(50);
 
 /// How far a section lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(
-    dead_code,
-    reason = "sections are registered by the parts of the gate that have them"
-)]
 pub(crate) enum Lives {
     /// Into the process that takes over: what is only true of the moment, such as the health of targets.
     Upgrades,
@@ -72,10 +68,6 @@ impl Handover {
     /// before wrote, once: when it arrives, which is after the first configuration was compiled and before the
     /// first request, or now if it has arrived. What it can't use it ignores, and what it says of that is logged. Neither
     /// is called on a worker.
-    #[allow(
-        dead_code,
-        reason = "sections are registered by the parts of the gate that have them"
-    )]
     pub(crate) fn register(
         &self,
         name: &'static str,
@@ -99,7 +91,6 @@ impl Handover {
     }
 
     /// Says that what a section writes has changed, so that it is in the folder soon. Cheap, and right on a worker too.
-    #[allow(dead_code, reason = "called by the parts of the gate that have sections")]
     pub(crate) fn changed(&self) {
         self.unwritten.store(true, Ordering::Release);
         self.changed.notify_one();

@@ -10,7 +10,6 @@ pub(crate) enum Socket {
     /// Over TCP.
     Tcp(TcpStream),
     /// From a process of this machine.
-    #[allow(dead_code, reason = "no listener binds to a path yet")]
     Unix(UnixStream),
 }
 

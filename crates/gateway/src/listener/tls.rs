@@ -134,7 +134,6 @@ impl ListenerTls {
     }
 
     /// What holds for handshakes over QUIC that begin now: TLS 1.3 and the protocol `h3`, all else as over TCP.
-    #[allow(dead_code, reason = "no listener speaks QUIC yet")]
     pub(crate) fn quic(&self) -> Arc<ServerConfig> {
         self.in_force.load().quic.clone()
     }
