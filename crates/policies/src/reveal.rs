@@ -17,6 +17,8 @@ mod path;
 mod rewrite;
 mod secrets;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use portcullis_config::policy::reveal::{ReplacedErrors, Reveal as Written};
 use portcullis_core::{
@@ -39,6 +41,8 @@ pub struct Reveal {
     errors: ReplacedErrors,
     allow: Box<[Path]>,
     hidden: Box<[Hidden]>,
+    /// What holds for everybody, where no role sees more.
+    for_all: Option<Arc<Rules>>,
     secrets: Secrets,
     inspected: u64,
     max_body: Option<u64>,
@@ -86,7 +90,7 @@ impl Reveal {
         }
         let names: std::result::Result<_, String> =
             config.remove_headers.iter().map(|name| FieldName::new(name)).collect();
-        Ok(Reveal {
+        let mut reveal = Reveal {
             remove_headers: names?,
             errors: config.errors,
             allow,
@@ -95,11 +99,23 @@ impl Reveal {
             inspected: config.inspected.0,
             max_body: config.max_body.map(|size| size.0),
             slow: slow.clone(),
-        })
+            for_all: None,
+        };
+        if reveal.hidden.iter().all(|hidden| hidden.unless_role.is_empty()) {
+            reveal.for_all = Some(Arc::new(reveal.made_for(None)));
+        }
+        Ok(reveal)
     }
 
     /// What holds for whoever asks.
-    fn rules_for(&self, consumer: Option<&Consumer>) -> Rules {
+    fn rules_for(&self, consumer: Option<&Consumer>) -> Arc<Rules> {
+        if let Some(rules) = &self.for_all {
+            return rules.clone();
+        }
+        Arc::new(self.made_for(consumer))
+    }
+
+    fn made_for(&self, consumer: Option<&Consumer>) -> Rules {
         let sees = |hidden: &&Hidden| {
             let has = |role: &str| consumer.is_some_and(|consumer| consumer.has_role(role));
             !hidden.unless_role.iter().any(|role| has(role))
@@ -117,7 +133,7 @@ impl Reveal {
     }
 
     /// The response as it may leave.
-    async fn reduced(&self, rules: Rules, is_head: bool, mut response: Response) -> Result<Response> {
+    async fn reduced(&self, rules: Arc<Rules>, is_head: bool, mut response: Response) -> Result<Response> {
         for name in &self.remove_headers {
             response.headers.remove(name.name());
         }
@@ -157,7 +173,7 @@ impl Reveal {
         self.rewritten(rules, response, kind).await
     }
 
-    async fn rewritten(&self, rules: Rules, mut response: Response, kind: Kind) -> Result<Response> {
+    async fn rewritten(&self, rules: Arc<Rules>, mut response: Response, kind: Kind) -> Result<Response> {
         let mut encodings = response.headers.list(Known::ContentEncoding);
         if let Some(encoding) = encodings.find(|encoding| !encoding.eq_ignore_ascii_case(b"identity")) {
             return Err(withheld(format!(

@@ -33,7 +33,7 @@ fn masked(path: &str, keep_last: u8, unless_role: &[&str]) -> MaskedField {
     }
 }
 
-fn rules(config: &Written, consumer: Option<&Consumer>) -> Rules {
+fn rules(config: &Written, consumer: Option<&Consumer>) -> Arc<Rules> {
     let (_runtime, handle) = handle();
     Reveal::new(config, &handle).unwrap().rules_for(consumer)
 }
