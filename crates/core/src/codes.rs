@@ -180,6 +180,16 @@ codes! {
         "The service has enough to do", "More requests would wait for each other: its answers take longer than they did. See its `adaptive_concurrency`.";
     UPGRADE_NOT_OFFERED = "upgrade_not_offered", NOT_IMPLEMENTED, Upstream, Some("http_protocol_error"),
         "The service can't switch protocols", "It speaks HTTP/2 and offers no extended CONNECT (RFC 8441). For WebSocket, route to a service with `protocol: auto` or `http1`.";
+    PRECONDITION_REQUIRED = "precondition_required", PRECONDITION_REQUIRED, Client, None,
+        "The change needs a precondition", "The route wants `If-Match` with the row's ETag, so that nobody's change is lost: read the row first.";
+    TOO_MANY_ROWS = "too_many_rows", BAD_REQUEST, Client, None,
+        "The change would touch too many rows", "The route limits the rows of one change (`max_affected`). Nothing was changed; say more exactly which rows are meant.";
+    UNINDEXED_QUERY = "unindexed_query", BAD_REQUEST, Client, None,
+        "No index helps this query", "It would read a large table from end to end, which the route refuses (`reject_full_scan`). The detail names columns that have an index.";
+    TRANSACTION_CONFLICT = "transaction_conflict", CONFLICT, Upstream, None,
+        "Other transactions were faster", "The database could not order the change among others at the same time, several times over. Nothing was changed; ask again.";
+    NOT_ACCEPTABLE = "not_acceptable", NOT_ACCEPTABLE, Client, None,
+        "No form of the answer is acceptable", "`Accept` names no form that the resource has, or asks for one object where there is another number of rows.";
     DATABASE_BUSY = "database_busy", SERVICE_UNAVAILABLE, Upstream, None,
         "The database is busy", "It is locked, or its queue is full. Nothing was changed; ask again.";
     DATABASE_TIMEOUT = "database_timeout", GATEWAY_TIMEOUT, Upstream, None,

@@ -1,0 +1,16 @@
+//! Tables as REST resources, without a database: the schema as it was found, the grammar of queries, what a route
+//! exposes, and the SQL that is made of all three.
+//!
+//! A request becomes a [`query::Read`] or a [`change::Change`] by [`grammar`] and [`content`], both resolved against an
+//! [`api::Api`]; [`sql`] makes a [`statement::Script`] of it, and a driver elsewhere runs that. Nothing here does I/O,
+//! and nothing here can put a name into SQL that was not found in the schema.
+
+pub mod api;
+pub mod change;
+pub mod content;
+pub mod grammar;
+pub mod output;
+pub mod query;
+pub mod schema;
+pub mod statement;
+pub mod value;

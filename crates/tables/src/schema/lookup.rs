@@ -1,0 +1,50 @@
+//! Finding what a name means.
+
+use std::sync::Arc;
+
+use super::{Relation, Routine, Schema};
+
+impl Schema {
+    /// The relation of that name, `NAMESPACE.NAME` or `NAME` alone, with its place.
+    pub fn relation(&self, name: &str) -> Option<(usize, &Arc<Relation>)> {
+        let found = |namespace: &str, name: &str| {
+            let place = *self.by_name.get(&(Arc::from(namespace), Arc::from(name)))?;
+            Some((place, &self.relations[place]))
+        };
+        let bare = self.namespaces.iter().find_map(|namespace| found(namespace, name));
+        bare.or_else(|| {
+            let (namespace, name) = name.split_once('.')?;
+            found(namespace, name)
+        })
+    }
+
+    /// The routines of that name, `NAMESPACE.NAME` or `NAME` alone: several where it is overloaded.
+    pub fn routines_named(&self, name: &str) -> Vec<&Arc<Routine>> {
+        let (namespace, bare) = match name.split_once('.') {
+            Some((namespace, bare)) => (Some(namespace), bare),
+            None => (None, name),
+        };
+        self.routines
+            .iter()
+            .filter(|routine| routine.name.as_str() == bare)
+            .filter(|routine| namespace.is_none_or(|namespace| routine.namespace.as_str() == namespace))
+            .collect()
+    }
+}
+
+/// "; did you mean `name`?", or nothing.
+pub fn did_you_mean<'n>(wanted: &str, names: impl Iterator<Item = &'n str>) -> String {
+    closest(wanted, names).map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
+}
+
+/// The name out of `names` that was probably meant.
+fn closest<'n>(wanted: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    let wanted = wanted.to_lowercase();
+    // A third of the letters may be wrong; more, and the suggestion would only puzzle.
+    let tolerated = wanted.chars().count().div_ceil(3);
+    names
+        .map(|name| (strsim::osa_distance(&wanted, &name.to_lowercase()), name))
+        .filter(|(distance, _)| *distance <= tolerated)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
