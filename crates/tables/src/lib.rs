@@ -8,6 +8,8 @@
 pub mod api;
 pub mod change;
 pub mod content;
+#[cfg(any(test, feature = "fixture"))]
+pub mod fixture;
 pub mod grammar;
 pub mod output;
 pub mod query;
