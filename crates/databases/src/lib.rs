@@ -2,8 +2,12 @@
 //! knows: no route, no request.
 
 mod database;
-mod failure;
+pub mod failure;
 mod migrations;
+mod mysql;
+mod postgres;
+mod script;
 pub mod settings;
+mod sqlite;
 
-pub use self::database::{Answer, Database, Rest};
+pub use self::database::{Answer, Counted, Database, Rest};

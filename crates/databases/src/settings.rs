@@ -32,8 +32,35 @@ pub struct Settings {
     pub look: Duration,
 }
 
+/// Which driver a URL is for. MariaDB and MySQL have one: which of them it is, the server says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Kind {
+    Sqlite,
+    Postgres,
+    MySql,
+}
+
+impl Settings {
+    /// Which driver it is for.
+    ///
+    /// # Errors
+    /// The URL has a scheme that there is no driver for.
+    pub fn kind(&self) -> Result<Kind, String> {
+        match self.url.split_once(':').map(|(scheme, _)| scheme) {
+            Some("sqlite") => Ok(Kind::Sqlite),
+            Some("postgres" | "postgresql") => Ok(Kind::Postgres),
+            Some("mysql" | "mariadb") => Ok(Kind::MySql),
+            // The URL may hold a password: it is not repeated.
+            _ => Err("the URL begins with none of `sqlite:`, `postgres://` and `mysql://`".to_owned()),
+        }
+    }
+}
+
 impl std::fmt::Debug for Settings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Settings").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Settings")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
