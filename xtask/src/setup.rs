@@ -1,5 +1,7 @@
 //! What the tests need beside Rust: installed where that may be done, otherwise named.
 
+use std::path::Path;
+
 use crate::process;
 
 /// A program, the packages of Debian that bring it, and what for.
@@ -55,6 +57,24 @@ const NEEDS: &[Need] = &[
         steps: &[],
     },
     Need {
+        program: "postgres",
+        packages: "postgresql",
+        reason: "tables are tested in it, in servers of the tests' own",
+        steps: &[],
+    },
+    Need {
+        program: "mariadbd",
+        packages: "mariadb-server",
+        reason: "tables are tested in it, in servers of the tests' own",
+        steps: &[],
+    },
+    Need {
+        program: "pgbouncer",
+        packages: "pgbouncer",
+        reason: "tables are tested through it",
+        steps: &[],
+    },
+    Need {
         program: "ip",
         packages: "iproute2",
         reason: "an authority is tested in a network of its own",
@@ -76,7 +96,7 @@ pub(crate) fn programs(steps: &[&str]) -> Result<(), String> {
     let taken = |need: &Need| need.steps.is_empty() || need.steps.iter().any(|step| steps.contains(step));
     let missing: Vec<&Need> = NEEDS
         .iter()
-        .filter(|need| taken(need) && !process::exists(need.program))
+        .filter(|need| taken(need) && portcullis_servers::program(need.program).is_err())
         .collect();
     if !missing.is_empty() {
         for need in &missing {
@@ -85,8 +105,21 @@ pub(crate) fn programs(steps: &[&str]) -> Result<(), String> {
         let packages: Vec<&str> = missing.iter().map(|need| need.packages).collect();
         install(&packages.join(" "))?;
     }
+    hypopg()?;
     component("rustfmt", "cargo fmt --version")?;
     component("clippy", "cargo clippy --version")
+}
+
+/// The extension by which a plan is made with an index that isn't there. Its package is named after the server's version.
+fn hypopg() -> Result<(), String> {
+    let Some(version) = portcullis_servers::postgres_version() else {
+        return Ok(());
+    };
+    if Path::new(&format!("/usr/share/postgresql/{version}/extension/hypopg.control")).is_file() {
+        return Ok(());
+    }
+    println!("HypoPG is missing: which indexes a table lacks is tested with it");
+    install(&format!("postgresql-{version}-hypopg"))
 }
 
 /// Installs packages of Debian, separated by spaces.

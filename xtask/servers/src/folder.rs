@@ -136,3 +136,58 @@ fn target() -> PathBuf {
     let folder = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
     root.join(folder)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use std::io::{BufRead, BufReader, Read};
+    use std::time::{Duration, Instant};
+
+    use crate::postgres::Postgres;
+
+    use super::*;
+
+    const STARTING: &str = "PORTCULLIS_SERVERS_TEST";
+
+    #[test]
+    fn nothing_outlives_a_process_that_is_killed() {
+        if std::env::var_os(STARTING).is_some() {
+            start_and_wait();
+            return;
+        }
+        let mut process = Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "--nocapture",
+                "folder::tests::nothing_outlives_a_process_that_is_killed",
+            ])
+            .env(STARTING, "yes")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let said = BufReader::new(process.stdout.take().unwrap());
+        let line = said
+            .lines()
+            .map(Result::unwrap)
+            .find_map(|line| line.split_once("started ").map(|(_, rest)| rest.to_owned()));
+        let (number, folder) = line.as_deref().unwrap().split_once(' ').unwrap();
+        let server = Path::new("/proc").join(number).join("exe");
+        assert!(Path::new(folder).join("data").exists() && server.exists());
+        process.kill().unwrap();
+        process.wait().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while Path::new(folder).exists() || server.exists() {
+            assert!(Instant::now() < deadline, "{folder} and {number} are there");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// On a thread that ends before the process does, as the threads of tests do.
+    #[allow(clippy::print_stdout, reason = "the other process reads it")]
+    fn start_and_wait() {
+        let server = std::thread::spawn(|| Postgres::start().unwrap()).join().unwrap();
+        println!("started {} {}", server.pid().unwrap(), server.folder().display());
+        let _ = std::io::stdin().read(&mut [0]);
+    }
+}

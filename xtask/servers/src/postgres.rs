@@ -11,7 +11,7 @@ use crate::certificate::Certificate;
 use crate::client;
 use crate::folder::{self, Folder};
 use crate::process::{Server, controls};
-use crate::programs::{newest_postgres, program};
+use crate::programs::{postgres_version, program};
 
 const MISSING: &str = "PostgreSQL is missing; on Debian, as root: apt-get install postgresql";
 
@@ -79,7 +79,7 @@ impl PostgresBuilder {
     /// # Errors
     /// Names what is missing, or tells what the server said.
     pub fn start(self) -> Result<Postgres, String> {
-        let (version, _) = newest_postgres().ok_or(MISSING)?;
+        let version = postgres_version().ok_or(MISSING)?;
         let account = Account::of_server("postgres", "postgresql")?;
         let folder = Folder::new("postgres", &account, "QUIT")?;
         let data = folder.path().join("data");

@@ -36,6 +36,12 @@ pub fn program(name: &str) -> Result<PathBuf, String> {
         })
 }
 
+/// The major version of the PostgreSQL that is started, where there is one: after it the packages of extensions are named.
+#[must_use]
+pub fn postgres_version() -> Option<u32> {
+    newest_postgres().map(|(version, _)| version)
+}
+
 /// The newest PostgreSQL of Debian that has a server: its major version and its folder.
 pub(crate) fn newest_postgres() -> Option<(u32, PathBuf)> {
     let versions = std::fs::read_dir(Path::new("/usr/lib/postgresql")).ok()?;

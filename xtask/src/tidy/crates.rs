@@ -95,6 +95,14 @@ pub(super) fn absences(tree: &Tree) -> Vec<String> {
             }
         }
     }
+    for file in tree
+        .ending("Cargo.toml")
+        .filter(|file| file.path.starts_with("crates/"))
+    {
+        if dependencies(&file.text).iter().any(|name| name == "portcullis-servers") {
+            broken.push(format!("{}: portcullis-servers is for tests", file.path));
+        }
+    }
     broken
 }
 
