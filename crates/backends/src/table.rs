@@ -23,7 +23,7 @@ mod writing;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use portcullis_config::route::ToTable;
+use portcullis_config::route::tables::ToTable;
 use portcullis_core::{
     Backend, Body, Ctx, Error, Headers, Known, Method, Reply, Request, Response, Result, Status, codes,
 };

@@ -264,7 +264,11 @@ impl Comparison {
 
     /// Whether both are masked, and not the same behind the masks.
     fn is_other_secret(&mut self, from: Pair<'_>, to: Pair<'_>) -> bool {
-        if from.shown.and_then(Value::as_str) != Some(MASK) {
+        if !from
+            .shown
+            .and_then(Value::as_str)
+            .is_some_and(|text| text.contains(MASK))
+        {
             return false;
         }
         match (from.written, to.written) {

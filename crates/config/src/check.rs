@@ -130,9 +130,7 @@ pub(crate) fn warnings(file: &File, sink: Sink<'_>) {
             PolicyRef::Inline(set) => Some(set.services()),
         });
         services.extend(own.flatten());
-        if let To::Table(to) = &route.to {
-            databases.extend(to.table.split('.').next());
-        }
+        databases.extend(route.to.database());
         policies.extend(route.policies.iter().filter_map(|policy| match policy {
             PolicyRef::Name(name) => Some(name.as_str()),
             PolicyRef::Inline(_) => None,
@@ -315,7 +313,11 @@ fn to(path: &str, route: &Route, sink: Sink<'_>) {
             let message = format!("an answer {} has no body (RFC 9110, section 6.4.1)", to.respond.status);
             vec![("respond.body".to_owned(), message)]
         }
-        To::Files(_) | To::Respond(_) | To::Table(_) | To::Redirect(_) => Vec::new(),
+        To::Tables(_) if !route.path.ends_with("/**") => {
+            let message = "the resources of an API lie below the route's path: let it end in `/**`";
+            vec![("tables".to_owned(), message.to_owned())]
+        }
+        To::Files(_) | To::Respond(_) | To::Table(_) | To::Tables(_) | To::Redirect(_) => Vec::new(),
     };
     for (key, message) in contradictions {
         sink(&format!("{path}.to.{key}"), message);

@@ -4,8 +4,10 @@ pub mod policies;
 
 use std::path::PathBuf;
 
+use crate::database::Pool;
 use crate::listener::{Http3, ListenerLimits, ListenerProtocol, ListenerTimeouts};
 use crate::route::rollout::Judge;
+use crate::route::tables::QueryLimits;
 use crate::service::{
     AdaptiveConcurrency, CircuitBreaker, Health, HealthKind, HealthMethod, KeepAlive, MaxPending, Outlier, Retry,
     RetryBudget, RetryOn, ServiceTimeout, StatusRange,
@@ -290,8 +292,57 @@ pub fn database_queue() -> u32 {
     1024
 }
 
+/// Connections to a database.
+pub fn database_pool() -> Pool {
+    Pool {
+        max: None,
+        // Whoever waits longer only adds to the crowd, and a client that is told so at once comes back.
+        wait: Duration::seconds(1),
+    }
+}
+
+/// Connections to a database server: 16, a few for each core that such a server usually has; more would wait for each other
+/// there.
+pub const DATABASE_CONNECTIONS: u32 = 16;
+
+/// Connections that read a database of SQLite: no more than cores, and more than 4 have to wait for memory.
+pub const SQLITE_CONNECTIONS: usize = 4;
+
+/// How often a database is asked whether its tables have changed: 10 s, before anybody wonders; it costs one small question.
+pub fn schema_look() -> Duration {
+    Duration::seconds(10)
+}
+
+/// The claim that names a role: `role`, as PostgREST has it.
+pub fn role_claim() -> String {
+    "role".to_owned()
+}
+
+/// What helps whoever uses it and costs nothing.
+pub const fn yes() -> bool {
+    true
+}
+
+/// Limits of queries: more than people write, and little enough for a database to plan in a millisecond.
+pub fn query_limits() -> QueryLimits {
+    QueryLimits {
+        max_depth: 8,
+        max_nodes: 64,
+        // The keys of a page of rows of another service.
+        max_listed: 1000,
+        max_value: ByteSize::kib(4),
+        max_counted: 1_000_000,
+        max_steps: 100,
+    }
+}
+
+/// Rows that `offset` may leave out: 10,000. The database reads each of them; behind that, cursors are for.
+pub fn max_offset() -> u32 {
+    10_000
+}
+
 /// What a table knows.
-pub(crate) const TABLE_METHODS: &[&str] = &["GET", "HEAD", "OPTIONS", "POST", "PATCH", "DELETE"];
+pub(crate) const TABLE_METHODS: &[&str] = &["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
 
 /// The methods of a table: all that the resource knows. What must not change is said by `methods: [GET]`.
 pub fn table_methods() -> Vec<String> {

@@ -50,6 +50,9 @@ pub(crate) fn check(format: &str, text: &str) -> Checked {
         "ip-network" => address::network(text),
         "target-url" => address::target(text),
         "database-url" => address::database(text),
+        "sqlite-url" => address::sqlite(text),
+        "database-name" => not_empty(text, "a name in the database"),
+        "resource-name" => resource_name(text),
         "host-pattern" => address::host_pattern(text),
         "authority" => address::authority(text),
         "host-name" => address::host_name(text),
@@ -115,6 +118,17 @@ fn not_empty(text: &str, what: &str) -> Checked {
     } else {
         Ok(text.to_owned())
     }
+}
+
+/// A name in paths and members of JSON: what stands there as it is (RFC 3986 §2.3).
+fn resource_name(text: &str) -> Checked {
+    let fine = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+    if (1..=64).contains(&text.len()) && text.bytes().all(fine) {
+        return Ok(text.to_owned());
+    }
+    Err(format!(
+        "`{text}` is no name for a path; it has letters, digits, `_` and `-`, 64 at the most"
+    ))
 }
 
 /// The permissions of a file, for owner, group and others.
@@ -193,7 +207,10 @@ mod tests {
             &[
                 ("sqlite:hiring.db", Ok("sqlite:hiring.db")),
                 ("sqlite:", Err("sqlite:PATH")),
-                ("postgres://x/y", Err("only SQLite")),
+                ("postgres://u:p@x/y", Ok("postgres://u:p@x/y")),
+                ("mysql://x/y?sslmode=require", Ok("mysql://x/y?sslmode=require")),
+                ("postgres://x", Err("name of the database")),
+                ("postgres://x/y?sslmode=prefer", Err("clear text")),
                 ("hiring.db", Err("sqlite:PATH")),
             ],
         );

@@ -2,7 +2,7 @@
 //!
 //! `portcullis check --strict` lists them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 
 use serde_json::Value;
@@ -13,6 +13,7 @@ use crate::listener::Listener;
 use crate::load::Loaded;
 use crate::policy::PolicySet;
 use crate::problem::Problem;
+use crate::route::tables::{Exposed, Which};
 use crate::route::{PolicyRef, Route, To};
 use crate::tree::{Content, Node};
 
@@ -43,8 +44,10 @@ pub fn of_guards(loaded: &Loaded) -> Vec<Problem> {
         let path = format!("routes[{index}]");
         if serves_something(route) {
             routes(&path, &sets, file, &mut say);
+            tables(&path, route, &sets, &mut say);
         }
     }
+    rows_seen_elsewhere(file, &mut say);
     let mut sets: BTreeMap<String, &PolicySet> = BTreeMap::new();
     sets.extend(
         file.policies
@@ -115,6 +118,89 @@ fn routes(path: &str, sets: &Sets<'_>, file: &File, say: Say<'_>) {
     if is_judged && !is_known && !sets.any(|set| set.anonymous.is_some()) {
         say(path, "`authorize` judges who it is, and nothing here finds that out");
     }
+}
+
+/// What a route shows of a database: each table with its place in the file and its name in the database.
+fn exposed(path: &str, route: &Route) -> Vec<(String, String, Exposed)> {
+    match &route.to {
+        To::Table(to) => vec![(format!("{path}.to"), to.parts().1.to_owned(), to.exposed())],
+        To::Tables(to) => {
+            let path = format!("{path}.to.tables.tables");
+            match &to.tables.tables {
+                Which::All(_) => vec![(path, "*".to_owned(), Exposed::default())],
+                Which::Listed(names) => {
+                    let each = names.iter().enumerate();
+                    each.map(|(index, name)| (format!("{path}[{index}]"), name.clone(), Exposed::default()))
+                        .collect()
+                }
+                Which::Named(named) => {
+                    let each = named.iter().map(|(name, exposed)| {
+                        let table = exposed.table.as_ref().unwrap_or(name);
+                        (format!("{path}.{name}"), table.clone(), exposed.clone())
+                    });
+                    each.collect()
+                }
+            }
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn tables(path: &str, route: &Route, sets: &Sets<'_>, say: Say<'_>) {
+    let is_limited = sets.any(|set| set.rate_limit.is_some());
+    for (path, _, exposed) in exposed(path, route) {
+        if exposed.is_writable() && !sets.any(authenticates) {
+            say(
+                &path,
+                "whoever reaches this can change rows, and nobody asks who it is: add a way of authentication, or let it take \
+                 GET only (`methods`)",
+            );
+        }
+        let costly = [
+            ("aggregates", exposed.aggregates),
+            ("patterns", exposed.patterns),
+            ("full_table", exposed.full_table),
+        ];
+        for (key, _) in costly.iter().filter(|(_, is_on)| *is_on && !is_limited) {
+            say(
+                &format!("{path}.{key}"),
+                "one small request can keep the database at work for as long as `statement_timeout` allows: add a `rate_limit`",
+            );
+        }
+    }
+}
+
+/// Finds tables some of whose rows are kept from some callers on one route, and from nobody on another.
+fn rows_seen_elsewhere(file: &File, say: Say<'_>) {
+    let all = file.routes.iter().enumerate().flat_map(|(index, route)| {
+        let database = route.to.database().unwrap_or_default();
+        let each = exposed(&format!("routes[{index}]"), route).into_iter();
+        each.map(move |(path, table, exposed)| (database, bare(&table).to_owned(), path, exposed))
+    });
+    let all: Vec<_> = all.collect();
+    let ruled: HashSet<(&str, &str)> = all
+        .iter()
+        .filter(|(.., exposed)| !exposed.rows.is_empty())
+        .map(|(database, table, ..)| (*database, table.as_str()))
+        .collect();
+    for (database, table, path, exposed) in &all {
+        let shows_ruled = match table.as_str() {
+            "*" => ruled.iter().any(|(known, _)| known == database),
+            table => ruled.contains(&(*database, table)),
+        };
+        if shows_ruled && exposed.rows.is_empty() {
+            say(
+                path,
+                "another route shows only some rows of this table to some callers (`rows`), and this one shows all of them: \
+                 give it `rows`, too",
+            );
+        }
+    }
+}
+
+/// The name of a table without its namespace.
+fn bare(table: &str) -> &str {
+    table.rsplit_once('.').map_or(table, |(_, name)| name)
 }
 
 fn settings(path: &str, set: &PolicySet, file: &File, say: Say<'_>) {
@@ -335,6 +421,27 @@ mod tests {
             "{found:?}"
         );
         assert_eq!(found.len(), 2, "{found:?}");
+    }
+
+    #[test]
+    fn tables_that_show_or_take_more_than_they_look_like_are_found() {
+        let text = "listeners: [127.0.0.1:80]\ndatabases: {a: 'sqlite:a.db'}\npolicies: {open: {anonymous: true}}\nroutes:\n  \
+             - {path: /a, policies: open, to: {table: a.notes, methods: [GET], rows: 'owner=eq.{consumer}', aggregates: true}}\n  \
+             - {path: /b, policies: open, to: {table: a.notes}}\n  \
+             - {path: /c/**, policies: open, to: {tables: {database: a, tables: {notes: {methods: [GET]}, others: {methods: GET}}}}}\n  \
+             - {path: /d/**, policies: open, to: {tables: {database: a, tables: '*'}}}\n";
+        let found = mistakes(text);
+        for (path, words) in [
+            ("routes[0].to.aggregates", "rate_limit"),
+            ("routes[1].to", "change rows"),
+            ("routes[1].to", "shows all of them"),
+            ("routes[2].to.tables.tables.notes", "shows all of them"),
+            ("routes[3].to.tables.tables", "change rows"),
+            ("routes[3].to.tables.tables", "shows all of them"),
+        ] {
+            assert!(has(&found, path, words), "{path}: {found:#?}");
+        }
+        assert_eq!(found.len(), 6, "{found:#?}");
     }
 
     #[test]

@@ -218,7 +218,7 @@ fn text(schema: &Value) -> String {
         Some("label" | "name") => "name".to_owned(),
         Some("sha256") => "SHA-256".to_owned(),
         Some("editable-field-name" | "field-name") => "name of a header field".to_owned(),
-        Some("target-url" | "database-url" | "redirect-url") => "URL".to_owned(),
+        Some("target-url" | "database-url" | "sqlite-url" | "redirect-url") => "URL".to_owned(),
         Some(format) => format.replace('-', " "),
         None => "text".to_owned(),
     }

@@ -4,6 +4,7 @@ pub mod mirror;
 pub mod priority;
 pub mod rollout;
 pub mod split;
+pub mod tables;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,9 +12,9 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::defaults;
 use crate::policy::PolicySet;
 use crate::schema::form;
-use crate::{defaults, units};
 
 /// Which requests it claims, what guards them, and who answers.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -75,7 +76,9 @@ pub enum To {
     /// A pool that takes the place of another one step by step.
     Rollout(rollout::ToRollout),
     /// A table of a database.
-    Table(ToTable),
+    Table(Box<tables::ToTable>),
+    /// Several tables of a database.
+    Tables(Box<tables::ToTables>),
     /// Files of a folder.
     Files(ToFiles),
     /// A fixed answer.
@@ -110,10 +113,19 @@ impl To {
                 to.mirror.as_ref(),
             ),
             To::Rollout(to) => (vec![&to.rollout.from, &to.rollout.to], None),
-            To::Table(_) | To::Files(_) | To::Respond(_) | To::Redirect(_) => (Vec::new(), None),
+            To::Table(_) | To::Tables(_) | To::Files(_) | To::Respond(_) | To::Redirect(_) => (Vec::new(), None),
         };
         services.extend(mirror.map(|mirror| mirror.service.as_str()));
         services
+    }
+
+    /// The database that it leads to, by its name under `databases`.
+    pub fn database(&self) -> Option<&str> {
+        match self {
+            To::Table(to) => Some(to.parts().0),
+            To::Tables(to) => Some(&to.tables.database),
+            _ => None,
+        }
     }
 
     /// The prefix of the path that whoever answers doesn't see.
@@ -123,37 +135,9 @@ impl To {
             To::Split(to) => to.strip.as_deref(),
             To::Rollout(to) => to.strip.as_deref(),
             To::Files(to) => to.strip.as_deref(),
-            To::Table(_) | To::Respond(_) | To::Redirect(_) => None,
+            To::Table(_) | To::Tables(_) | To::Respond(_) | To::Redirect(_) => None,
         }
     }
-}
-
-/// A table of a database, as a REST resource. The route's path is the collection; `/{key}` below it is one row.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ToTable {
-    /// `DATABASE.TABLE`: a name under `databases`, and a table or view in it.
-    #[schemars(extend("format" = "table", "x-names" = "databases"))]
-    pub table: String,
-    /// Methods that the resource takes. By default all that it knows: GET, HEAD, OPTIONS, POST, PATCH, DELETE.
-    #[serde(default = "defaults::table_methods")]
-    #[schemars(length(min = 1), transform = form::choices(defaults::TABLE_METHODS), transform = form::single)]
-    pub methods: Vec<String>,
-    /// Columns that can be seen, filtered and written. By default all.
-    #[serde(default)]
-    #[schemars(transform = form::items("column"), transform = form::single)]
-    pub columns: Vec<String>,
-    /// Rows in one answer at the most.
-    #[serde(default = "defaults::max_rows")]
-    #[schemars(range(min = 1))]
-    pub max_rows: u32,
-    /// Rows that one PATCH or DELETE may touch; one more and none is.
-    #[serde(default = "defaults::max_affected")]
-    #[schemars(range(min = 1))]
-    pub max_affected: u32,
-    /// Bytes of a body at the most (413).
-    #[serde(default = "defaults::table_body")]
-    pub max_body: units::ByteSize,
 }
 
 /// Files of a folder.

@@ -13,7 +13,7 @@ pub struct Stores {
     /// `idempotency` repeats. `sqlite:PATH`, relative to the configuration file; the file is created where it is missing, and
     /// nobody else may write it. By default `portcullis.db` in the folder that `state` names; without either, what needs the
     /// store can't be used.
-    #[schemars(extend("format" = "database-url"))]
+    #[schemars(extend("format" = "sqlite-url"))]
     pub durable: Option<String>,
     /// The soft store, whose counts may be lost.
     pub soft: soft::SoftStore,

@@ -17,7 +17,8 @@ use portcullis_backends::table::database::Database;
 use portcullis_backends::table::schema::Schema;
 use portcullis_backends::{files, redirect, respond, service};
 use portcullis_config::bind::Bind as WrittenBind;
-use portcullis_config::route::{Route as WrittenRoute, To, ToTable};
+use portcullis_config::route::tables::ToTable;
+use portcullis_config::route::{Route as WrittenRoute, To};
 use portcullis_config::service::Service as WrittenService;
 use portcullis_config::service::discover::Discover;
 use portcullis_config::{Loaded, Problem, Problems, listener as written_listener, read_targets};
@@ -380,6 +381,7 @@ impl Compiler<'_> {
             To::Split(to) => self.split(name, to),
             To::Rollout(to) => self.rollout(name, to),
             To::Table(to) => self.table(&place, route, to, ends),
+            To::Tables(_) => Some(Arc::new(Unopened)),
             To::Files(to) => {
                 let pattern = self.check(&format!("routes[{index}].path"), PathPattern::parse(&route.path))?;
                 let files = files::Files::new(to, &self.loaded.base, pattern.fixed_folder(), self.slow.clone());

@@ -379,7 +379,7 @@ fn copied(from: &Connection, config: &Config) -> rusqlite::Result<Option<Connect
 
 /// The file that the URL names.
 fn file(config: &Config, base: &Path) -> std::result::Result<PathBuf, String> {
-    let path = config.url.strip_prefix("sqlite:").unwrap_or_default();
+    let path = config.url.expose().strip_prefix("sqlite:").unwrap_or_default();
     if path.is_empty() || path.starts_with("//") || path == ":memory:" {
         return Err(format!(
             "`{}` is not a database URL of the form sqlite:PATH",

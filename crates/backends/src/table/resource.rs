@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use portcullis_config::route::ToTable;
+use portcullis_config::route::tables::ToTable;
 use portcullis_core::Method;
 
 use super::schema::{Column, Kind, Relation, Schema, did_you_mean};

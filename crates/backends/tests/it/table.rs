@@ -99,7 +99,7 @@ fn database_config(settings: Value) -> portcullis_config::database::Database {
     serde_json::from_value(config).unwrap()
 }
 
-fn table_config(name: &str, settings: Value) -> portcullis_config::route::ToTable {
+fn table_config(name: &str, settings: Value) -> portcullis_config::route::tables::ToTable {
     let mut config = json!({"table": format!("hiring.{name}")});
     config
         .as_object_mut()

@@ -87,13 +87,49 @@ pub(super) fn authority(text: &str) -> Checked {
     Ok(text.to_owned())
 }
 
+/// No message repeats the text, which may hold a password.
 pub(super) fn database(text: &str) -> Checked {
-    match text.split_once(':') {
-        Some(("sqlite", path)) if !path.is_empty() => Ok(text.to_owned()),
-        Some(("postgres" | "postgresql" | "mysql" | "mariadb" | "mongodb", _)) => {
-            Err("only SQLite is understood so far; write `sqlite:PATH`".to_owned())
+    const FORMS: &str = "this is no database; write `sqlite:PATH`, `postgres://USER:PASSWORD@HOST/NAME` or `mysql://…`";
+    if text.bytes().any(|byte| byte.is_ascii_control()) {
+        return Err(FORMS.to_owned());
+    }
+    let (scheme, rest) = text.split_once(':').ok_or(FORMS)?;
+    match scheme {
+        "sqlite" if !rest.is_empty() => Ok(text.to_owned()),
+        "postgres" | "postgresql" | "mysql" | "mariadb" => server(text, rest),
+        _ => Err(FORMS.to_owned()),
+    }
+}
+
+/// A URL of a database server, without its scheme.
+fn server(text: &str, rest: &str) -> Checked {
+    let Some(rest) = rest.strip_prefix("//") else {
+        return Err("a database server is written `SCHEME://USER:PASSWORD@HOST/NAME`".to_owned());
+    };
+    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let place = place.rsplit_once('@').map_or(place, |(_, place)| place);
+    let (authority, name) = place.split_once('/').unwrap_or((place, ""));
+    if authority.is_empty() {
+        return Err("the URL of a database server needs a host".to_owned());
+    }
+    if name.is_empty() || name.contains('/') {
+        return Err("the URL of a database server ends in the name of the database: `/shop`".to_owned());
+    }
+    for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
+        if let Some(mode @ ("prefer" | "allow")) = parameter.strip_prefix("sslmode=") {
+            return Err(format!(
+                "`sslmode={mode}` goes on in clear text where the server, or somebody on the way, has no TLS; write \
+                 `disable`, `require` or `verify-full`"
+            ));
         }
-        _ => Err(format!("`{text}` is no database; write `sqlite:PATH`")),
+    }
+    Ok(text.to_owned())
+}
+
+pub(super) fn sqlite(text: &str) -> Checked {
+    match text.strip_prefix("sqlite:") {
+        Some(path) if !path.is_empty() => Ok(text.to_owned()),
+        _ => Err("only SQLite is understood here; write `sqlite:PATH`".to_owned()),
     }
 }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::Walk;
 use super::shape::Shape;
+use crate::database::is_secret;
 use crate::formats;
 use crate::problem::Place;
 use crate::substitute::{is_one_reference, substitute};
@@ -35,6 +36,9 @@ impl<'a> Walk<'a, '_> {
             Ok(text)
         });
         match checked {
+            Ok(text) if shape.format == "database-url" && is_secret(&text) => {
+                Written::Secret(Hidden(text.into_owned()))
+            }
             Ok(text) => Written::Text(text),
             Err(message) => self.problem(place, message),
         }

@@ -89,6 +89,7 @@ pub(super) fn in_words(to: &To) -> String {
         }
         To::Rollout(to) => format!("roll-out from {} to {}", to.rollout.from, to.rollout.to),
         To::Table(to) => format!("table {}", to.table),
+        To::Tables(to) => format!("tables of {}", to.tables.database),
         To::Files(to) => format!("files in {}", to.files.display()),
         To::Respond(to) => format!("respond with {}", to.respond.status),
         To::Redirect(to) => format!("redirect to {}", to.redirect.url),
