@@ -128,7 +128,7 @@ impl Postgres {
         let password = self
             .password
             .as_deref()
-            .map_or_else(String::new, |password| format!(":{password}"));
+            .map_or_else(String::new, |password| format!(":{}", escaped(password)));
         format!("postgres://postgres{password}@127.0.0.1:{}/{database}", self.port())
     }
 
@@ -269,6 +269,18 @@ fn initialise(account: &Account, place: &Path) -> Result<(), String> {
     client::run(&mut command, b"").map(drop)
 }
 
+/// A password as an address has it (RFC 3986, section 2.1).
+fn escaped(password: &str) -> String {
+    password.bytes().fold(String::new(), |mut text, byte| {
+        if byte.is_ascii_alphanumeric() {
+            text.push(char::from(byte));
+        } else {
+            let _ = write!(text, "%{byte:02X}");
+        }
+        text
+    })
+}
+
 fn append(path: &Path, text: &str) -> Result<(), String> {
     let file = std::fs::OpenOptions::new().append(true).open(path);
     file.and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()))
@@ -324,14 +336,14 @@ mod tests {
 
     #[test]
     fn passwords_are_asked_for_over_tcp() {
-        let server = Postgres::builder().password("it's").start().unwrap();
+        let server = Postgres::builder().password("it's @/").start().unwrap();
         let ask = |url: &str| {
             let mut psql = Command::new(program("psql").unwrap());
             psql.args(["-X", "-w", "-A", "-t", "-d", url, "-c", "SELECT 7"]);
             client::run(&mut psql, b"")
         };
         assert_eq!(ask(&server.url()).unwrap(), "7\n");
-        assert!(ask(&server.url().replace("it's", "wrong")).is_err());
+        assert!(ask(&server.url().replace("%20", "")).is_err());
     }
 
     #[test]
