@@ -14,5 +14,6 @@ pub mod grammar;
 pub mod output;
 pub mod query;
 pub mod schema;
+pub mod sql;
 pub mod statement;
 pub mod value;
