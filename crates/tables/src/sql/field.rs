@@ -68,33 +68,33 @@ impl Writer<'_> {
     ///
     /// # Errors
     /// `bad_query` where the engine has no such type.
-    pub(crate) fn cast(&mut self, cast: Cast, kind: &Type, write: impl Fn(&mut Self)) -> Result<()> {
+    pub(crate) fn cast(&mut self, cast: Cast, kind: &Type, write: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
         match (self.dialect(), self.dialect().cast(cast)) {
             (Dialect::Postgres, Some(name)) => {
                 self.words("(");
-                write(self);
+                write(self)?;
                 self.words(")::").words(name);
             }
             (Dialect::Sqlite, Some("INTEGER")) if !matches!(kind, Type::Integer { .. } | Type::Boolean) => {
                 // As PostgreSQL does it, the number is rounded; SQLite would cut it off.
                 self.words("CAST(round(");
-                write(self);
+                write(self)?;
                 self.words(") AS INTEGER)");
             }
             (Dialect::Sqlite | Dialect::MariaDb { .. }, Some("TEXT" | "CHAR")) if *kind == Type::Boolean => {
                 self.words("CASE ");
-                write(self);
+                write(self)?;
                 self.words(" WHEN 0 THEN 'false' WHEN 1 THEN 'true' END");
             }
             (_, Some(name)) => {
                 self.words("CAST(");
-                write(self);
+                write(self)?;
                 self.words(" AS ").words(name).words(")");
             }
             (dialect, None) => {
                 let (before, after) = function_of_cast(dialect, cast)?;
                 self.words(before);
-                write(self);
+                write(self)?;
                 self.words(after);
             }
         }
@@ -112,7 +112,11 @@ impl Writer<'_> {
         }
         let last = operand.field.path.len() - 1;
         for (at, step) in operand.field.path.iter().enumerate() {
-            self.words(if at == last && operand.field.as_text { " ->> " } else { " -> " });
+            self.words(if at == last && operand.field.as_text {
+                " ->> "
+            } else {
+                " -> "
+            });
             match step {
                 Step::Member(name) => self.text_value(name),
                 Step::Item(place) => self.value(Value::Integer(i64::from(*place))).words("::integer"),
@@ -131,12 +135,23 @@ impl Writer<'_> {
     fn sqlite_path(&mut self, operand: Operand<'_>) -> &mut Self {
         let name = &operand.column().name;
         let path = sqlite_path(&operand.field.path);
-        self.words("(CASE WHEN json_valid(").column(operand.alias, name).words(") THEN ");
+        self.words("(CASE WHEN json_valid(")
+            .column(operand.alias, name)
+            .words(") THEN ");
         if operand.field.as_text {
             // `->>` would give numbers and 1 for true, where PostgreSQL gives the text as it stands there.
-            self.words("CASE json_type(").column(operand.alias, name).words(", ").text_value(&path);
-            self.words(") WHEN 'text' THEN ").column(operand.alias, name).words(" ->> ").text_value(&path);
-            self.words(" WHEN 'null' THEN NULL ELSE ").column(operand.alias, name).words(" -> ").text_value(&path);
+            self.words("CASE json_type(")
+                .column(operand.alias, name)
+                .words(", ")
+                .text_value(&path);
+            self.words(") WHEN 'text' THEN ")
+                .column(operand.alias, name)
+                .words(" ->> ")
+                .text_value(&path);
+            self.words(" WHEN 'null' THEN NULL ELSE ")
+                .column(operand.alias, name)
+                .words(" -> ")
+                .text_value(&path);
             self.words(" END");
         } else {
             self.column(operand.alias, name).words(" -> ").text_value(&path);
@@ -148,12 +163,22 @@ impl Writer<'_> {
         let name = &operand.column().name;
         let path = mariadb_path(&operand.field.path);
         if !operand.field.as_text {
-            return self.words("JSON_EXTRACT(").column(operand.alias, name).words(", ").text_value(&path).words(")");
+            return self
+                .words("JSON_EXTRACT(")
+                .column(operand.alias, name)
+                .words(", ")
+                .text_value(&path)
+                .words(")");
         }
         // JSON's null is no text. MariaDB has JSON as text, in which a text has its quotes.
-        self.words("JSON_UNQUOTE(NULLIF(JSON_EXTRACT(").column(operand.alias, name);
+        self.words("JSON_UNQUOTE(NULLIF(JSON_EXTRACT(")
+            .column(operand.alias, name);
         self.words(", ").text_value(&path);
-        self.words(if mysql { "), CAST('null' AS JSON)))" } else { "), 'null'))" })
+        self.words(if mysql {
+            "), CAST('null' AS JSON)))"
+        } else {
+            "), 'null'))"
+        })
     }
 }
 
@@ -166,7 +191,11 @@ fn function_of_cast(dialect: Dialect, cast: Cast) -> Result<(&'static str, &'sta
         (Dialect::Sqlite, Cast::Timestamp) => ("strftime('%Y-%m-%dT%H:%M:%S', ", ")"),
         (Dialect::Sqlite, Cast::Json | Cast::JsonBinary) => ("", ""),
         (Dialect::MariaDb { .. }, Cast::Json | Cast::JsonBinary) => ("JSON_EXTRACT(", ", '$')"),
-        _ => return Err(super::write::unsupported("`select`: this database has no such type to cast to")),
+        _ => {
+            return Err(super::write::unsupported(
+                "`select`: this database has no such type to cast to",
+            ));
+        }
     })
 }
 

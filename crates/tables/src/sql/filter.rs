@@ -27,7 +27,14 @@ impl Writer<'_> {
     /// # Errors
     /// `bad_query` where the engine can't do what is asked for.
     pub(crate) fn filter(&mut self, resource: usize, alias: Option<Alias>, filter: &Filter) -> Result<()> {
-        self.condition(Scope { resource, alias, items: &[] }, filter)
+        self.condition(
+            Scope {
+                resource,
+                alias,
+                items: &[],
+            },
+            filter,
+        )
     }
 
     /// A condition on the rows of a table, in parentheses.
@@ -54,7 +61,11 @@ impl Writer<'_> {
             }
             Filter::Test { field, test } => {
                 let relation = self.relation_of(scope.resource);
-                let operand = Operand { alias: scope.alias, relation, field };
+                let operand = Operand {
+                    alias: scope.alias,
+                    relation,
+                    field,
+                };
                 self.words("(");
                 self.test(operand, test)?;
                 self.words(")");
@@ -74,7 +85,9 @@ impl Writer<'_> {
     fn test(&mut self, operand: Operand<'_>, test: &Test) -> Result<()> {
         match test {
             Test::Compare(comparison, value) => self.compare(operand, operator(*comparison), value),
-            Test::Quantified(Comparison::Equal, Quantifier::Any, values) | Test::In(values) => self.member(operand, values),
+            Test::Quantified(Comparison::Equal, Quantifier::Any, values) | Test::In(values) => {
+                self.member(operand, values)
+            }
             Test::Quantified(comparison, quantifier, values) => {
                 if self.dialect() == Dialect::Postgres {
                     self.comparable(operand).words(operator(*comparison));
@@ -88,10 +101,18 @@ impl Writer<'_> {
             Test::Like { insensitive, pattern } => {
                 self.like(operand, *insensitive, pattern);
             }
-            Test::QuantifiedLike { insensitive, quantifier, patterns } => {
+            Test::QuantifiedLike {
+                insensitive,
+                quantifier,
+                patterns,
+            } => {
                 self.quantified_like(operand, *insensitive, *quantifier, patterns);
             }
-            Test::Match { insensitive, patterns, quantifier } => {
+            Test::Match {
+                insensitive,
+                patterns,
+                quantifier,
+            } => {
                 self.regular(operand, *insensitive, *quantifier, patterns);
             }
             Test::Is(is) => {
@@ -123,7 +144,9 @@ impl Writer<'_> {
 
     /// The field compared with a value.
     pub(crate) fn compare(&mut self, operand: Operand<'_>, operator: &'static str, value: &Value) {
-        self.comparable(operand).words(operator).comparand(operand, value.clone());
+        self.comparable(operand)
+            .words(operator)
+            .comparand(operand, value.clone());
     }
 
     /// The field in a form that can be compared: PostgreSQL has no comparison of type `json`.
@@ -172,7 +195,8 @@ impl Writer<'_> {
             _ => {
                 self.operand(operand).words(" IN (");
                 for (at, value) in padded(values).enumerate() {
-                    self.words(if at > 0 { ", " } else { "" }).comparand(operand, value.clone());
+                    self.words(if at > 0 { ", " } else { "" })
+                        .comparand(operand, value.clone());
                 }
                 self.words(")");
             }
@@ -216,10 +240,18 @@ impl Writer<'_> {
                 self.comparand(operand, value);
             }
             (Dialect::MariaDb { .. }, Containment::Contains) if json => {
-                self.words("JSON_CONTAINS(").operand(operand).words(", ").value(value).words(")");
+                self.words("JSON_CONTAINS(")
+                    .operand(operand)
+                    .words(", ")
+                    .value(value)
+                    .words(")");
             }
             (Dialect::MariaDb { .. }, Containment::ContainedIn) if json => {
-                self.words("JSON_CONTAINS(").value(value).words(", ").operand(operand).words(")");
+                self.words("JSON_CONTAINS(")
+                    .value(value)
+                    .words(", ")
+                    .operand(operand)
+                    .words(")");
             }
             _ => return Err(unsupported("`cs`, `cd`, `ov`: this database can't compare such values")),
         }
@@ -228,7 +260,9 @@ impl Writer<'_> {
 
     fn range(&mut self, operand: Operand<'_>, test: RangeTest, value: &Value) -> Result<()> {
         if self.dialect() != Dialect::Postgres {
-            return Err(unsupported("`sl`, `sr`, `nxl`, `nxr`, `adj`: this database has no ranges"));
+            return Err(unsupported(
+                "`sl`, `sr`, `nxl`, `nxr`, `adj`: this database has no ranges",
+            ));
         }
         let operator = match test {
             RangeTest::StrictlyLeft => " << ",
@@ -244,6 +278,10 @@ impl Writer<'_> {
 
 /// The values, filled up to a power of two with the last one, so that lists of all lengths share a dozen statements.
 pub(crate) fn padded<T>(values: &[T]) -> impl Iterator<Item = &T> {
-    let filled = if values.is_empty() { 0 } else { values.len().next_power_of_two() - values.len() };
+    let filled = if values.is_empty() {
+        0
+    } else {
+        values.len().next_power_of_two() - values.len()
+    };
     values.iter().chain(values.last().into_iter().cycle().take(filled))
 }

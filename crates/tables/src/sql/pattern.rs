@@ -17,15 +17,22 @@ impl Writer<'_> {
                 let pattern = glob_of(pattern);
                 self.operand(operand).words(" GLOB ").text_pattern(&pattern)
             }
-            (Dialect::Sqlite, true) => {
-                self.operand(operand).words(" LIKE ").text_pattern(pattern).words(" ESCAPE '\\'")
-            }
-            (Dialect::MariaDb { .. }, false) => {
-                self.operand(operand).words(" LIKE ").text_pattern(pattern).words(" COLLATE utf8mb4_bin")
-            }
+            (Dialect::Sqlite, true) => self
+                .operand(operand)
+                .words(" LIKE ")
+                .text_pattern(pattern)
+                .words(" ESCAPE '\\'"),
+            (Dialect::MariaDb { .. }, false) => self
+                .operand(operand)
+                .words(" LIKE ")
+                .text_pattern(pattern)
+                .words(" COLLATE utf8mb4_bin"),
             // A collation that takes capitals for small letters would take accents for nothing as well.
             (Dialect::MariaDb { .. }, true) => {
-                self.words("LOWER(").operand(operand).words(") LIKE LOWER(").text_pattern(pattern);
+                self.words("LOWER(")
+                    .operand(operand)
+                    .words(") LIKE LOWER(")
+                    .text_pattern(pattern);
                 self.words(") COLLATE utf8mb4_bin")
             }
         };
@@ -40,11 +47,14 @@ impl Writer<'_> {
         patterns: &[String],
     ) {
         if self.dialect() == Dialect::Postgres {
-            self.operand_as_text(operand).words(if insensitive { " ILIKE " } else { " LIKE " });
+            self.operand_as_text(operand)
+                .words(if insensitive { " ILIKE " } else { " LIKE " });
             self.quantified_list(quantifier, texts(patterns));
             return;
         }
-        self.each(quantifier, patterns, |writer, pattern| writer.like(operand, insensitive, pattern));
+        self.each(quantifier, patterns, |writer, pattern| {
+            writer.like(operand, insensitive, pattern)
+        });
     }
 
     /// Whether the field matches one of the regular expressions, or all.
@@ -57,11 +67,13 @@ impl Writer<'_> {
     ) {
         match (self.dialect(), patterns) {
             (Dialect::Postgres, [pattern]) => {
-                self.operand_as_text(operand).words(if insensitive { " ~* " } else { " ~ " });
+                self.operand_as_text(operand)
+                    .words(if insensitive { " ~* " } else { " ~ " });
                 self.text_pattern(pattern);
             }
             (Dialect::Postgres, _) => {
-                self.operand_as_text(operand).words(if insensitive { " ~* " } else { " ~ " });
+                self.operand_as_text(operand)
+                    .words(if insensitive { " ~* " } else { " ~ " });
                 self.quantified_list(quantifier, texts(patterns));
             }
             (Dialect::Sqlite, _) => self.each(quantifier, patterns, |writer, pattern| {

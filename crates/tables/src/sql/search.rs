@@ -57,8 +57,13 @@ impl Writer<'_> {
         covered(operand, search)?;
         let query = Words::read(search)?.to_fts5();
         let inner = self.new_alias();
-        self.qualifier(operand).words("rowid IN (SELECT rowid FROM ").relation(operand.relation);
-        self.words(" AS ").alias(inner).words(" WHERE ").column(Some(inner), &operand.column().name);
+        self.qualifier(operand)
+            .words("rowid IN (SELECT rowid FROM ")
+            .relation(operand.relation);
+        self.words(" AS ")
+            .alias(inner)
+            .words(" WHERE ")
+            .column(Some(inner), &operand.column().name);
         self.words(" MATCH ").text_value(&query).words(")");
         Ok(())
     }
@@ -73,7 +78,10 @@ impl Writer<'_> {
     fn mariadb_search(&mut self, operand: Operand<'_>, search: &Search) -> Result<()> {
         covered(operand, search)?;
         let query = Words::read(search)?.to_boolean_mode();
-        self.words("MATCH (").operand(operand).words(") AGAINST (").value(Value::Text(query));
+        self.words("MATCH (")
+            .operand(operand)
+            .words(") AGAINST (")
+            .value(Value::Text(query));
         self.words(" IN BOOLEAN MODE)");
         Ok(())
     }

@@ -47,6 +47,11 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// The API whose names are written.
+    pub(crate) fn api(&self) -> &'a Api {
+        self.api
+    }
+
     /// The dialect that is written.
     pub(crate) fn dialect(&self) -> Dialect {
         self.dialect
@@ -60,6 +65,12 @@ impl<'a> Writer<'a> {
     /// The relation of the resource of that place.
     pub(crate) fn relation_of(&self, resource: usize) -> &'a Relation {
         &self.api.resources()[resource].relation
+    }
+
+    /// A table's name that is written so.
+    pub(crate) fn relation_named(&self, name: &str) -> Option<&'a Identifier> {
+        let mut names = self.api.resources().iter().map(|resource| &resource.relation.name);
+        names.find(|own| own.as_str() == name)
     }
 
     /// A name for a table that this statement has not used yet.
@@ -134,7 +145,9 @@ impl<'a> Writer<'a> {
 
     /// The relation's name with its namespace.
     pub(crate) fn relation(&mut self, relation: &Relation) -> &mut Writer<'a> {
-        self.identifier(&relation.namespace).words(".").identifier(&relation.name)
+        self.identifier(&relation.namespace)
+            .words(".")
+            .identifier(&relation.name)
     }
 
     /// A column of the table of that alias, or of the only table that the statement is about.

@@ -75,13 +75,19 @@ impl Words {
 
 impl Term {
     fn of(words: impl Into<String>) -> Term {
-        Term { words: words.into(), negated: false, prefix: false }
+        Term {
+            words: words.into(),
+            negated: false,
+            prefix: false,
+        }
     }
 }
 
 /// The words of a text: what is neither letter nor digit parts them.
 fn words_of(text: &str) -> Vec<&str> {
-    text.split(|character: char| !character.is_alphanumeric()).filter(|word| !word.is_empty()).collect()
+    text.split(|character: char| !character.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .collect()
 }
 
 /// As people write searches: `"words in a row"`, `or`, `-without`.
@@ -109,7 +115,11 @@ fn read_web(text: &str) -> Vec<Vec<Term>> {
             let words = words_of(words).join(" ");
             if !words.is_empty() {
                 let group = groups.last_mut().expect("there is one from the beginning");
-                group.push(Term { words, negated, prefix: false });
+                group.push(Term {
+                    words,
+                    negated,
+                    prefix: false,
+                });
             }
         }
         rest = after.trim_start();
@@ -121,7 +131,9 @@ fn read_web(text: &str) -> Vec<Vec<Term>> {
 /// PostgreSQL's `to_tsquery`, without parentheses: `fat & rat | !cat`, `super:*`, `fat <-> rat`.
 fn read_query(text: &str) -> Result<Vec<Vec<Term>>> {
     if text.contains(['(', ')']) {
-        return Err(unsupported("`fts`: this database knows no parentheses; use `wfts`, or `or=(…)`"));
+        return Err(unsupported(
+            "`fts`: this database knows no parentheses; use `wfts`, or `or=(…)`",
+        ));
     }
     let term = |text: &str| {
         let (negated, text) = match text.trim().strip_prefix('!') {
@@ -133,7 +145,11 @@ fn read_query(text: &str) -> Result<Vec<Vec<Term>>> {
             None => (false, text),
         };
         let words = words_of(&text.replace("<->", " ")).join(" ");
-        Term { prefix: prefix && !words.contains(' '), words, negated }
+        Term {
+            prefix: prefix && !words.contains(' '),
+            words,
+            negated,
+        }
     };
     let group = |text: &str| text.split('&').map(term).collect::<Vec<_>>();
     let groups: Vec<Vec<Term>> = text.split('|').map(group).collect();
@@ -148,20 +164,44 @@ mod tests {
     use super::*;
 
     fn read(form: SearchForm, words: &str) -> Option<Words> {
-        Words::read(&Search { form, language: None, words: words.to_owned() }).ok()
+        Words::read(&Search {
+            form,
+            language: None,
+            words: words.to_owned(),
+        })
+        .ok()
     }
 
     #[test]
     fn words_are_quoted_for_both_engines() {
         for (form, words, fts5, boolean) in [
-            (SearchForm::Plain, "fat +rat*", r#"("fat" AND "rat")"#, r#"(+"fat" +"rat")"#),
+            (
+                SearchForm::Plain,
+                "fat +rat*",
+                r#"("fat" AND "rat")"#,
+                r#"(+"fat" +"rat")"#,
+            ),
             (SearchForm::Phrase, "fat \"rat", r#"("fat rat")"#, r#"(+"fat rat")"#),
-            (SearchForm::Web, "\"fat rat\" -dog or cat", r#"(("fat rat") NOT "dog") OR ("cat")"#, r#"(+"fat rat" -"dog") (+"cat")"#),
-            (SearchForm::Query, "fat & !rat | ca:*", r#"(("fat") NOT "rat") OR ("ca"*)"#, r#"(+"fat" -"rat") (+ca*)"#),
+            (
+                SearchForm::Web,
+                "\"fat rat\" -dog or cat",
+                r#"(("fat rat") NOT "dog") OR ("cat")"#,
+                r#"(+"fat rat" -"dog") (+"cat")"#,
+            ),
+            (
+                SearchForm::Query,
+                "fat & !rat | ca:*",
+                r#"(("fat") NOT "rat") OR ("ca"*)"#,
+                r#"(+"fat" -"rat") (+ca*)"#,
+            ),
             (SearchForm::Query, "fat<->rat", r#"("fat rat")"#, r#"(+"fat rat")"#),
         ] {
             let read = read(form, words).unwrap();
-            assert_eq!((read.to_fts5().as_str(), read.to_boolean_mode().as_str()), (fts5, boolean), "{words}");
+            assert_eq!(
+                (read.to_fts5().as_str(), read.to_boolean_mode().as_str()),
+                (fts5, boolean),
+                "{words}"
+            );
         }
     }
 
