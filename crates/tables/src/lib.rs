@@ -16,4 +16,5 @@ pub mod query;
 pub mod schema;
 pub mod sql;
 pub mod statement;
+pub mod tag;
 pub mod value;
