@@ -70,6 +70,17 @@ pub struct Counted {
     pub instructions: u64,
 }
 
+/// How much a database has to do at the moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Connections that are open for requests.
+    pub connections: usize,
+    /// Those of them that are at work.
+    pub busy: usize,
+    /// Requests that wait for one.
+    pub waiting: usize,
+}
+
 impl Database {
     /// Opens it: connects, runs its migrations, reads its schema. It blocks: not for event loops.
     ///
@@ -197,6 +208,14 @@ impl Database {
             Driver::Sqlite(driver) => driver.explain(statement).await,
             Driver::Postgres(driver) => driver.explain(statement).await,
             Driver::MySql(driver) => driver.explain(statement).await,
+        }
+    }
+
+    /// How much it has to do at the moment.
+    pub fn load(&self) -> Load {
+        match &self.driver {
+            Driver::Sqlite(driver) => driver.load(),
+            Driver::Postgres(_) | Driver::MySql(_) => Load::default(),
         }
     }
 

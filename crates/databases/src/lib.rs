@@ -10,4 +10,4 @@ mod script;
 pub mod settings;
 mod sqlite;
 
-pub use self::database::{Answer, Counted, Database, Rest};
+pub use self::database::{Answer, Counted, Database, Load, Rest};

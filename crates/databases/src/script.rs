@@ -104,6 +104,11 @@ impl Progress {
         }
     }
 
+    /// What the steps came to that have run.
+    pub(crate) fn outcomes(&self) -> &[Outcome] {
+        &self.outcomes
+    }
+
     /// What every step came to.
     pub(crate) fn finish(self) -> Vec<Outcome> {
         self.outcomes
@@ -124,8 +129,8 @@ impl Taker {
             if !rows.is_empty() {
                 rows.push(',');
             }
-            let values = self.hidden.clone().map(|place| to_json(&row.cell(place).to_value()));
-            rows.push_str(&serde_json::Value::Array(values.collect()).to_string());
+            let values: Vec<Value> = self.hidden.clone().map(|place| row.cell(place).to_value()).collect();
+            rows.push_str(&json_list(&values));
         }
         Ok(())
     }
@@ -180,6 +185,11 @@ pub(crate) fn judge(expect: &Expect, rows: u64) -> Verdict<'_> {
         Fewer::Fails(failure) => Verdict::Unmet(*failure),
         Fewer::Depends { probe, found, missing } => Verdict::Depends(probe, *found, *missing),
     }
+}
+
+/// A list as a JSON array; bytes in it are base64.
+pub(crate) fn json_list(values: &[Value]) -> String {
+    serde_json::Value::Array(values.iter().map(to_json).collect()).to_string()
 }
 
 fn to_json(value: &Value) -> serde_json::Value {
