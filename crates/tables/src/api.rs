@@ -1,6 +1,10 @@
 //! What a route exposes of a database: resources, their limits and rules, and how they are related. Nothing is public
 //! but what stands here.
 
+mod make;
+mod relationships;
+mod statements;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 

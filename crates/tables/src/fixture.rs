@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use portcullis_core::Method;
 
-use crate::api::{Exposed, ExposedResource, ExposedRule, ExposedStatement, Limits, ResourceLimits};
+use crate::api::{Api, Exposed, ExposedResource, ExposedRule, ExposedStatement, Limits, ResourceLimits};
 use crate::schema::{
     Engine, FoundArgument, FoundColumn, FoundForeignKey, FoundIndex, FoundRelation, FoundReturns, FoundRoutine,
     FoundSchema, Kind, Schema, Type, Volatile,
@@ -198,6 +198,14 @@ pub fn exposed() -> Exposed {
         statements: vec![("rich".to_owned(), statement)],
         limits: Limits::default(),
     }
+}
+
+/// An API over the shop.
+///
+/// # Panics
+/// When what is exposed doesn't fit the shop.
+pub fn api(engine: Engine) -> Arc<Api> {
+    Arc::new(Api::new(schema(engine), exposed()).expect("the fixture fits"))
 }
 
 /// A resource of all columns, with all methods, aggregates and patterns.

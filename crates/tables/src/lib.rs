@@ -8,6 +8,7 @@
 pub mod api;
 pub mod change;
 pub mod content;
+pub mod cursor;
 #[cfg(any(test, feature = "fixture"))]
 pub mod fixture;
 pub mod grammar;

@@ -108,6 +108,17 @@ pub struct Embed {
     pub through_rule: Option<Filter>,
 }
 
+impl Embed {
+    /// Whether the answer has a member for it: one that shows nothing, nor anything inside of it, is there for filters
+    /// only (`actors()`).
+    pub fn is_shown(&self) -> bool {
+        self.read.items.iter().any(|item| match item {
+            Item::Embed(embed) => embed.is_shown(),
+            Item::Field { .. } | Item::Aggregate { .. } | Item::Origin { .. } => true,
+        })
+    }
+}
+
 /// A condition.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Filter {
