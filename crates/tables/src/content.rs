@@ -25,4 +25,5 @@ mod xml;
 
 pub use self::rows::{Rows, parse_rows, parse_values, with_key, writable_columns};
 pub use self::value::from_text;
+pub(crate) use self::value::from_json;
 pub use self::writer::{Format, RowWriter};

@@ -142,6 +142,14 @@ pub enum Filter {
         /// Whether one must be there, or none may be.
         present: bool,
     },
+    /// The row is one of those that an earlier step of the same script gave. No request says this: it is how a change
+    /// reads again what it wrote.
+    Keys {
+        /// Columns, and the places among the step's hidden outputs whose values they have.
+        columns: Vec<(usize, usize)>,
+        /// The step.
+        step: usize,
+    },
 }
 
 /// A test of a field. Operators are a closed list.

@@ -6,6 +6,7 @@
 //! largest values, `sum` of nothing is NULL, a list of nothing is `[]`.
 
 mod aggregate;
+mod change;
 mod count;
 mod dialect;
 mod embed;
@@ -23,6 +24,7 @@ mod write;
 
 use portcullis_core::Result;
 
+pub use self::change::{Changes, Made, change};
 pub(crate) use self::write::{Alias, Label, Writer};
 use crate::api::Api;
 use crate::query::{Filter, Read, Window};

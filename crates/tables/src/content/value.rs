@@ -12,7 +12,7 @@ use crate::value::Value;
 const MAX_NUMBER: usize = 2048;
 
 /// The value that a JSON value is to a column of that type; `None` where the column doesn't take it.
-pub(super) fn from_json(engine: Engine, kind: &Type, raw: &RawValue) -> Option<Value> {
+pub(crate) fn from_json(engine: Engine, kind: &Type, raw: &RawValue) -> Option<Value> {
     let written = raw.get();
     match (written.as_bytes().first()?, kind) {
         (b'n', _) => Some(Value::Null),

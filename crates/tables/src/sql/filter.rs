@@ -72,6 +72,10 @@ impl Writer<'_> {
                 Ok(())
             }
             Filter::Embedded { item, present } => self.embedded(scope, *item, *present),
+            Filter::Keys { columns, step } => {
+                let relation = self.relation_of(scope.resource);
+                self.keys(relation, scope.alias, columns, *step)
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use portcullis_core::{Error, Result, codes};
 use super::dialect::Dialect;
 use crate::api::{Api, Resource};
 use crate::output::Outputs;
-use crate::schema::{Identifier, Relation, TypeName};
+use crate::schema::{Column, Identifier, Relation, TypeName};
 use crate::statement::Statement;
 use crate::value::Value;
 
@@ -116,6 +116,24 @@ impl<'a> Writer<'a> {
     /// A column of the result by its position, counted from 0 here and from 1 in SQL.
     pub(crate) fn position(&mut self, place: usize) -> &mut Writer<'a> {
         write!(self.text, "{}", place + 1).expect("a String takes every write");
+        self
+    }
+
+    /// A place in a list of JSON, counted from 0.
+    pub(crate) fn place(&mut self, place: usize) -> &mut Writer<'a> {
+        write!(self.text, "{place}").expect("a String takes every write");
+        self
+    }
+
+    /// What a column has where no value is given: the expression that the schema was found with.
+    pub(crate) fn default_of(&mut self, column: &Column) -> &mut Writer<'a> {
+        match (self.dialect, &column.default) {
+            (Dialect::MariaDb { .. }, _) => return self.words("DEFAULT(").identifier(&column.name).words(")"),
+            // Given NULL, a rowid takes the next number.
+            (Dialect::Sqlite, Some(default)) if default == "rowid" => self.text.push_str("NULL"),
+            (_, None) => self.text.push_str("NULL"),
+            (_, Some(default)) => write!(self.text, "({default})").expect("a String takes every write"),
+        }
         self
     }
 
