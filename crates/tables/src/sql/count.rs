@@ -4,11 +4,10 @@ use portcullis_core::Result;
 
 use super::frame::Frame;
 use super::part::is_grouped;
-use super::select::{Select, one_column};
+use super::select::Select;
 use super::write::Writer;
 use crate::output::Outputs;
 use crate::query::{Filter, Read};
-use crate::schema::Type;
 
 impl<'a> Writer<'a> {
     /// The number of rows of a read without its window, or, where there are more, one more than `cap`.
@@ -44,10 +43,11 @@ impl<'a> Writer<'a> {
         self.words(" LIMIT ").number(cap.saturating_add(1)).words(") AS ");
         let rows = self.new_alias();
         self.alias(rows);
-        Ok(one_column(Type::Integer {
-            bytes: 8,
-            unsigned: false,
-        }))
+        // Hidden, so that it is found in the same place whatever the form of the answer is.
+        Ok(Outputs {
+            hidden: 1,
+            ..Outputs::NONE
+        })
     }
 
     /// One row where there is one that passes.
@@ -67,10 +67,7 @@ impl<'a> Writer<'a> {
             self.filter(resource, Some(alias), filter)?;
         }
         self.words(" LIMIT 1");
-        Ok(one_column(Type::Integer {
-            bytes: 8,
-            unsigned: false,
-        }))
+        Ok(Outputs::NONE)
     }
 
     /// A frame in which nothing is joined, so that inner embeds are conditions.

@@ -206,7 +206,10 @@ fn sqlite_path(path: &[Step]) -> String {
 
 /// The same where `last` counts from the end.
 fn mariadb_path(path: &[Step]) -> String {
-    path_text(path, |back| format!("[last-{}]", back - 1))
+    path_text(path, |back| match back {
+        1 => "[last]".to_owned(),
+        _ => format!("[last-{}]", back - 1),
+    })
 }
 
 fn path_text(path: &[Step], from_end: impl Fn(u32) -> String) -> String {

@@ -117,7 +117,7 @@ impl Writer<'_> {
                 patterns,
                 quantifier,
             } => {
-                self.regular(operand, *insensitive, *quantifier, patterns);
+                return self.regular(operand, *insensitive, *quantifier, patterns);
             }
             Test::Is(is) => {
                 let dialect = self.dialect();

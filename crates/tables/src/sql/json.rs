@@ -130,10 +130,6 @@ impl<'a> Writer<'a> {
                 self.valid_json(value)?;
                 Ok(json)
             }
-            (Dialect::MariaDb { .. }, kind) => {
-                self.moment(kind, value)?;
-                Ok(kind.clone())
-            }
             (_, kind) => {
                 value(self)?;
                 Ok(kind.clone())

@@ -89,6 +89,8 @@ impl<'a> Writer<'a> {
                     (name, computation.kind(), Source::Computed(computation))
                 }
                 Item::Origin { name } => (name, Type::Text, Source::Origin(&self.resource(frame.resource).name)),
+                // An embed of nothing is there for its conditions only.
+                Item::Embed(embed) if embed.read.items.is_empty() => continue,
                 Item::Embed(embed) => match joined {
                     Some(joined) if embed.spread => {
                         self.add_parts(joined, parts);

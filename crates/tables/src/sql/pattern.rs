@@ -1,8 +1,10 @@
 //! `like` and regular expressions. With `like` and `match`, letters are told from capitals on every engine.
 
+use portcullis_core::Result;
+
 use super::dialect::Dialect;
 use super::field::Operand;
-use super::write::Writer;
+use super::write::{Writer, unsupported};
 use crate::query::Quantifier;
 use crate::value::Value;
 
@@ -58,13 +60,16 @@ impl Writer<'_> {
     }
 
     /// Whether the field matches one of the regular expressions, or all.
+    ///
+    /// # Errors
+    /// `bad_query` where the engine has none.
     pub(crate) fn regular(
         &mut self,
         operand: Operand<'_>,
         insensitive: bool,
         quantifier: Quantifier,
         patterns: &[String],
-    ) {
+    ) -> Result<()> {
         match (self.dialect(), patterns) {
             (Dialect::Postgres, [pattern]) => {
                 self.operand_as_text(operand)
@@ -76,12 +81,9 @@ impl Writer<'_> {
                     .words(if insensitive { " ~* " } else { " ~ " });
                 self.quantified_list(quantifier, texts(patterns));
             }
-            (Dialect::Sqlite, _) => self.each(quantifier, patterns, |writer, pattern| {
-                // SQLite has no function of that name: the driver gives it one.
-                let flags = if insensitive { "(?i)" } else { "" };
-                writer.words("regexp(").text_pattern(&format!("{flags}{pattern}"));
-                writer.words(", ").operand(operand).words(")");
-            }),
+            (Dialect::Sqlite, _) => {
+                return Err(unsupported("`match`, `imatch`: this database has no regular expressions"));
+            }
             (Dialect::MariaDb { .. }, _) => self.each(quantifier, patterns, |writer, pattern| {
                 writer.operand(operand).words(" REGEXP ").text_pattern(pattern);
                 writer.words(if insensitive {
@@ -91,6 +93,7 @@ impl Writer<'_> {
                 });
             }),
         }
+        Ok(())
     }
 
     fn text_pattern(&mut self, pattern: &str) -> &mut Self {

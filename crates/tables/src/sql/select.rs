@@ -233,7 +233,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// What the answer has where rows are only looked for.
+/// What the answer has where a statement gives one column that is all of it.
 pub(super) fn one_column(kind: Type) -> Outputs {
     Outputs {
         shown: Shown::Value(kind),
