@@ -14,10 +14,10 @@
 //! database would make of a text: else the type of a stored value would depend on the value.
 
 mod csv;
-mod document;
+pub(crate) mod document;
 mod json;
 mod record;
-mod rows;
+pub(crate) mod rows;
 mod temporal;
 mod value;
 mod writer;

@@ -18,4 +18,5 @@ pub mod schema;
 pub mod sql;
 pub mod statement;
 pub mod tag;
+pub mod tx;
 pub mod value;
