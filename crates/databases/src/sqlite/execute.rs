@@ -69,11 +69,14 @@ impl From<Error> for Fault {
 /// Runs all steps of a script. The transaction around it is the caller's.
 pub(super) fn run(session: &Session, script: &Script, format: Format) -> Result<Vec<Outcome>, Fault> {
     let mut progress = Progress::new(script);
-    for step in &script.steps {
-        let mut taker = progress.taker(step, format);
-        execute(session, &progress, step, &mut taker, |_| Ok(()))?;
-        progress.push(taker);
-    }
+    session.guarded(|| {
+        for step in &script.steps {
+            let mut taker = progress.taker(step, format);
+            execute(session, &progress, step, &mut taker, |_| Ok(()))?;
+            progress.push(taker);
+        }
+        Ok::<(), Fault>(())
+    })?;
     Ok(progress.finish())
 }
 
@@ -97,14 +100,17 @@ pub(super) fn read(
         )?),
     };
     let mut progress = Progress::new(script);
-    for step in first {
-        let mut taker = progress.taker(step, format);
-        execute(session, &progress, step, &mut taker, |_| Ok(()))?;
-        progress.push(taker);
-    }
-    let mut taker = progress.taker(last, format);
-    execute(session, &progress, last, &mut taker, |taker| {
-        each(taker, progress.outcomes())
+    let taker = session.guarded(|| {
+        for step in first {
+            let mut taker = progress.taker(step, format);
+            execute(session, &progress, step, &mut taker, |_| Ok(()))?;
+            progress.push(taker);
+        }
+        let mut taker = progress.taker(last, format);
+        execute(session, &progress, last, &mut taker, |taker| {
+            each(taker, progress.outcomes())
+        })?;
+        Ok::<Taker, Fault>(taker)
     })?;
     Ok((progress.finish(), taker.finish_alone()))
 }
@@ -209,5 +215,10 @@ impl Row for SqliteRow<'_, '_> {
             Ok(ValueRef::Blob(bytes)) => Cell::Bytes(bytes),
             Ok(ValueRef::Null) | Err(_) => Cell::Null,
         }
+    }
+
+    fn names(&self) -> Vec<String> {
+        let names = self.0.as_ref().column_names();
+        names.into_iter().map(str::to_owned).collect()
     }
 }

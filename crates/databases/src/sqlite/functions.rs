@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use regex::{Regex, RegexBuilder};
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Result};
+use rusqlite::{Connection, Error, Result, ffi};
 
 /// Bytes of a pattern.
 const MAX_PATTERN: usize = 1000;
@@ -34,8 +34,11 @@ fn matches(context: &Context<'_>) -> Result<Option<bool>> {
     if context.get_raw(0) == ValueRef::Null {
         return Ok(None);
     }
-    // Compiled once for all rows, since the pattern is a constant of the statement.
-    let pattern = context.get_or_create_aux(0, |pattern| compile(pattern.as_str()?))?;
+    // Compiled once for all rows where the pattern is a constant of the statement.
+    let pattern = match context.get_aux(0)? {
+        Some(pattern) => pattern,
+        None => context.set_aux(0, compile(context.get_raw(0)).ok_or_else(unusable)?)?,
+    };
     Ok(match context.get_raw(1) {
         ValueRef::Null | ValueRef::Blob(_) => None,
         ValueRef::Text(text) => Some(pattern.is_match(&String::from_utf8_lossy(text))),
@@ -44,14 +47,19 @@ fn matches(context: &Context<'_>) -> Result<Option<bool>> {
     })
 }
 
-fn compile(pattern: &str) -> std::result::Result<Regex, Box<dyn std::error::Error + Send + Sync>> {
-    if pattern.len() > MAX_PATTERN {
-        return Err("the pattern is too long".into());
-    }
-    Ok(RegexBuilder::new(pattern)
+fn compile(pattern: ValueRef<'_>) -> Option<Regex> {
+    let pattern = pattern.as_str().ok().filter(|pattern| pattern.len() <= MAX_PATTERN)?;
+    RegexBuilder::new(pattern)
         .size_limit(MAX_COMPILED)
         .dfa_size_limit(MAX_COMPILED)
-        .build()?)
+        .build()
+        .ok()
+}
+
+/// The error for a pattern that can't be used. It has no text: with one, SQLite would forget its code, by which such an
+/// error is told from others.
+fn unusable() -> Error {
+    Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CONSTRAINT_FUNCTION), None)
 }
 
 #[cfg(test)]

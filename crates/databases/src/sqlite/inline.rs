@@ -125,14 +125,12 @@ impl Worker {
             return Inlined::Elsewhere;
         }
         let running = self.session.limit_steps(MAX_TIME.min(script.timeout), MAX_INSTRUCTIONS);
-        let ended = self.session.guarded(|| {
-            execute::read(&self.session, script, format, |taker, _| {
-                if taker.ready() > hold {
-                    Err(Fault::Large)
-                } else {
-                    Ok(())
-                }
-            })
+        let ended = execute::read(&self.session, script, format, |taker, _| {
+            if taker.ready() > hold {
+                Err(Fault::Large)
+            } else {
+                Ok(())
+            }
         });
         drop(running);
         match ended {

@@ -249,18 +249,16 @@ impl Reading {
         let script = self.script.clone();
         let timeout = script.timeout;
         let running = session.limit(timeout);
-        let ended = session.guarded(|| {
-            execute::read(session, &script, self.format, |taker, outcomes| {
-                let most = if self.pieces.is_some() { PIECE } else { self.hold };
-                if taker.ready() < most.max(1) {
-                    return Ok(());
-                }
-                let rows = taker.rows();
-                self.give(taker.take(), rows, outcomes, shared)?;
-                // Each piece has the whole of the time: how long all of them take is up to the client.
-                running.again(timeout);
-                Ok(())
-            })
+        let ended = execute::read(session, &script, self.format, |taker, outcomes| {
+            let most = if self.pieces.is_some() { PIECE } else { self.hold };
+            if taker.ready() < most.max(1) {
+                return Ok(());
+            }
+            let rows = taker.rows();
+            self.give(taker.take(), rows, outcomes, shared)?;
+            // Each piece has the whole of the time: how long all of them take is up to the client.
+            running.again(timeout);
+            Ok(())
         });
         drop(running);
         match (ended, self.begin, self.pieces) {

@@ -226,10 +226,7 @@ impl Serving {
         // The wait for the lock had its own limit; and the commit is not to be stopped half-way.
         let _running = session.limit(write.script.timeout);
         // A bug in one request's work must not take the connection from all others.
-        catch_unwind(AssertUnwindSafe(|| {
-            session.guarded(|| execute::run(session, &write.script, write.format))
-        }))
-        .unwrap_or_else(|_| {
+        catch_unwind(AssertUnwindSafe(|| execute::run(session, &write.script, write.format))).unwrap_or_else(|_| {
             Err(Fault::Other(
                 Error::new(&codes::INTERNAL).with_cause("a panic in the database's thread"),
             ))
