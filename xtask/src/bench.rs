@@ -20,6 +20,7 @@ mod soak;
 mod steady;
 mod storm;
 mod table;
+mod tables;
 mod upstream;
 
 use std::process::Command;
@@ -66,6 +67,10 @@ pub(crate) fn compare(case: &str, options: &[&str]) -> Result<(), String> {
             _ => storm::run(options),
         };
     }
+    if case == "tables" {
+        raise_descriptors()?;
+        return tables::run(options);
+    }
     if case != idle_peers::NAME && !compare::names().any(|name| name == case) {
         return match options.first() {
             None => run(case),
@@ -97,7 +102,7 @@ pub(crate) fn run(what: &str) -> Result<(), String> {
         _ => {
             let names: Vec<&str> = compare::names().collect();
             return Err(format!(
-                "there is no benchmark `{what}`; there are routes, many, guard, idle, reload, rate-limit, soak, balance, storm, {}, {}",
+                "there is no benchmark `{what}`; there are routes, many, guard, idle, reload, rate-limit, soak, balance, storm, tables, {}, {}",
                 names.join(", "),
                 idle_peers::NAME
             ));
@@ -115,8 +120,14 @@ pub(crate) fn run(what: &str) -> Result<(), String> {
         process::output(Command::new("date").arg("+%F"))?.trim(),
         machine()
     );
+    print_lines(what, &lines)
+}
+
+/// # Errors
+/// When one of them doesn't hold.
+fn print_lines(what: &str, lines: &[Line]) -> Result<(), String> {
     println!("| {what} | measured | must be | |\n|---|---|---|---|");
-    for line in &lines {
+    for line in lines {
         println!(
             "| {} | {} | {} | {} |",
             line.what,

@@ -28,7 +28,10 @@ cargo xtask COMMAND
                                 waf-without; prints a table. For waf, CRS is a folder of the Core Rule Set
   bench soak|balance|storm [--rounds N] [--seconds S] [--rate R] [--peers NAMES]
                                 what clients notice of targets and proxies that fail and change, beside nginx, HAProxy,
-                                Envoy and Traefik; prints tables";
+                                Envoy and Traefik; prints tables
+  bench tables [--engine sqlite|postgres|mariadb] [--rounds N] [--seconds S] [--peers NAMES]
+                                tables as resources beside a service written by hand, and beside PocketBase, Datasette and
+                                PostGraphile, where they are installed; prints tables";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -39,6 +39,11 @@ impl Load {
         })
     }
 
+    /// One that was built before.
+    pub(super) fn of(program: PathBuf) -> Load {
+        Load { program }
+    }
+
     /// The program itself, for those who start it in other ways.
     pub(super) fn into_program(self) -> PathBuf {
         self.program
@@ -72,10 +77,18 @@ impl Load {
     /// # Errors
     /// When anything isn't answered as it must be.
     pub(super) fn run(&self, variant: &Variant, address: SocketAddr, seconds: u32) -> Result<Done, String> {
+        let (address, seconds) = (address.to_string(), seconds.to_string());
+        let words = [variant.load, &address, &seconds];
+        self.run_words(&[&words, variant.rest].concat())
+    }
+
+    /// The same in the load's own words.
+    ///
+    /// # Errors
+    /// When anything isn't answered as it must be.
+    pub(super) fn run_words(&self, words: &[&str]) -> Result<Done, String> {
         let mut command = pinned(CPU + 1, &self.program);
-        command
-            .args([variant.load, &address.to_string(), &seconds.to_string()])
-            .args(variant.rest);
+        command.args(words);
         let output = process::output(&mut command)?;
         let mut words = output.trim().splitn(3, ' ');
         let mut number = || words.next().and_then(|word| word.parse().ok());

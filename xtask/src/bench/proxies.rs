@@ -94,12 +94,7 @@ impl Contender {
             .stderr(output)
             .spawn()
             .map_err(|failure| format!("{} can't be started: {failure}", self.name))?;
-        let mut proxy = Proxy { child, clear, tls };
-        proxy.wait_until_ready().map_err(|reason| {
-            let said = fs::read_to_string(&log).unwrap_or_default();
-            format!("{} {reason}: {}", self.name, said.trim())
-        })?;
-        Ok(proxy)
+        Proxy::started(child, clear, tls).ready(self.name, &log)
     }
 
     /// Ours has its variables from the environment; those of others are put in here.
@@ -164,6 +159,23 @@ pub(super) struct Proxy {
 }
 
 impl Proxy {
+    /// One that was just started, with its ports.
+    pub(super) fn started(child: Child, clear: u16, tls: u16) -> Proxy {
+        Proxy { child, clear, tls }
+    }
+
+    /// Waits until it takes connections.
+    ///
+    /// # Errors
+    /// When it doesn't; with what it said in its log.
+    pub(super) fn ready(mut self, name: &str, log: &Path) -> Result<Proxy, String> {
+        self.wait_until_ready().map_err(|reason| {
+            let said = fs::read_to_string(log).unwrap_or_default();
+            format!("{name} {reason}: {}", said.trim())
+        })?;
+        Ok(self)
+    }
+
     pub(super) fn pid(&self) -> u32 {
         self.child.id()
     }

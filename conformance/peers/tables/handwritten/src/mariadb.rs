@@ -69,7 +69,7 @@ impl Store for MariaDb {
         }
         let places = vec!["?"; orders.len()].join(", ");
         let lines = format!(
-            "SELECT order_id, id, product, quantity FROM lines WHERE order_id IN ({places}) ORDER BY order_id DESC, id"
+            "SELECT order_id, id, product, quantity FROM `lines` WHERE order_id IN ({places}) ORDER BY order_id DESC, id"
         );
         let ids = orders.iter().map(|order| order.id).collect();
         let lines: Vec<(i64, i64, String, i64)> = self.rows(&lines, ids).await?;
@@ -79,7 +79,7 @@ impl Store for MariaDb {
 
     async fn add(&self, line: NewLine) -> Result<i64, Failure> {
         let mut connection = self.pool.get_conn().await?;
-        let text = "INSERT INTO lines (order_id, product, quantity, price_cents) VALUES (?, ?, ?, ?)";
+        let text = "INSERT INTO `lines` (order_id, product, quantity, price_cents) VALUES (?, ?, ?, ?)";
         let values = (line.order_id, line.product, line.quantity, line.price_cents);
         connection.exec_drop(text, values).await?;
         Ok(i64::try_from(connection.last_insert_id().ok_or("no key was given")?)?)
