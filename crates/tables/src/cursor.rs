@@ -49,14 +49,22 @@ pub(crate) fn parse(api: &Api, read: &Read, text: &str) -> Option<Vec<Value>> {
         return None;
     }
     let engine = api.schema().engine();
-    kinds.iter().zip(values).map(|(kind, value)| value_of(kind, value, engine)).collect()
+    kinds
+        .iter()
+        .zip(values)
+        .map(|(kind, value)| value_of(kind, value, engine))
+        .collect()
 }
 
 /// What each value of a cursor is of: the order's terms, then what makes the order total. In this order the statement
 /// gives them ([`crate::sql::order_terms`]).
 fn kinds(api: &Api, read: &Read) -> Vec<Type> {
     let resource = &api.resources()[read.resource];
-    let mut kinds: Vec<Type> = read.order.iter().map(|term| kind_of_term(api, resource, read, &term.by)).collect();
+    let mut kinds: Vec<Type> = read
+        .order
+        .iter()
+        .map(|term| kind_of_term(api, resource, read, &term.by))
+        .collect();
     kinds.extend(tie_break(resource, read).map(|column| resource.relation.columns[column].kind.clone()));
     if resource.relation.primary_key.is_empty() && resource.relation.rowid.is_some() {
         kinds.push(Type::Integer {

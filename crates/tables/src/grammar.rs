@@ -103,11 +103,11 @@ pub fn rule(api: &Api, resource: usize, caller: &Caller<'_>) -> Option<Filter> {
 /// Names and values of a query string, decoded.
 ///
 /// # Errors
-/// `bad_query` where the encoding is broken.
+/// `bad_query` where they are no UTF-8.
 pub fn pairs(query: Option<&str>) -> Result<Vec<(String, String)>> {
     let decoded = |text| {
         let decoded = percent::decode_form(text).map(Cow::into_owned);
-        decoded.ok_or_else(|| refused(text, "its percent-encoding is broken, or does not encode UTF-8"))
+        decoded.ok_or_else(|| refused(text, "its percent-encoding does not encode UTF-8"))
     };
     query
         .unwrap_or_default()
@@ -135,3 +135,6 @@ fn shown(text: &str) -> Cow<'_, str> {
         Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
     }
 }
+
+#[cfg(test)]
+mod tests;

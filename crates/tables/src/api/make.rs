@@ -36,7 +36,10 @@ impl Api {
                 resolved.map_err(|problem| format!("statement `{name}`: {problem}"))
             })
             .collect::<Result<Vec<_>, String>>()?;
-        let operations = routines.iter().map(|(name, _)| name).chain(statements.iter().map(|known| &known.name));
+        let operations = routines
+            .iter()
+            .map(|(name, _)| name)
+            .chain(statements.iter().map(|known| &known.name));
         let mut seen = std::collections::HashSet::new();
         if let Some(twice) = operations.into_iter().find(|name| !seen.insert((*name).clone())) {
             return Err(format!("there are two operations `{twice}` under /rpc"));
@@ -55,10 +58,14 @@ impl Api {
 /// A resource's name is a segment of a path, and stands in queries.
 fn check_name(name: &str) -> Result<(), String> {
     if name.is_empty() || name.starts_with('$') || name.contains('/') {
-        return Err(format!("`{name}` can't be a resource's name: it is empty, begins with `$`, or has a slash"));
+        return Err(format!(
+            "`{name}` can't be a resource's name: it is empty, begins with `$`, or has a slash"
+        ));
     }
     if matches!(name, "rpc" | "openapi.json") {
-        return Err(format!("`{name}` can't be a resource's name: the API has a path of that name itself"));
+        return Err(format!(
+            "`{name}` can't be a resource's name: the API has a path of that name itself"
+        ));
     }
     Ok(())
 }
@@ -73,19 +80,31 @@ fn resolve(schema: &Schema, name: &str, exposed: ExposedResource) -> Result<Reso
     let readable = places(relation, exposed.columns.as_deref(), "columns", &all)?;
     let is_given = exposed.writable.is_some();
     let mut writable = places(relation, exposed.writable.as_deref(), "writable", &readable)?;
-    if let Some(generated) = writable.iter().find(|place| relation.columns[**place].generated && is_given) {
+    if let Some(generated) = writable
+        .iter()
+        .find(|place| relation.columns[**place].generated && is_given)
+    {
         let column = &relation.columns[*generated].name;
-        return Err(format!("`writable`: the database computes `{}` itself", column.as_str()));
+        return Err(format!(
+            "`writable`: the database computes `{}` itself",
+            column.as_str()
+        ));
     }
     writable.retain(|place| !relation.columns[*place].generated);
     let filterable = places(relation, exposed.filters.as_deref(), "filters", &readable)?;
     // Filtering by a column tells what is in it, bit by bit.
     if let Some(hidden) = filterable.iter().find(|place| !readable.contains(place)) {
         let column = relation.columns[*hidden].name.as_str();
-        return Err(format!("`filters`: `{column}` is not among `columns`, but who can filter by it can read it"));
+        return Err(format!(
+            "`filters`: `{column}` is not among `columns`, but who can filter by it can read it"
+        ));
     }
     let key = &relation.primary_key;
-    let key = if key.iter().all(|place| readable.contains(place)) { key.clone() } else { Vec::new() };
+    let key = if key.iter().all(|place| readable.contains(place)) {
+        key.clone()
+    } else {
+        Vec::new()
+    };
     let version = match &exposed.version {
         None => None,
         Some(column) => Some(place(relation, column, "version")?),
@@ -150,7 +169,10 @@ fn place(relation: &Relation, name: &str, word: &str) -> Result<usize, String> {
     relation.column(name).ok_or_else(|| {
         let known = relation.columns.iter().map(|column| column.name.as_str());
         let suggestion = did_you_mean(name, known);
-        format!("`{word}`: `{}` has no column `{name}`{suggestion}", relation.name.as_str())
+        format!(
+            "`{word}`: `{}` has no column `{name}`{suggestion}",
+            relation.name.as_str()
+        )
     })
 }
 
@@ -166,7 +188,10 @@ fn find_routines(schema: &Schema, name: &str) -> Result<Vec<Arc<Routine>>, Strin
     }
     if found.is_empty() {
         let known = schema.routines().iter().map(|routine| routine.name.as_str());
-        return Err(format!("there is no function or procedure `{name}`{}", did_you_mean(name, known)));
+        return Err(format!(
+            "there is no function or procedure `{name}`{}",
+            did_you_mean(name, known)
+        ));
     }
     Ok(found)
 }
@@ -249,7 +274,10 @@ mod tests {
             ("internal_note=is.null&or=(vip.is.true,balance.gt.5)", "none"),
             ("owner=in.{claims.groups}&name=like.{consumer}*", "none"),
             ("ownr=eq.x", "`ownr`: there is no column `ownr`; did you mean `owner`?"),
-            ("", "a rule without a condition lets every row through; leave `rows` out for that"),
+            (
+                "",
+                "a rule without a condition lets every row through; leave `rows` out for that",
+            ),
             ("select=name", "rows are told by filters alone"),
             ("id=eq.x", "`x` is not an integer of 32 bits"),
             ("orders.id=eq.1", "a rule names columns of its own table only"),
@@ -266,9 +294,15 @@ mod tests {
     fn statements_are_read_when_the_file_is() {
         for (sql, expected) in [
             ("select :id", "none"),
-            ("select :idd", "statement `x`: it has no argument `idd`; did you mean `id`?"),
+            (
+                "select :idd",
+                "statement `x`: it has no argument `idd`; did you mean `id`?",
+            ),
             ("select 1", "statement `x`: its text has no `:id`"),
-            ("select :id; drop table x", "statement `x`: it is more than one statement"),
+            (
+                "select :id; drop table x",
+                "statement `x`: it is more than one statement",
+            ),
             ("  ", "statement `x`: its text has no `:id`"),
             ("select 'open :id", "statement `x`: a quote or comment doesn't end"),
         ] {

@@ -42,7 +42,9 @@ fn referred_to(schema: &Schema, resources: &[Resource], key: &ForeignKey) -> Vec
     let is_meant = |resource: &Resource| {
         Arc::ptr_eq(&resource.relation, relation) && key.referred.iter().all(|place| resource.readable.contains(place))
     };
-    (0..resources.len()).filter(|place| is_meant(&resources[*place])).collect()
+    (0..resources.len())
+        .filter(|place| is_meant(&resources[*place]))
+        .collect()
 }
 
 fn forward(key: &ForeignKey, target: usize) -> Relationship {
@@ -110,7 +112,12 @@ fn through(
 }
 
 fn is_junction(relation: &Relation, one: &ForeignKey, other: &ForeignKey) -> bool {
-    let covers = |key: &Vec<usize>| one.columns.iter().chain(&other.columns).all(|place| key.contains(place));
+    let covers = |key: &Vec<usize>| {
+        one.columns
+            .iter()
+            .chain(&other.columns)
+            .all(|place| key.contains(place))
+    };
     covers(&relation.primary_key) || relation.unique.iter().any(covers)
 }
 
@@ -133,7 +140,11 @@ mod tests {
                     Join::Through { between, .. } => format!(" by {}", api.resources()[*between].name),
                 };
                 let count = if related.to_one { '1' } else { '*' };
-                format!("{count} {} {}{between}", api.resources()[related.target].name, related.constraint)
+                format!(
+                    "{count} {} {}{between}",
+                    api.resources()[related.target].name,
+                    related.constraint
+                )
             })
             .collect();
         related.sort();
@@ -144,7 +155,10 @@ mod tests {
     fn foreign_keys_are_followed_both_ways() {
         assert_eq!(
             related("customers"),
-            ["* archived_orders archived_orders_customer_id_fkey", "* orders orders_customer_id_fkey"]
+            [
+                "* archived_orders archived_orders_customer_id_fkey",
+                "* orders orders_customer_id_fkey"
+            ]
         );
         assert_eq!(
             related("orders"),
@@ -159,11 +173,14 @@ mod tests {
         );
         assert_eq!(
             related("employees"),
-            ["* employees employees_manager_id_fkey", "1 employees employees_manager_id_fkey"]
+            [
+                "* employees employees_manager_id_fkey",
+                "1 employees employees_manager_id_fkey"
+            ]
         );
         // A product is in many lines, but the lines' key is of orders and numbers: nothing says that it is no pair twice.
         assert_eq!(related("products"), ["* lines lines_product_id_fkey"]);
-        assert_eq!(related("order_totals"), [String::new(); 0]);
+        assert!(related("order_totals").is_empty());
     }
 
     #[test]

@@ -150,7 +150,9 @@ fn dollar_tag(rest: &str) -> Option<&str> {
     let tag = &rest[..length];
     let inner = &tag[1..length - 1];
     let is_tag = !inner.starts_with(|first: char| first.is_ascii_digit())
-        && inner.chars().all(|character| character.is_alphanumeric() || character == '_');
+        && inner
+            .chars()
+            .all(|character| character.is_alphanumeric() || character == '_');
     is_tag.then_some(tag)
 }
 
@@ -163,7 +165,10 @@ mod tests {
     fn text(engine: Engine, sql: &str) -> String {
         let statement = ExposedStatement {
             sql: sql.to_owned(),
-            arguments: vec![("a".to_owned(), "integer".to_owned()), ("b".to_owned(), "text".to_owned())],
+            arguments: vec![
+                ("a".to_owned(), "integer".to_owned()),
+                ("b".to_owned(), "text".to_owned()),
+            ],
             writes: false,
         };
         match resolve(engine, "x", statement) {
@@ -176,16 +181,56 @@ mod tests {
     fn arguments_become_placeholders_outside_of_quotes_and_comments() {
         for (engine, sql, expected) in [
             (Engine::Sqlite, "select :a, :b, :a;", "select ?, ?, ? [0, 1, 0]"),
-            (Engine::Postgres, "select :a::int, :b, :a", "select $1::int, $2, $3 [0, 1, 0]"),
-            (Engine::Postgres, "select ':a''', \":b\", :a, :b", "select ':a''', \":b\", $1, $2 [0, 1]"),
-            (Engine::Postgres, "select :a -- :b\n, :b", "select $1 -- :b\n, $2 [0, 1]"),
-            (Engine::Postgres, "select $$:a;$$, $x$:b$x$, :a, :b", "select $$:a;$$, $x$:b$x$, $1, $2 [0, 1]"),
-            (Engine::Postgres, r"select E'\':a', :a, :b", r"select E'\':a', $1, $2 [0, 1]"),
-            (Engine::MariaDb, r"select '\':a', `:b`, :a, :b # :a", r"select '\':a', `:b`, ?, ? # :a [0, 1]"),
-            (Engine::Sqlite, "select [:a], /* :b */ :a, :b", "select [:a], /* :b */ ?, ? [0, 1]"),
-            (Engine::Postgres, "select x[1:2], :a, :b", "select x[1:2], $1, $2 [0, 1]"),
-            (Engine::Sqlite, "select ?, :a, :b", "`?` stands for nothing; arguments are `:name`"),
-            (Engine::Postgres, "select $1, :a, :b", "`$1` stands for nothing; arguments are `:name`"),
+            (
+                Engine::Postgres,
+                "select :a::int, :b, :a",
+                "select $1::int, $2, $3 [0, 1, 0]",
+            ),
+            (
+                Engine::Postgres,
+                "select ':a''', \":b\", :a, :b",
+                "select ':a''', \":b\", $1, $2 [0, 1]",
+            ),
+            (
+                Engine::Postgres,
+                "select :a -- :b\n, :b",
+                "select $1 -- :b\n, $2 [0, 1]",
+            ),
+            (
+                Engine::Postgres,
+                "select $$:a;$$, $x$:b$x$, :a, :b",
+                "select $$:a;$$, $x$:b$x$, $1, $2 [0, 1]",
+            ),
+            (
+                Engine::Postgres,
+                r"select E'\':a', :a, :b",
+                r"select E'\':a', $1, $2 [0, 1]",
+            ),
+            (
+                Engine::MariaDb,
+                r"select '\':a', `:b`, :a, :b # :a",
+                r"select '\':a', `:b`, ?, ? # :a [0, 1]",
+            ),
+            (
+                Engine::Sqlite,
+                "select [:a], /* :b */ :a, :b",
+                "select [:a], /* :b */ ?, ? [0, 1]",
+            ),
+            (
+                Engine::Postgres,
+                "select x[1:2], :a, :b",
+                "select x[1:2], $1, $2 [0, 1]",
+            ),
+            (
+                Engine::Sqlite,
+                "select ?, :a, :b",
+                "`?` stands for nothing; arguments are `:name`",
+            ),
+            (
+                Engine::Postgres,
+                "select $1, :a, :b",
+                "`$1` stands for nothing; arguments are `:name`",
+            ),
             (Engine::Sqlite, "select :a; select :b", "it is more than one statement"),
             (Engine::Sqlite, "select :a, :b, /* ", "a quote or comment doesn't end"),
         ] {

@@ -101,10 +101,8 @@ fn decimal(text: &str) -> Option<String> {
         let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
         digits(unsigned) && unsigned.parse::<u32>().is_ok_and(|exponent| exponent <= MAX_EXPONENT)
     };
-    let good = digits(whole)
-        && digits(fraction)
-        && whole.len() + fraction.len() > 0
-        && exponent.is_none_or(is_exponent);
+    let good =
+        digits(whole) && digits(fraction) && whole.len() + fraction.len() > 0 && exponent.is_none_or(is_exponent);
     good.then(|| text.to_owned())
 }
 
@@ -135,7 +133,13 @@ fn uuid(text: &str, engine: Engine) -> Option<String> {
         return Some(text.to_owned());
     }
     let digits = digits.to_ascii_lowercase();
-    let parts = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
+    let parts = [
+        &digits[..8],
+        &digits[8..12],
+        &digits[12..16],
+        &digits[16..20],
+        &digits[20..],
+    ];
     Some(parts.join("-"))
 }
 
@@ -177,22 +181,56 @@ mod tests {
     #[test]
     fn integers_fit_their_bytes() {
         let kind = |bytes, unsigned| Type::Integer { bytes, unsigned };
-        check(&kind(1, false), &[("127", "Integer(127)"), ("128", "no"), ("-128", "Integer(-128)")]);
+        check(
+            &kind(1, false),
+            &[("127", "Integer(127)"), ("128", "no"), ("-128", "Integer(-128)")],
+        );
         check(&kind(2, false), &[(" 32767 ", "Integer(32767)"), ("32768", "no")]);
-        check(&kind(3, true), &[("16777215", "Integer(16777215)"), ("16777216", "no"), ("-1", "no")]);
-        check(&kind(4, false), &[("2147483647", "Integer(2147483647)"), ("2147483648", "no"), ("+7", "Integer(7)")]);
+        check(
+            &kind(3, true),
+            &[("16777215", "Integer(16777215)"), ("16777216", "no"), ("-1", "no")],
+        );
+        check(
+            &kind(4, false),
+            &[
+                ("2147483647", "Integer(2147483647)"),
+                ("2147483648", "no"),
+                ("+7", "Integer(7)"),
+            ],
+        );
         check(
             &kind(8, true),
-            &[("18446744073709551615", "Text(\"18446744073709551615\")"), ("18446744073709551616", "no")],
+            &[
+                ("18446744073709551615", "Text(\"18446744073709551615\")"),
+                ("18446744073709551616", "no"),
+            ],
         );
-        check(&kind(8, false), &[("9223372036854775808", "no"), ("1.5", "no"), ("", "no"), ("0x1", "no"), ("null", "no")]);
+        check(
+            &kind(8, false),
+            &[
+                ("9223372036854775808", "no"),
+                ("1.5", "no"),
+                ("", "no"),
+                ("0x1", "no"),
+                ("null", "no"),
+            ],
+        );
         let fraction = literal(&kind(8, false), "1.5", Engine::Sqlite);
         assert_eq!(format!("{fraction:?}"), "Ok(Real(1.5))");
     }
 
     #[test]
     fn numbers_are_finite() {
-        check(&Type::Real, &[("1e3", "Real(1000.0)"), ("inf", "no"), ("NaN", "no"), ("1e999", "no"), ("x", "no")]);
+        check(
+            &Type::Real,
+            &[
+                ("1e3", "Real(1000.0)"),
+                ("inf", "no"),
+                ("NaN", "no"),
+                ("1e999", "no"),
+                ("x", "no"),
+            ],
+        );
         check(
             &Type::Decimal,
             &[
@@ -209,28 +247,72 @@ mod tests {
                 ("NaN", "no"),
             ],
         );
-        check(&Type::Any, &[("7", "Integer(7)"), ("7.5", "Real(7.5)"), ("seven", "Text(\"seven\")")]);
+        check(
+            &Type::Any,
+            &[("7", "Integer(7)"), ("7.5", "Real(7.5)"), ("seven", "Text(\"seven\")")],
+        );
     }
 
     #[test]
     fn everything_else_has_its_form() {
-        check(&Type::Boolean, &[("TRUE", "Boolean(true)"), ("off", "Boolean(false)"), ("maybe", "no")]);
-        check(&Type::Bytes, &[("aGk=", "Bytes([104, 105])"), ("\\x6869", "Bytes([104, 105])"), ("\\x6", "no"), ("%", "no")]);
+        check(
+            &Type::Boolean,
+            &[("TRUE", "Boolean(true)"), ("off", "Boolean(false)"), ("maybe", "no")],
+        );
+        check(
+            &Type::Bytes,
+            &[
+                ("aGk=", "Bytes([104, 105])"),
+                ("\\x6869", "Bytes([104, 105])"),
+                ("\\x6", "no"),
+                ("%", "no"),
+            ],
+        );
         check(
             &Type::Uuid,
             &[
-                ("A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", "Text(\"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11\")"),
-                ("a0eebc999c0b4ef8bb6d6bb9bd380a11", "Text(\"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11\")"),
+                (
+                    "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11",
+                    "Text(\"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11\")",
+                ),
+                (
+                    "a0eebc999c0b4ef8bb6d6bb9bd380a11",
+                    "Text(\"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11\")",
+                ),
                 ("a0eebc99-9c0b4ef8-bb6d6bb9-bd380a11", "no"),
                 ("x", "no"),
                 ("ééééééééééééééé", "no"),
             ],
         );
-        check(&Type::Interval, &[("1 day 02:00", "Text(\"1 day 02:00\")"), ("1 day'", "no"), ("", "no")]);
-        check(&Type::Json { binary: true }, &[("{\"a\":[1]}", "Json(\"{\\\"a\\\":[1]}\")"), ("{a}", "no"), ("\"\\u0000\"", "no")]);
-        check(&Type::Range, &[("[1,5)", "Text(\"[1,5)\")"), ("empty", "Text(\"empty\")"), ("1,5", "no"), ("[1", "no")]);
-        check(&Type::Enumeration(vec!["new".into()]), &[("new", "Text(\"new\")"), ("New", "no"), ("new ", "no")]);
-        check(&Type::Text, &[(" a ", "Text(\" a \")"), ("", "Text(\"\")"), ("a\0b", "no")]);
+        check(
+            &Type::Interval,
+            &[("1 day 02:00", "Text(\"1 day 02:00\")"), ("1 day'", "no"), ("", "no")],
+        );
+        check(
+            &Type::Json { binary: true },
+            &[
+                ("{\"a\":[1]}", "Json(\"{\\\"a\\\":[1]}\")"),
+                ("{a}", "no"),
+                ("\"\\u0000\"", "no"),
+            ],
+        );
+        check(
+            &Type::Range,
+            &[
+                ("[1,5)", "Text(\"[1,5)\")"),
+                ("empty", "Text(\"empty\")"),
+                ("1,5", "no"),
+                ("[1", "no"),
+            ],
+        );
+        check(
+            &Type::Enumeration(vec!["new".into()]),
+            &[("new", "Text(\"new\")"), ("New", "no"), ("new ", "no")],
+        );
+        check(
+            &Type::Text,
+            &[(" a ", "Text(\" a \")"), ("", "Text(\"\")"), ("a\0b", "no")],
+        );
         check(&Type::Composite, &[("(1,2)", "no")]);
     }
 }

@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 
-/// Decodes a part of a query string, where `+` is a space. `None` for a broken encoding and for what is not UTF-8.
+/// Decodes a part of a query string, where `+` is a space. A `%` that no two hexadecimal digits follow stands for itself
+/// (URL Standard §1.3): patterns such as `like.%x%` come as they are. `None` for what is not UTF-8.
 pub(super) fn decode_form(text: &str) -> Option<Cow<'_, str>> {
     if !text.contains(['%', '+']) {
         return Some(Cow::Borrowed(text));
     }
-    decode(&text.replace('+', " ")).map(|decoded| Cow::Owned(decoded.into_owned()))
+    decoded(&text.replace('+', " "), true).map(Cow::Owned)
 }
 
 /// Decodes a part of a path. `None` for a broken encoding and for what is not UTF-8.
@@ -15,19 +16,28 @@ pub(super) fn decode(text: &str) -> Option<Cow<'_, str>> {
     if !text.contains('%') {
         return Some(Cow::Borrowed(text));
     }
+    decoded(text, false).map(Cow::Owned)
+}
+
+fn decoded(text: &str, lenient: bool) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, tail)) = rest.split_first() {
-        if byte == b'%' {
-            let digit = |at: usize| char::from(*tail.get(at)?).to_digit(16);
-            bytes.push(u8::try_from(digit(0)? * 16 + digit(1)?).ok()?);
-            rest = &tail[2..];
-        } else {
-            bytes.push(byte);
-            rest = tail;
+        let digit = |at: usize| char::from(*tail.get(at)?).to_digit(16);
+        let pair = || Some(digit(0)? * 16 + digit(1)?);
+        match (byte, pair()) {
+            (b'%', Some(value)) => {
+                bytes.push(u8::try_from(value).ok()?);
+                rest = &tail[2..];
+            }
+            (b'%', None) if !lenient => return None,
+            _ => {
+                bytes.push(byte);
+                rest = tail;
+            }
         }
     }
-    String::from_utf8(bytes).ok().map(Cow::Owned)
+    String::from_utf8(bytes).ok()
 }
 
 /// Adds `text` to a path or query, encoding all but unreserved characters (RFC 3986 §2.3).
@@ -60,5 +70,7 @@ mod tests {
             assert_eq!(decode(text), None, "{text}");
         }
         assert_eq!(decode_form("a+b%2B").as_deref(), Some("a b+"));
+        assert_eq!(decode_form("%plan%+%2").as_deref(), Some("%plan% %2"));
+        assert_eq!(decode_form("%ff"), None);
     }
 }

@@ -62,7 +62,10 @@ impl Preferences {
             }
         }
         if preferences.strict == Some(true) && !unknown.is_empty() {
-            let detail = format!("`Prefer: handling=strict`, and these mean nothing here: {}", unknown.join(", "));
+            let detail = format!(
+                "`Prefer: handling=strict`, and these mean nothing here: {}",
+                unknown.join(", ")
+            );
             return Err(Error::new(&codes::BAD_REQUEST).with_detail(detail));
         }
         if preferences.strict != Some(true) {
@@ -85,7 +88,10 @@ impl Preferences {
         let (name, value) = member.split_once('=').unwrap_or((member, ""));
         let name = name.trim().to_ascii_lowercase();
         let value = value.trim();
-        let value = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value);
+        let value = value
+            .strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'))
+            .unwrap_or(value);
         match (name.as_str(), value) {
             ("return", "minimal") => first(&mut self.returns, Return::Minimal),
             ("return", "headers-only") => first(&mut self.returns, Return::HeadersOnly),
@@ -191,7 +197,10 @@ mod tests {
         };
         assert_eq!(preferences.as_ref(), Some(&expected));
         let applied = expected.applied(&["return", "count", "max-affected", "tx"]);
-        assert_eq!(applied.as_deref(), Some("return=representation, count=exact, tx=rollback"));
+        assert_eq!(
+            applied.as_deref(),
+            Some("return=representation, count=exact, tx=rollback")
+        );
         assert_eq!(of(&[]).and_then(|preferences| preferences.applied(&["return"])), None);
     }
 

@@ -22,7 +22,10 @@ use crate::query::{Embed, Filter, Item, Order, Read, Window};
 
 /// What a request reads.
 pub(super) fn read(api: &Api, resource: usize, query: &Query, caller: &Caller<'_>) -> Result<Read> {
-    for (given, name) in [(query.columns.is_some(), "columns"), (query.on_conflict.is_some(), "on_conflict")] {
+    for (given, name) in [
+        (query.columns.is_some(), "columns"),
+        (query.on_conflict.is_some(), "on_conflict"),
+    ] {
         if given {
             return Err(refused(name, "it goes with new rows only"));
         }
@@ -109,7 +112,11 @@ impl<'q> Scope<'q> {
 
     /// What belongs to the resource itself.
     fn own<T>(&self, placed: &[&'q Placed<T>]) -> Vec<&'q Placed<T>> {
-        placed.iter().filter(|placed| placed.path.len() == self.depth).copied().collect()
+        placed
+            .iter()
+            .filter(|placed| placed.path.len() == self.depth)
+            .copied()
+            .collect()
     }
 
     /// What belongs to each of these embeds and below.

@@ -10,9 +10,7 @@ mod select;
 pub(super) use self::parameters::{PARAMETERS, Query, Union, parse, parse_rule};
 pub(super) use self::scanner::{placeholder, split_list};
 use crate::api::Limits;
-use crate::query::{
-    Aggregate, Comparison, Containment, Is, Nulls, Quantifier, RangeTest, SearchForm, Step,
-};
+use crate::query::{Aggregate, Comparison, Containment, Is, Nulls, Quantifier, RangeTest, SearchForm, Step};
 use crate::schema::Cast;
 
 /// What is wrong with a parameter, for the client.
@@ -154,7 +152,10 @@ impl Budget {
     pub(super) fn listed(&mut self) -> Parsed<()> {
         self.listed += 1;
         if self.listed > self.limits.max_listed {
-            return Err(format!("there are more than {} values in lists", self.limits.max_listed));
+            return Err(format!(
+                "there are more than {} values in lists",
+                self.limits.max_listed
+            ));
         }
         Ok(())
     }

@@ -46,11 +46,15 @@ pub(super) fn rule(resource: &Resource, caller: &Caller<'_>) -> Option<Filter> {
     if resource.rules.is_empty() {
         return None;
     }
-    let is_one = |wanted: &[Box<str>], has: &dyn Fn(&str) -> bool| wanted.is_empty() || wanted.iter().any(|one| has(one));
+    let is_one =
+        |wanted: &[Box<str>], has: &dyn Fn(&str) -> bool| wanted.is_empty() || wanted.iter().any(|one| has(one));
     let found = resource.rules.iter().find(|rule| {
         let consumer = caller.consumer;
-        is_one(&rule.roles, &|role| consumer.is_some_and(|consumer| consumer.has_role(role)))
-            && is_one(&rule.scopes, &|scope| consumer.is_some_and(|consumer| consumer.has_scope(scope)))
+        is_one(&rule.roles, &|role| {
+            consumer.is_some_and(|consumer| consumer.has_role(role))
+        }) && is_one(&rule.scopes, &|scope| {
+            consumer.is_some_and(|consumer| consumer.has_scope(scope))
+        })
     });
     match found {
         None => Some(nothing()),
@@ -71,7 +75,10 @@ impl Template {
         let mut nodes = Vec::new();
         for placed in &conditions {
             if !placed.path.is_empty() {
-                return Err(format!("`{}`: a rule names columns of its own table only", placed.parameter));
+                return Err(format!(
+                    "`{}`: a rule names columns of its own table only",
+                    placed.parameter
+                ));
             }
             let node = compile(relation, &placed.what, engine, &mut budget);
             nodes.push(node.map_err(|problem| format!("`{}`: {problem}", placed.parameter))?);
@@ -93,7 +100,12 @@ impl Template {
 
     /// `None` where a fact is missing.
     fn node(&self, node: &Node, caller: &Caller<'_>) -> Option<Filter> {
-        let all = |nodes: &[Node]| nodes.iter().map(|node| self.node(node, caller)).collect::<Option<Vec<Filter>>>();
+        let all = |nodes: &[Node]| {
+            nodes
+                .iter()
+                .map(|node| self.node(node, caller))
+                .collect::<Option<Vec<Filter>>>()
+        };
         Some(match node {
             Node::Ready(filter) => filter.clone(),
             Node::And(nodes) if nodes.len() == 1 => self.node(&nodes[0], caller)?,
@@ -173,7 +185,10 @@ fn compile(relation: &Relation, condition: &Condition, engine: Engine, budget: &
 
 /// Whether facts of the caller are to be put into its value.
 fn is_open(operation: &Operation) -> Parsed<bool> {
-    let has_one = |text: &str| text.match_indices('{').any(|(place, _)| placeholder(&text[place..]).is_some());
+    let has_one = |text: &str| {
+        text.match_indices('{')
+            .any(|(place, _)| placeholder(&text[place..]).is_some())
+    };
     match operation {
         Operation::InPlaceholder(text) | Operation::Compare(_, Some(_), text) => match placeholder(text) {
             Some((_, "")) => Ok(true),

@@ -71,7 +71,11 @@ fn one(item: &Type, rest: &mut &str, engine: Engine) -> Option<Value> {
     }
     let mut characters = bare.chars();
     while let Some(character) = characters.next() {
-        text.push(if character == '\\' { characters.next()? } else { character });
+        text.push(if character == '\\' {
+            characters.next()?
+        } else {
+            character
+        });
     }
     literal(item, &text, engine).ok()
 }
@@ -104,7 +108,10 @@ mod tests {
             let values = values.map_or_else(|| "no".to_owned(), |values| format!("{values:?}"));
             assert_eq!(values, expected, "{text}");
         }
-        let integer = Type::Integer { bytes: 4, unsigned: false };
+        let integer = Type::Integer {
+            bytes: 4,
+            unsigned: false,
+        };
         assert!(parse(&integer, "{1, 2}", Engine::Postgres).is_some());
         assert!(parse(&integer, "{1,x}", Engine::Postgres).is_none());
     }

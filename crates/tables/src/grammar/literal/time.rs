@@ -15,7 +15,11 @@ pub(super) fn date(text: &str, engine: Engine) -> Option<String> {
     if !rest.is_empty() {
         return None;
     }
-    Some(if engine == Engine::Sqlite { text.to_owned() } else { write_date(days) })
+    Some(if engine == Engine::Sqlite {
+        text.to_owned()
+    } else {
+        write_date(days)
+    })
 }
 
 /// `12:30`, `12:30:59.5`, and with a zone.
@@ -30,7 +34,11 @@ pub(super) fn timestamp(text: &str, engine: Engine) -> Option<String> {
         return Some(text.to_owned());
     }
     let read = read(text)?;
-    Some(if engine.is_mysql_like() { write(read.days, read.time) } else { text.to_owned() })
+    Some(if engine.is_mysql_like() {
+        write(read.days, read.time)
+    } else {
+        text.to_owned()
+    })
 }
 
 /// A date and time with a zone; without one it is in the session's.
@@ -74,9 +82,16 @@ struct Read<'t> {
 
 fn read(text: &str) -> Option<Read<'_>> {
     let (days, rest) = read_date(text)?;
-    let midnight = Time { seconds: 0, fraction: "" };
+    let midnight = Time {
+        seconds: 0,
+        fraction: "",
+    };
     if rest.is_empty() {
-        return Some(Read { days, time: midnight, zone: None });
+        return Some(Read {
+            days,
+            time: midnight,
+            zone: None,
+        });
     }
     let rest = rest.strip_prefix(['T', 't', ' '])?;
     let (time, rest) = read_time(rest)?;
@@ -189,7 +204,10 @@ fn write(days: i64, time: Time<'_>) -> String {
     let point = if time.fraction.is_empty() { "" } else { "." };
     // MariaDB has six digits at the most.
     let fraction = &time.fraction[..time.fraction.len().min(6)];
-    format!("{} {hours:02}:{minutes:02}:{seconds:02}{point}{fraction}", write_date(days))
+    format!(
+        "{} {hours:02}:{minutes:02}:{seconds:02}{point}{fraction}",
+        write_date(days)
+    )
 }
 
 #[cfg(test)]

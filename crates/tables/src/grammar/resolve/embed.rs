@@ -70,21 +70,28 @@ impl Resolver<'_> {
             .relationships
             .iter()
             .enumerate()
-            .filter(|(_, related)| self.resource(related.target).methods.contains(&Method::Get))
+            .filter(|(_, related)| is_read(self.resource(related.target)))
             .filter(|(_, related)| self.is_meant(resource, related, target, hint))
             .map(|(place, _)| place)
             .collect();
         match found.as_slice() {
             [place] => Ok(*place),
             [] => {
-                let related = resource.relationships.iter().map(|related| &*self.resource(related.target).name);
+                let targets = resource
+                    .relationships
+                    .iter()
+                    .map(|related| self.resource(related.target));
+                let related = targets.filter(|target| is_read(target)).map(|target| &*target.name);
                 let suggestion = match hint {
                     Some(_) => String::new(),
                     None => did_you_mean(target, related),
                 };
                 let hint = hint.map_or_else(String::new, |hint| format!(" by `{}`", shown(hint)));
                 let name = &resource.name;
-                Err(format!("nothing relates `{name}` and `{}`{hint}{suggestion}", shown(target)))
+                Err(format!(
+                    "nothing relates `{name}` and `{}`{hint}{suggestion}",
+                    shown(target)
+                ))
             }
             several => {
                 let hints: Vec<String> = several
@@ -107,12 +114,21 @@ impl Resolver<'_> {
         let target = &self.resource(related.target).name;
         match &related.join {
             Join::Direct { .. } => format!("{target}!{}", related.constraint),
-            Join::Through { between, constraint, .. } => {
+            Join::Through {
+                between, constraint, ..
+            } => {
                 let between = self.resource(*between);
                 let alone = between.relation.foreign_keys.iter().filter(|key| {
-                    std::sync::Arc::ptr_eq(&self.api.schema.relations()[key.relation], &self.resource(related.target).relation)
+                    std::sync::Arc::ptr_eq(
+                        &self.api.schema.relations()[key.relation],
+                        &self.resource(related.target).relation,
+                    )
                 });
-                if alone.count() > 1 { format!("{target}!{constraint}") } else { format!("{target}!{}", between.name) }
+                if alone.count() > 1 {
+                    format!("{target}!{constraint}")
+                } else {
+                    format!("{target}!{}", between.name)
+                }
             }
         }
     }
@@ -123,9 +139,7 @@ impl Resolver<'_> {
         let other = self.resource(related.target);
         let is_resource = *other.name == *target;
         let is_self = std::sync::Arc::ptr_eq(&resource.relation, &other.relation);
-        let column = |resource: &Resource, columns: &[usize], name: &str| {
-            matches!(columns, [column] if resource.relation.columns[*column].name.as_str() == name)
-        };
+        let column = |resource: &Resource, columns: &[usize], name: &str| matches!(columns, [column] if resource.relation.columns[*column].name.as_str() == name);
         match (&related.join, hint) {
             (Join::Direct { here, there }, None) => {
                 let by_name = *related.constraint == *target || column(resource, here, target);
@@ -147,11 +161,19 @@ impl Resolver<'_> {
                 }
             }
             (Join::Through { .. }, None) => is_resource && !is_self,
-            (Join::Through { between, constraint, .. }, Some(hint)) => {
-                is_resource && (*self.resource(*between).name == *hint || **constraint == *hint)
-            }
+            (
+                Join::Through {
+                    between, constraint, ..
+                },
+                Some(hint),
+            ) => is_resource && (*self.resource(*between).name == *hint || **constraint == *hint),
         }
     }
+}
+
+/// Whether clients may read its rows, and so those of an embed.
+pub(super) fn is_read(resource: &Resource) -> bool {
+    resource.methods.contains(&Method::Get)
 }
 
 /// Whether the resource's own columns are those that refer.

@@ -50,7 +50,11 @@ impl<'r> Reach<'r> {
                 format!("rows can't be filtered or ordered by `{}`", shown(name))
             }
             Reach::Shown(resource) => {
-                format!("there is no column `{}`{}", shown(name), did_you_mean(name, named(&resource.readable)))
+                format!(
+                    "there is no column `{}`{}",
+                    shown(name),
+                    did_you_mean(name, named(&resource.readable))
+                )
             }
             Reach::Filtered(resource) => {
                 let known = named(&resource.filterable).chain(syntax::PARAMETERS);
@@ -66,7 +70,9 @@ impl<'r> Reach<'r> {
 
 /// Finds what a field means.
 pub(in crate::grammar) fn resolve_field(reach: Reach<'_>, field: &syntax::Field) -> Parsed<Field> {
-    let column = reach.column(&field.column).ok_or_else(|| reach.unknown(&field.column))?;
+    let column = reach
+        .column(&field.column)
+        .ok_or_else(|| reach.unknown(&field.column))?;
     let has_path = !field.steps.is_empty();
     let kind = &reach.relation().columns[column].kind;
     let is_structured = matches!(
@@ -74,7 +80,11 @@ pub(in crate::grammar) fn resolve_field(reach: Reach<'_>, field: &syntax::Field)
         Type::Json { .. } | Type::Array(_) | Type::Composite | Type::Any | Type::Other
     );
     if has_path && !is_structured {
-        return Err(format!("`{}` holds {}, into which no path leads", shown(&field.column), kind.description()));
+        return Err(format!(
+            "`{}` holds {}, into which no path leads",
+            shown(&field.column),
+            kind.description()
+        ));
     }
     Ok(Field {
         column,

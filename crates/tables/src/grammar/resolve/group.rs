@@ -24,7 +24,9 @@ pub(super) fn check(api: &Api, read: &mut Read, having: Option<&Condition>) -> R
         resource,
         items: &read.items,
     };
-    let resolved = resolver.resolve(having).map_err(|problem| refused("having", &problem))?;
+    let resolved = resolver
+        .resolve(having)
+        .map_err(|problem| refused("having", &problem))?;
     read.having = Some(resolved);
     Ok(())
 }
@@ -39,7 +41,10 @@ impl Conditions<'_> {
     fn resolve(&self, condition: &Condition) -> Parsed<Having> {
         let (having, negated) = match condition {
             Condition::Group { negated, any, parts } => {
-                let parts = parts.iter().map(|part| self.resolve(part)).collect::<Parsed<Vec<Having>>>()?;
+                let parts = parts
+                    .iter()
+                    .map(|part| self.resolve(part))
+                    .collect::<Parsed<Vec<Having>>>()?;
                 (if *any { Having::Or(parts) } else { Having::And(parts) }, *negated)
             }
             Condition::Test {
@@ -66,7 +71,10 @@ impl Conditions<'_> {
         });
         let Some((place, _, item)) = aggregates.clone().find(|(_, known, _)| *known == name) else {
             let suggestion = did_you_mean(name, aggregates.map(|(_, known, _)| known));
-            return Err(format!("no computation in `select` is named `{}`{suggestion}", shown(name)));
+            return Err(format!(
+                "no computation in `select` is named `{}`{suggestion}",
+                shown(name)
+            ));
         };
         Ok(Having::Test(place, comparison, self.value(item, text)?))
     }

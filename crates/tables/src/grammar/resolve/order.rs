@@ -52,20 +52,17 @@ impl Resolver<'_> {
         })
     }
 
-    fn embedded_term(
-        &self,
-        resource: usize,
-        name: &str,
-        field: &syntax::Field,
-        items: &[Item],
-    ) -> Parsed<OrderBy> {
+    fn embedded_term(&self, resource: usize, name: &str, field: &syntax::Field, items: &[Item]) -> Parsed<OrderBy> {
         let Some((place, embed)) = embeds(items).find(|(_, embed)| *embed.name == *name) else {
             let suggestion = did_you_mean(name, embeds(items).map(|(_, embed)| &*embed.name));
             return Err(format!("`{}` is not embedded by `select`{suggestion}", shown(name)));
         };
         let relationship = &self.resource(resource).relationships[embed.relationship];
         if !relationship.to_one {
-            return Err(format!("there may be several of `{}`, so that rows have no order by it", shown(name)));
+            return Err(format!(
+                "there may be several of `{}`, so that rows have no order by it",
+                shown(name)
+            ));
         }
         let target = Reach::Filtered(self.resource(relationship.target));
         let by_alias = || alias_of(&embed.read.items, &field.column).filter(|_| field.steps.is_empty());
@@ -84,7 +81,11 @@ impl Resolver<'_> {
 /// The field that an answer shows under that name.
 fn alias_of(items: &[Item], alias: &str) -> Option<Field> {
     items.iter().find_map(|item| match item {
-        Item::Field { field, name, cast: None } if **name == *alias => Some(field.clone()),
+        Item::Field {
+            field,
+            name,
+            cast: None,
+        } if **name == *alias => Some(field.clone()),
         _ => None,
     })
 }

@@ -28,7 +28,10 @@ impl Resolver<'_> {
                     let scope = scopes.next().expect("each embed has its scope");
                     items.push(self.embed(resource, embed, &scope)?);
                 }
-                other => items.push(self.item(resource, other).map_err(|problem| refused("select", &problem))?),
+                other => items.push(
+                    self.item(resource, other)
+                        .map_err(|problem| refused("select", &problem))?,
+                ),
             }
         }
         distinct(&mut items).map_err(|problem| refused("select", &problem))?;
@@ -157,7 +160,10 @@ fn check_aggregate(function: Aggregate, kind: &Type, column: &str) -> Parsed<()>
         return Ok(());
     }
     let (column, name) = (shown(column), aggregate_name(function));
-    Err(format!("`{name}` doesn't go with `{column}`, which holds {}; a cast may help", kind.description()))
+    Err(format!(
+        "`{name}` doesn't go with `{column}`, which holds {}; a cast may help",
+        kind.description()
+    ))
 }
 
 /// Leaves out what stands there twice, and refuses a name that stands there for two things.
@@ -173,7 +179,9 @@ pub(super) fn distinct(items: &mut Vec<Item>) -> Parsed<()> {
     for name in names_of(items) {
         if !names.insert(name) {
             let name = shown(name);
-            return Err(format!("`{name}` would stand for two things; name one of them otherwise: NAME:{name}"));
+            return Err(format!(
+                "`{name}` would stand for two things; name one of them otherwise: NAME:{name}"
+            ));
         }
     }
     Ok(())

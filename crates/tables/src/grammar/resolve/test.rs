@@ -64,7 +64,11 @@ pub(in crate::grammar) fn resolve_test(
                 quantifier: quantifier.unwrap_or(Quantifier::Any),
             })
         }
-        Operation::In(texts) => texts.iter().map(|text| value(text)).collect::<Parsed<_>>().map(Test::In),
+        Operation::In(texts) => texts
+            .iter()
+            .map(|text| value(text))
+            .collect::<Parsed<_>>()
+            .map(Test::In),
         Operation::InPlaceholder(_) => Err("`in` takes a list: in.(a,b,\"c,d\")".to_owned()),
         Operation::Is(is) => Ok(Test::Is(*is)),
         Operation::Distinct(text) => Ok(Test::Distinct(value(text)?)),
@@ -109,7 +113,7 @@ pub(in crate::grammar) fn check(kind: &Type, operation: &Operation, engine: Engi
             ("`ov`", matches!(kind, Type::Array(_) | Type::Range | Type::Other))
         }
         Operation::Contain(..) => (
-            "`cs` and `cd`",
+            "containment",
             matches!(kind, Type::Array(_) | Type::Range | Type::Json { .. } | Type::Other),
         ),
         Operation::Range(..) => ("an operator for ranges", matches!(kind, Type::Range | Type::Other)),
@@ -121,13 +125,19 @@ pub(in crate::grammar) fn check(kind: &Type, operation: &Operation, engine: Engi
     if fits && !quantified {
         return Ok(());
     }
-    Err(format!("{name} doesn't go with a column that holds {}", kind.description()))
+    Err(format!(
+        "{name} doesn't go with a column that holds {}",
+        kind.description()
+    ))
 }
 
 /// `{a,b}`: several values of one type.
 fn several(kind: &Type, text: &str, engine: Engine, budget: &mut Budget) -> Parsed<Vec<Value>> {
     let Ok(Value::List(values)) = literal(&Type::Array(Box::new(kind.clone())), text, engine) else {
-        return Err(format!("`any` and `all` take a list: {{a,b}}, each {}", kind.description()));
+        return Err(format!(
+            "`any` and `all` take a list: {{a,b}}, each {}",
+            kind.description()
+        ));
     };
     for value in &values {
         budget.listed()?;

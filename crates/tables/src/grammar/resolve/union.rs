@@ -1,7 +1,8 @@
 //! Unions: rows of several resources of one shape.
 
-use portcullis_core::{Method, Result};
+use portcullis_core::Result;
 
+use super::embed::is_read;
 use super::{Reach, Resolver, Scope, kind_of, select};
 use crate::grammar::syntax::{self, Parsed, Query, Select};
 use crate::grammar::{refused, shown};
@@ -39,9 +40,11 @@ impl Resolver<'_> {
         let mut resolved = Vec::new();
         for member in members {
             let shape = self.shape(member, query, &everything)?;
-            self.same_shape(resource, &items, member, &shape).map_err(union_refused)?;
+            self.same_shape(resource, &items, member, &shape)
+                .map_err(union_refused)?;
             for term in &order {
-                self.has_column(resource, member, &term.by).map_err(|problem| refused("order", &problem))?;
+                self.has_column(resource, member, &term.by)
+                    .map_err(|problem| refused("order", &problem))?;
             }
             let filter = self.member_filter(member, &scope)?;
             resolved.push(self.assemble(member, shape, filter, Vec::new(), Window::default()));
@@ -57,10 +60,19 @@ impl Resolver<'_> {
     fn members(&self, resource: usize, names: &[String]) -> Parsed<Vec<usize>> {
         let mut members = Vec::new();
         for name in names {
-            let found = self.api.resource(name).filter(|(_, found)| found.methods.contains(&Method::Get));
+            let found = self.api.resource(name).filter(|(_, found)| is_read(found));
             let Some((place, _)) = found else {
-                let known = self.api.resources.iter().map(|resource| &*resource.name);
-                return Err(format!("there is no resource `{}`{}", shown(name), did_you_mean(name, known)));
+                let known = self
+                    .api
+                    .resources
+                    .iter()
+                    .filter(|known| is_read(known))
+                    .map(|resource| &*resource.name);
+                return Err(format!(
+                    "there is no resource `{}`{}",
+                    shown(name),
+                    did_you_mean(name, known)
+                ));
             };
             if place == resource || members.contains(&place) {
                 return Err(format!("`{}` is part of it twice", shown(name)));
@@ -146,7 +158,9 @@ impl Resolver<'_> {
                 };
                 let (first, member) = (&self.resource(first).name, &self.resource(member).name);
                 let name = shown(name);
-                return Err(format!("`{name}` of `{first}` and of `{member}` are of different types; cast them"));
+                return Err(format!(
+                    "`{name}` of `{first}` and of `{member}` are of different types; cast them"
+                ));
             }
         }
         Ok(())
@@ -159,7 +173,10 @@ impl Resolver<'_> {
         let name = self.resource(first).relation.columns[field.column].name.as_str();
         match Reach::Filtered(self.resource(member)).column(name) {
             Some(_) => Ok(()),
-            None => Err(format!("rows of `{}` can't be ordered by `{name}`", self.resource(member).name)),
+            None => Err(format!(
+                "rows of `{}` can't be ordered by `{name}`",
+                self.resource(member).name
+            )),
         }
     }
 }

@@ -176,7 +176,11 @@ fn operator(scanner: &mut Scanner<'_>) -> Parsed<(Operator, Parenthesis)> {
     let Some((_, operator)) = OPERATORS.iter().find(|(known, _)| *known == word) else {
         return Err(unknown_operator(word));
     };
-    let option = if scanner.eat("(") { option(scanner, *operator, word)? } else { Parenthesis::None };
+    let option = if scanner.eat("(") {
+        option(scanner, *operator, word)?
+    } else {
+        Parenthesis::None
+    };
     if !scanner.eat(".") {
         return Err(unknown_operator(word));
     }
@@ -190,7 +194,10 @@ fn unknown_operator(word: &str) -> String {
     }
     let suggestion = did_you_mean(word, names.into_iter());
     let known = names.join(", ");
-    format!("`{}` is none of the operators {known}, with a dot and a value{suggestion}", shown(word))
+    format!(
+        "`{}` is none of the operators {known}, with a dot and a value{suggestion}",
+        shown(word)
+    )
 }
 
 fn option(scanner: &mut Scanner<'_>, operator: Operator, word: &str) -> Parsed<Parenthesis> {
@@ -209,7 +216,9 @@ fn option(scanner: &mut Scanner<'_>, operator: Operator, word: &str) -> Parsed<P
         (Operator::Search(_), language)
             if !language.is_empty()
                 && language.len() <= 63
-                && language.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') =>
+                && language
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') =>
         {
             Ok(Parenthesis::Language(language.to_owned()))
         }

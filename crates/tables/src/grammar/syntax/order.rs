@@ -39,7 +39,11 @@ fn term(scanner: &mut Scanner<'_>) -> Parsed<Term> {
             "nullsfirst" if nulls == Nulls::Largest => nulls = Nulls::First,
             "nullslast" if nulls == Nulls::Largest => nulls = Nulls::Last,
             _ => {
-                let what = if directed { "nullsfirst or nullslast" } else { "asc, desc, nullsfirst or nullslast" };
+                let what = if directed {
+                    "nullsfirst or nullslast"
+                } else {
+                    "asc, desc, nullsfirst or nullslast"
+                };
                 return Err(Scanner::new(place).expected(what));
             }
         }

@@ -32,8 +32,18 @@ pub(in crate::grammar) struct Union {
 }
 
 /// The parameters that are no columns. A column of such a name is filtered with its name in quotes.
-pub(in crate::grammar) const PARAMETERS: [&str; 10] =
-    ["select", "order", "limit", "offset", "having", "union", "after", "before", "columns", "on_conflict"];
+pub(in crate::grammar) const PARAMETERS: [&str; 10] = [
+    "select",
+    "order",
+    "limit",
+    "offset",
+    "having",
+    "union",
+    "after",
+    "before",
+    "columns",
+    "on_conflict",
+];
 
 /// Reads pairs of names and values, decoded.
 ///

@@ -62,12 +62,20 @@ impl<'t> Scanner<'t> {
 
     /// Reads that word, which must be next.
     pub(super) fn expect(&mut self, word: &str) -> Parsed<()> {
-        if self.eat(word) { Ok(()) } else { Err(self.expected(&format!("`{word}`"))) }
+        if self.eat(word) {
+            Ok(())
+        } else {
+            Err(self.expected(&format!("`{word}`")))
+        }
     }
 
     /// Nothing may follow.
     pub(super) fn expect_end(&self) -> Parsed<()> {
-        if self.at_end() { Ok(()) } else { Err(self.expected("the end")) }
+        if self.at_end() {
+            Ok(())
+        } else {
+            Err(self.expected("the end"))
+        }
     }
 
     /// Says what should have stood here.
@@ -83,7 +91,9 @@ impl<'t> Scanner<'t> {
     /// begins with it.
     pub(super) fn name(&mut self) -> Parsed<String> {
         if self.peek() == Some('"') {
-            return self.quoted().ok_or_else(|| self.expected("a name that ends with a quote"));
+            return self
+                .quoted()
+                .ok_or_else(|| self.expected("a name that ends with a quote"));
         }
         let start = self.at;
         loop {
@@ -150,14 +160,18 @@ impl<'t> Scanner<'t> {
         let ends = rest.is_empty() || ["->", "::", ".", ",", ")", " "].iter().any(|end| rest.starts_with(end));
         if !digits.is_empty() && ends {
             let index = self.text[place..self.at].parse::<i32>();
-            return index.map(Step::Item).map_err(|_| "an index in a path is too large".to_owned());
+            return index
+                .map(Step::Item)
+                .map_err(|_| "an index in a path is too large".to_owned());
         }
         if minus {
             return Err(self.expected("an index"));
         }
         self.at = place;
         if self.peek() == Some('"') {
-            let name = self.quoted().ok_or_else(|| self.expected("a name that ends with a quote"))?;
+            let name = self
+                .quoted()
+                .ok_or_else(|| self.expected("a name that ends with a quote"))?;
             return Ok(Step::Member(name));
         }
         loop {
@@ -276,7 +290,10 @@ mod tests {
             ("->>1", "[Item(1)] true"),
             ("->-3", "[Item(-3)] false"),
             ("->a-b->>c", "[Member(\"a-b\"), Member(\"c\")] true"),
-            ("->0xy1->1->23-xy-45", "[Member(\"0xy1\"), Item(1), Member(\"23-xy-45\")] false"),
+            (
+                "->0xy1->1->23-xy-45",
+                "[Member(\"0xy1\"), Item(1), Member(\"23-xy-45\")] false",
+            ),
             ("->\"a.b\"", "[Member(\"a.b\")] false"),
             ("", "[] false"),
         ] {

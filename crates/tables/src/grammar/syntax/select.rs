@@ -16,8 +16,24 @@ const AGGREGATES: [(&str, Aggregate); 5] = [
 ];
 /// The casts' usual names, for suggestions and errors.
 const CASTS: [&str; 18] = [
-    "text", "boolean", "smallint", "integer", "bigint", "real", "double precision", "numeric", "date", "time",
-    "timestamp", "timestamptz", "interval", "uuid", "json", "jsonb", "text[]", "integer[]",
+    "text",
+    "boolean",
+    "smallint",
+    "integer",
+    "bigint",
+    "real",
+    "double precision",
+    "numeric",
+    "date",
+    "time",
+    "timestamp",
+    "timestamptz",
+    "interval",
+    "uuid",
+    "json",
+    "jsonb",
+    "text[]",
+    "integer[]",
 ];
 
 /// Reads all of `select`. An empty one shows nothing of the rows but that they are there.
@@ -76,7 +92,11 @@ fn item(scanner: &mut Scanner<'_>, budget: &mut Budget) -> Parsed<Select> {
         as_text,
     };
     let inner = cast(scanner)?;
-    let aggregate = if scanner.eat(".") { Some((aggregate(scanner)?, cast(scanner)?)) } else { None };
+    let aggregate = if scanner.eat(".") {
+        Some((aggregate(scanner)?, cast(scanner)?))
+    } else {
+        None
+    };
     Ok(Select::Field {
         alias,
         field,
@@ -130,7 +150,11 @@ fn aggregate(scanner: &mut Scanner<'_>) -> Parsed<Aggregate> {
         None => {
             let names = AGGREGATES.map(|(name, _)| name);
             let suggestion = did_you_mean(name, names.into_iter());
-            Err(format!("`.{}` is none of {}, with `()`{suggestion}", shown(name), names.join(", ")))
+            Err(format!(
+                "`.{}` is none of {}, with `()`{suggestion}",
+                shown(name),
+                names.join(", ")
+            ))
         }
     }
 }
