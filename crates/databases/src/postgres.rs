@@ -1,46 +1,240 @@
-//! The driver of PostgreSQL.
+//! The driver of PostgreSQL. Each thread has connections of its own; what goes over them is pipelined.
 
-use portcullis_core::Result;
+mod address;
+mod connection;
+mod explain;
+mod failure;
+mod introspection;
+mod migrations;
+mod pool;
+mod rows;
+#[cfg(test)]
+mod tests;
+mod tls;
+mod transaction;
+mod values;
+
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use portcullis_core::{Error, Result, codes};
 use portcullis_tables::content::Format;
 use portcullis_tables::schema::Schema;
 use portcullis_tables::statement::{Outcome, Script, Statement};
+use thread_local::ThreadLocal;
+use tokio_postgres::Client;
 
+use self::address::Address;
+use self::connection::Connection;
+use self::failure::{describe, is_conflict, is_lost, is_stale, to_error, unknown};
+use self::pool::{Common, Pool, Want};
+use self::transaction::{Done, Failed, Plan, Run};
 use crate::database::Answer;
 use crate::settings::Settings;
 
-/// An open database of PostgreSQL.
-#[derive(Debug)]
-pub(crate) enum Postgres {}
+/// The namespace where none is named.
+const NAMESPACE: &str = "public";
 
-const MISSING: &str = "there is no driver for PostgreSQL yet";
+/// Runs of a script that the server could not order among others, at the most.
+const MAX_CONFLICTS: u32 = 3;
+/// Runs of a script whose connection was lost before anything could come of it.
+const MAX_LOST: u32 = 3;
+/// The pause before a script that met a conflict is tried again: a random part of it, which doubles.
+const PAUSE: Duration = Duration::from_millis(10);
+/// What is added to a script's time and to the wait for a connection before we stop waiting for a server that is silent
+/// about its own time limit.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// An open database of PostgreSQL.
+pub(crate) struct Postgres {
+    settings: Settings,
+    namespaces: Vec<String>,
+    common: Arc<Common>,
+    pools: ThreadLocal<Arc<Pool>>,
+    /// The digest of the catalogs when the schema was read last.
+    digest: Mutex<String>,
+}
 
 impl Postgres {
-    pub(crate) fn open(_settings: &Settings) -> std::result::Result<(Postgres, Schema), String> {
-        Err(MISSING.to_owned())
+    pub(crate) fn open(settings: &Settings) -> std::result::Result<(Postgres, Schema), String> {
+        let address = Address::new(settings)?;
+        let namespaces = namespaces(settings);
+        let (digest, schema) = with_client(address.clone(), async |client| {
+            if let Some(folder) = &settings.migrations {
+                migrations::run(client, folder).await?;
+            }
+            inspect(client, &namespaces).await
+        })?;
+        let common = Common {
+            address: Arc::new(address.serving(settings)),
+            most: settings.connections.max(1),
+            queue: settings.queue,
+            wait: settings.wait,
+            open: Arc::default(),
+            waiting: AtomicUsize::new(0),
+            pools: AtomicUsize::new(0),
+        };
+        let postgres = Postgres {
+            settings: settings.clone(),
+            namespaces,
+            common: Arc::new(common),
+            pools: ThreadLocal::new(),
+            digest: Mutex::new(digest),
+        };
+        Ok((postgres, schema))
     }
 
-    pub(crate) fn inspect(_settings: &Settings) -> std::result::Result<Option<Schema>, String> {
-        Err(MISSING.to_owned())
+    pub(crate) fn inspect(settings: &Settings) -> std::result::Result<Option<Schema>, String> {
+        let namespaces = namespaces(settings);
+        with_client(Address::new(settings)?, async |client| {
+            if let Some(folder) = &settings.migrations
+                && migrations::are_pending(client, folder).await?
+            {
+                return Ok(None);
+            }
+            inspect(client, &namespaces).await.map(|(_, schema)| Some(schema))
+        })
     }
 
-    pub(crate) fn rehearse(_settings: &Settings) -> std::result::Result<Option<Schema>, String> {
-        Err(MISSING.to_owned())
+    /// Migrations are not tried: even rolled back, they would hold locks on tables that are in use meanwhile.
+    pub(crate) fn rehearse(settings: &Settings) -> std::result::Result<Option<Schema>, String> {
+        Postgres::inspect(settings)
     }
 
     /// The schema, where it is another one than when it was read last.
     pub(crate) fn look(&self) -> std::result::Result<Option<Schema>, String> {
-        match *self {}
+        let known = self.digest.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let found = with_client(Address::new(&self.settings)?, async |client| {
+            let digest = introspection::digest(client, &self.namespaces)
+                .await
+                .map_err(|error| describe(&error))?;
+            if digest == known {
+                return Ok(None);
+            }
+            inspect(client, &self.namespaces).await.map(Some)
+        })?;
+        let Some((digest, schema)) = found else { return Ok(None) };
+        *self.digest.lock().unwrap_or_else(PoisonError::into_inner) = digest;
+        Ok(Some(schema))
     }
 
-    pub(crate) async fn run(&self, _script: Script, _format: Format) -> Result<Vec<Outcome>> {
-        match *self {}
+    pub(crate) async fn run(&self, script: Script, format: Format) -> Result<Vec<Outcome>> {
+        Ok(self.go(&script, format, usize::MAX).await?.outcomes)
     }
 
-    pub(crate) async fn read(&self, _script: Script, _format: Format, _hold: usize) -> Result<(Vec<Outcome>, Answer)> {
-        match *self {}
+    pub(crate) async fn read(&self, script: Script, format: Format, hold: usize) -> Result<(Vec<Outcome>, Answer)> {
+        let mut done = self.go(&script, format, hold).await?;
+        let answer = match done.rest {
+            Some(mut rest) => Answer {
+                outcome: rest.begun(),
+                rest: Some(Box::new(rest)),
+            },
+            None => Answer {
+                outcome: done.outcomes.pop().unwrap_or_default(),
+                rest: None,
+            },
+        };
+        Ok((done.outcomes, answer))
     }
 
-    pub(crate) async fn explain(&self, _statement: &Statement) -> Result<String> {
-        match *self {}
+    /// With its values, the plan for these; without, for whatever values.
+    pub(crate) async fn explain(&self, statement: &Statement) -> Result<String> {
+        let lease = self.pool().lend(Want::Own).await?;
+        let plan = explain::explain(lease.connection(), statement).await;
+        lease.done();
+        plan.map_err(|error| to_error(&error, false))
     }
+
+    async fn go(&self, script: &Script, format: Format, hold: usize) -> Result<Done> {
+        if script.steps.is_empty() {
+            return Ok(Done {
+                outcomes: Vec::new(),
+                rest: None,
+            });
+        }
+        let plan = Plan::new(script, self.settings.pooled, self.settings.statement_timeout);
+        let limit = script.timeout.saturating_add(self.settings.wait).saturating_add(GRACE);
+        match tokio::time::timeout(limit, Box::pin(self.attempts(script, &plan, format, hold))).await {
+            Ok(result) => result,
+            Err(_) if plan.writes => Err(Error::new(&codes::DATABASE_TIMEOUT)
+                .with_detail("the database is silent: whether the change was made is unknown")),
+            Err(_) => Err(Error::new(&codes::DATABASE_TIMEOUT)),
+        }
+    }
+
+    /// Runs a script, and runs it again where that is safe and helps.
+    async fn attempts(&self, script: &Script, plan: &Plan, format: Format, hold: usize) -> Result<Done> {
+        let (mut conflicts, mut lost, mut stale) = (0, 0, 0);
+        loop {
+            let lease = self.pool().lend(plan.want).await?;
+            let connection = lease.connection().clone();
+            let failed = match Run::new(script, plan, format, hold).go(lease).await {
+                Ok(done) => return Ok(done),
+                Err(failed) => failed,
+            };
+            let (error, committing) = match failed {
+                Failed::Refused(error) => return Err(error),
+                // Others are found free, or wait for in vain: there is no need to count.
+                Failed::Moved => continue,
+                Failed::Server { error, committing } => (error, committing),
+            };
+            if is_lost(&error) && committing {
+                return Err(unknown(&error));
+            } else if is_lost(&error) && lost + 1 < MAX_LOST {
+                lost += 1;
+            } else if is_conflict(&error) && conflicts < MAX_CONFLICTS {
+                tokio::time::sleep(PAUSE.mul_f64(fastrand::f64()) * 2_u32.pow(conflicts)).await;
+                conflicts += 1;
+            } else if is_stale(&error) && stale == 0 {
+                connection.forget();
+                stale += 1;
+            } else {
+                return Err(to_error(&error, plan.writes));
+            }
+        }
+    }
+
+    fn pool(&self) -> &Arc<Pool> {
+        self.pools.get_or(|| Pool::new(self.common.clone()))
+    }
+}
+
+impl std::fmt::Debug for Postgres {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Postgres").finish_non_exhaustive()
+    }
+}
+
+fn namespaces(settings: &Settings) -> Vec<String> {
+    if settings.namespaces.is_empty() {
+        vec![NAMESPACE.to_owned()]
+    } else {
+        settings.namespaces.clone()
+    }
+}
+
+/// The schema, and the digest of the catalogs before it was read: what changes in between is seen next time.
+async fn inspect(client: &Client, namespaces: &[String]) -> std::result::Result<(String, Schema), String> {
+    let words = |error: tokio_postgres::Error| describe(&error);
+    let digest = introspection::digest(client, namespaces).await.map_err(words)?;
+    let schema = introspection::inspect(client, namespaces).await.map_err(words)?;
+    Ok((digest, schema))
+}
+
+/// Does something on a connection of its own, and blocks until it is done.
+fn with_client<T>(
+    address: Address,
+    work: impl AsyncFnOnce(&Client) -> std::result::Result<T, String>,
+) -> std::result::Result<T, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("can't start: {error}"))?;
+    runtime.block_on(async {
+        let connection = Connection::open(Arc::new(address), Arc::default())
+            .await
+            .map_err(|error| format!("can't connect: {}", describe(&error)))?;
+        work(&connection.client).await
+    })
 }
