@@ -215,7 +215,8 @@ impl Database {
     pub fn load(&self) -> Load {
         match &self.driver {
             Driver::Sqlite(driver) => driver.load(),
-            Driver::Postgres(_) | Driver::MySql(_) => Load::default(),
+            Driver::Postgres(_) => Load::default(),
+            Driver::MySql(driver) => driver.load(),
         }
     }
 
