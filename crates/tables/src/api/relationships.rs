@@ -1,5 +1,6 @@
 //! How the resources of an API are related: along foreign keys, in both directions, and through tables between.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{Join, Relationship, Resource};
@@ -9,25 +10,40 @@ use crate::schema::{ForeignKey, Relation, Schema};
 /// number grows with the third power.
 const MAX_RELATIONSHIPS: usize = 1000;
 
+/// The resources of each relation.
+type Exposures = HashMap<usize, Vec<usize>>;
+
 /// Fills in the relationships of all resources. One is there only where all columns that it goes over can be read: an
 /// embed would tell them.
 pub(super) fn find(schema: &Schema, resources: &mut [Resource]) {
+    let mut exposures = Exposures::new();
+    for (place, resource) in resources.iter().enumerate() {
+        exposures.entry(address(&resource.relation)).or_default().push(place);
+    }
     let mut found: Vec<Vec<Relationship>> = resources.iter().map(|_| Vec::new()).collect();
     for (place, resource) in resources.iter().enumerate() {
         for key in keys(resource) {
-            for target in referred_to(schema, resources, key) {
+            for target in referred_to(schema, resources, &exposures, key) {
                 found[place].push(forward(key, target));
                 found[target].push(backward(&resource.relation, key, place));
             }
         }
     }
     for (place, resource) in resources.iter().enumerate() {
-        through(schema, resources, place, resource, &mut found);
+        let referred: Vec<(&ForeignKey, Vec<usize>)> = keys(resource)
+            .map(|key| (key, referred_to(schema, resources, &exposures, key)))
+            .collect();
+        through(place, &resource.relation, &referred, &mut found);
     }
     for (resource, mut relationships) in resources.iter_mut().zip(found) {
         relationships.truncate(MAX_RELATIONSHIPS);
         resource.relationships = relationships;
     }
+}
+
+/// What tells a relation from others: where it is.
+fn address(relation: &Arc<Relation>) -> usize {
+    Arc::as_ptr(relation) as usize
 }
 
 /// The foreign keys whose columns can be read.
@@ -37,14 +53,13 @@ fn keys(resource: &Resource) -> impl Iterator<Item = &ForeignKey> {
 }
 
 /// The resources that a foreign key refers to: those over the relation whose columns can be read.
-fn referred_to(schema: &Schema, resources: &[Resource], key: &ForeignKey) -> Vec<usize> {
-    let relation = &schema.relations()[key.relation];
-    let is_meant = |resource: &Resource| {
-        Arc::ptr_eq(&resource.relation, relation) && key.referred.iter().all(|place| resource.readable.contains(place))
+fn referred_to(schema: &Schema, resources: &[Resource], exposures: &Exposures, key: &ForeignKey) -> Vec<usize> {
+    let is_readable = |place: &&usize| {
+        let readable = &resources[**place].readable;
+        key.referred.iter().all(|column| readable.contains(column))
     };
-    (0..resources.len())
-        .filter(|place| is_meant(&resources[*place]))
-        .collect()
+    let known = exposures.get(&address(&schema.relations()[key.relation]));
+    known.into_iter().flatten().filter(is_readable).copied().collect()
 }
 
 fn forward(key: &ForeignKey, target: usize) -> Relationship {
@@ -74,26 +89,22 @@ fn backward(referring: &Relation, key: &ForeignKey, target: usize) -> Relationsh
 /// Relates what a table between refers to: one whose two foreign keys lie within one of its keys, so that it tells of
 /// no pair twice.
 fn through(
-    schema: &Schema,
-    resources: &[Resource],
     between: usize,
-    junction: &Resource,
+    relation: &Relation,
+    referred: &[(&ForeignKey, Vec<usize>)],
     found: &mut [Vec<Relationship>],
 ) {
-    let relation = &junction.relation;
-    let keys: Vec<&ForeignKey> = keys(junction).collect();
-    let pairs = keys
+    let pairs = referred
         .iter()
-        .flat_map(|one| keys.iter().map(move |other| (*one, *other)))
-        .filter(|(one, other)| one.name != other.name && is_junction(relation, one, other));
-    for (one, other) in pairs {
-        let targets = referred_to(schema, resources, other);
-        for origin in referred_to(schema, resources, one) {
-            for target in &targets {
-                if found[origin].len() >= MAX_RELATIONSHIPS {
-                    return;
+        .flat_map(|one| referred.iter().map(move |other| (one, other)))
+        .filter(|((one, _), (other, _))| one.name != other.name && is_junction(relation, one, other));
+    for ((one, origins), (other, targets)) in pairs {
+        for origin in origins {
+            for target in targets {
+                if found[*origin].len() >= MAX_RELATIONSHIPS {
+                    break;
                 }
-                found[origin].push(Relationship {
+                found[*origin].push(Relationship {
                     constraint: other.name.clone(),
                     target: *target,
                     to_one: false,

@@ -32,6 +32,11 @@ impl Schema {
     }
 }
 
+/// Bytes of a name for which others are looked through: the work grows with the product of the lengths.
+const MAX_WANTED: usize = 64;
+/// Names that are looked through. Schemas have tens of thousands of them.
+const MAX_NAMES: usize = 500;
+
 /// "; did you mean `name`?", or nothing.
 pub fn did_you_mean<'n>(wanted: &str, names: impl Iterator<Item = &'n str>) -> String {
     closest(wanted, names).map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
@@ -39,10 +44,14 @@ pub fn did_you_mean<'n>(wanted: &str, names: impl Iterator<Item = &'n str>) -> S
 
 /// The name out of `names` that was probably meant.
 fn closest<'n>(wanted: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    if wanted.len() > MAX_WANTED {
+        return None;
+    }
     let wanted = wanted.to_lowercase();
     // A third of the letters may be wrong; more, and the suggestion would only puzzle.
     let tolerated = wanted.chars().count().div_ceil(3);
     names
+        .take(MAX_NAMES)
         .map(|name| (strsim::osa_distance(&wanted, &name.to_lowercase()), name))
         .filter(|(distance, _)| *distance <= tolerated)
         .min_by_key(|(distance, _)| *distance)

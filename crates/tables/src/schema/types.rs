@@ -99,8 +99,8 @@ impl Cast {
             "uuid" => Cast::Uuid,
             "json" => Cast::Json,
             "jsonb" => Cast::JsonBinary,
-            "text[]" => Cast::TextArray,
-            "int[]" | "integer[]" | "int4[]" => Cast::IntegerArray,
+            "text[]" | "_text" => Cast::TextArray,
+            "int[]" | "integer[]" | "int4[]" | "_int4" => Cast::IntegerArray,
             _ => return None,
         })
     }

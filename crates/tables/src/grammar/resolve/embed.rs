@@ -7,7 +7,7 @@ use crate::api::{Join, Relationship, Resource};
 use crate::grammar::syntax::{self, Parsed};
 use crate::grammar::{refused, shown, template};
 use crate::query::{Embed, Item};
-use crate::schema::did_you_mean;
+use crate::schema::{Kind, did_you_mean};
 
 /// Relationships that an error lists at the most.
 const MAX_LISTED: usize = 16;
@@ -142,7 +142,9 @@ impl Resolver<'_> {
         let column = |resource: &Resource, columns: &[usize], name: &str| matches!(columns, [column] if resource.relation.columns[*column].name.as_str() == name);
         match (&related.join, hint) {
             (Join::Direct { here, there }, None) => {
-                let by_name = *related.constraint == *target || column(resource, here, target);
+                // Constraints and columns are those of tables: a view that shows a table would make them mean two things.
+                let is_table = other.relation.kind == Kind::Table;
+                let by_name = is_table && (*related.constraint == *target || column(resource, here, target));
                 if is_self {
                     // One key makes both directions: by the table's name it is the rows that refer to this one, by the
                     // column's the row that this one refers to.
@@ -184,7 +186,7 @@ fn refers(resource: &Resource, related: &Relationship, here: &[usize], there: &[
 }
 
 /// Whether there is a computation among the items, or among those that are spread into them.
-fn has_aggregate(items: &[Item]) -> bool {
+pub(super) fn has_aggregate(items: &[Item]) -> bool {
     items.iter().any(|item| match item {
         Item::Aggregate { .. } => true,
         Item::Embed(embed) => embed.spread && has_aggregate(&embed.read.items),

@@ -1,5 +1,6 @@
 //! `order`.
 
+use super::embed::has_aggregate;
 use super::{Reach, Resolver, embeds, resolve_field};
 use crate::grammar::shown;
 use crate::grammar::syntax::{self, Parsed, Term};
@@ -27,7 +28,7 @@ impl Resolver<'_> {
     }
 
     fn own_term(&self, resource: usize, field: &syntax::Field, items: &[Item]) -> Parsed<OrderBy> {
-        let grouped = items.iter().any(|item| matches!(item, Item::Aggregate { .. }));
+        let grouped = has_aggregate(items);
         let resolved = resolve_field(Reach::Filtered(self.resource(resource)), field);
         if !grouped {
             return resolved.map(OrderBy::Field);

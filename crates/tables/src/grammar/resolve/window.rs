@@ -2,12 +2,13 @@
 
 use portcullis_core::{Error, Result, codes};
 
+use super::embed::has_aggregate;
 use super::{Parent, Resolver, Scope};
 use crate::api::Api;
 use crate::cursor;
 use crate::grammar::refused;
 use crate::grammar::syntax::Query;
-use crate::query::{Cursor, Item, Read, Window};
+use crate::query::{Cursor, Read, Window};
 
 impl Resolver<'_> {
     /// The window of a resource, with the route's limits.
@@ -38,7 +39,7 @@ impl Resolver<'_> {
 /// Puts the cursor of a query into what it reads, and tells whether the answer can have cursors.
 pub(super) fn place(api: &Api, read: &mut Read, query: &Query) -> Result<()> {
     let resource = &api.resources[read.resource];
-    let grouped = read.items.iter().any(|item| matches!(item, Item::Aggregate { .. }));
+    let grouped = has_aggregate(&read.items);
     read.window.cursors = cursor::is_possible(resource) && !grouped && read.union.is_none();
     let (name, text, before) = match (&query.after, &query.before) {
         (None, None) => return Ok(()),

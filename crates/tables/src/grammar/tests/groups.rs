@@ -112,6 +112,10 @@ fn groups_are_ordered_by_what_they_show() {
                 "orders?select=state,count()&order=total",
                 "! `order`: groups can't be ordered by `total`, which is not in `select`",
             ),
+            (
+                "lines?select=number,...orders(count())&order=number",
+                "number,...orders<1 lines_order_id_fkey>(count=count(*)); order #number",
+            ),
             ("orders?select=state&order=n", "! `order`: there is no column `n`"),
         ],
     );
