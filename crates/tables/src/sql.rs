@@ -25,7 +25,7 @@ mod write;
 use portcullis_core::Result;
 
 pub use self::change::{Changes, Made, change};
-pub(crate) use self::write::{Alias, Label, Writer};
+use self::write::Writer;
 use crate::api::Api;
 use crate::query::{Filter, Read, Window};
 use crate::statement::Statement;
@@ -125,3 +125,6 @@ pub fn exists(api: &Api, resource: usize, filters: &[&Filter]) -> Result<Stateme
     let outputs = writer.found(resource, filters)?;
     Ok(writer.finish(outputs))
 }
+
+#[cfg(test)]
+mod tests;

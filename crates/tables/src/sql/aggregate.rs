@@ -154,8 +154,17 @@ impl Writer<'_> {
     /// # Errors
     /// `bad_query` where the engine can't do what is asked for.
     pub(super) fn groups(&mut self, frame: &Frame<'_>, parts: &[Part<'_>]) -> Result<()> {
+        self.groups_with(frame, parts, 0)
+    }
+
+    /// The same where that many columns behind the parts belong to the groups too.
+    ///
+    /// # Errors
+    /// `bad_query` where the engine can't do what is asked for.
+    pub(super) fn groups_with(&mut self, frame: &Frame<'_>, parts: &[Part<'_>], behind: usize) -> Result<()> {
         let mut separator = " GROUP BY ";
-        for (place, _) in parts.iter().enumerate().filter(|(_, part)| !part.is_computed()) {
+        let grouped = (0..parts.len()).filter(|place| !parts[*place].is_computed());
+        for place in grouped.chain(parts.len()..parts.len() + behind) {
             self.words(separator).position(place);
             separator = ", ";
         }

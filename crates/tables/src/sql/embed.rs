@@ -5,6 +5,7 @@ use portcullis_core::Result;
 use super::dialect::Dialect;
 use super::filter::Scope;
 use super::frame::{Frame, computes};
+use super::part::Part;
 use super::select::Select;
 use super::write::{Label, Writer};
 use crate::query::{Embed, Item};
@@ -111,13 +112,7 @@ impl<'a> Writer<'a> {
         } else {
             "(SELECT COALESCE(JSON_ARRAYAGG("
         });
-        match only {
-            None => self.object(select.parts, |writer, place| writer.part(&select.parts[place]))?,
-            Some(place) => {
-                let part = &select.parts[place];
-                self.member_value(part, |writer| writer.part(part))?;
-            }
-        }
+        self.element(select, only, |writer, place| writer.part(&select.parts[place]))?;
         if !single {
             self.ordered(select.terms)?;
             self.window(&select.frame.read.window);
@@ -130,22 +125,83 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Groups of related rows in MariaDB: they are computed for all rows outside, and those of the one row are taken.
+    /// Groups of related rows in MariaDB. Where all rows are one group, it is the one of a statement by itself. Else
+    /// the groups are computed for all rows outside, and those of the one row are taken: a statement within one within
+    /// can't name the row outside.
     fn related_groups(&mut self, select: &Select<'_>, only: Option<usize>, single: bool) -> Result<()> {
+        if !select.parts.iter().all(Part::is_computed) {
+            return self.related_many_groups(select, only, single);
+        }
+        self.words(if single {
+            "(SELECT "
+        } else {
+            "COALESCE((SELECT JSON_ARRAY("
+        });
+        self.element(select, only, |writer, place| writer.part(&select.parts[place]))?;
+        self.words(if single { " FROM " } else { ") FROM " });
+        self.tables(select.frame, select.link)?;
+        self.rows(select.frame, select.link, &mut false)?;
+        self.groups(select.frame, select.parts)?;
+        self.window(&select.frame.read.window);
+        self.words(if single { ")" } else { "), '[]')" });
+        Ok(())
+    }
+
+    fn related_many_groups(&mut self, select: &Select<'_>, only: Option<usize>, single: bool) -> Result<()> {
+        let Some(link) = select.link else { return Ok(()) };
         let row = self.new_alias();
-        let object = |writer: &mut Writer<'a>| match only {
-            None => writer.object(select.parts, |writer, place| {
-                writer.labelled(row, Label::Shown(place));
-                Ok(())
-            }),
-            Some(place) => writer.member_value(&select.parts[place], |writer| {
-                writer.labelled(row, Label::Shown(place));
-                Ok(())
-            }),
-        };
-        let _ = (object, single);
-        Err(super::write::unsupported(
-            "`select`: this database can't compute groups of related rows",
-        ))
+        self.words(if single {
+            "(SELECT "
+        } else {
+            "(SELECT COALESCE(JSON_ARRAYAGG("
+        });
+        self.element(select, only, |writer, place| {
+            writer.labelled(row, Label::Shown(place));
+            Ok(())
+        })?;
+        if !single {
+            let terms: Vec<_> = select.terms.iter().map(|term| term.of_group(row)).collect();
+            self.ordered(&terms)?;
+            self.window(&select.frame.read.window);
+            self.words("), '[]')");
+        }
+        self.words(" FROM (SELECT ");
+        self.labelled_parts(select.parts, true)?;
+        let (here, there) = link.columns(select.frame, self);
+        for (place, (alias, column)) in there.iter().enumerate() {
+            self.words(", ")
+                .column(Some(*alias), column)
+                .words(" AS ")
+                .label(Label::Hidden(place));
+        }
+        self.words(" FROM ");
+        self.tables(select.frame, select.link)?;
+        let mut started = false;
+        self.through_rule(link, &mut started)?;
+        self.rows(select.frame, None, &mut started)?;
+        self.groups_with(select.frame, select.parts, there.len())?;
+        self.words(") AS ").alias(row).words(" WHERE ");
+        self.list(" AND ", here.iter().enumerate(), |writer, (place, column)| {
+            writer
+                .labelled(row, Label::Hidden(place))
+                .words(" = ")
+                .column(Some(link.outer), column);
+            Ok(())
+        })?;
+        self.words(if single { " LIMIT 1)" } else { ")" });
+        Ok(())
+    }
+
+    /// An element of an array: an object of all parts, or the one part that is wanted.
+    fn element(
+        &mut self,
+        select: &Select<'_>,
+        only: Option<usize>,
+        mut value: impl FnMut(&mut Writer<'a>, usize) -> Result<()>,
+    ) -> Result<()> {
+        match only {
+            None => self.object(select.parts, value),
+            Some(place) => self.member_value(&select.parts[place], |writer| value(writer, place)),
+        }
     }
 }

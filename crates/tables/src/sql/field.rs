@@ -161,23 +161,29 @@ impl Writer<'_> {
 
     fn mariadb_path(&mut self, operand: Operand<'_>, mysql: bool) -> &mut Self {
         let name = &operand.column().name;
-        let path = mariadb_path(&operand.field.path);
-        if !operand.field.as_text {
-            return self
-                .words("JSON_EXTRACT(")
-                .column(operand.alias, name)
-                .words(", ")
-                .text_value(&path)
-                .words(")");
-        }
         // JSON's null is no text. MariaDB has JSON as text, in which a text has its quotes.
-        self.words("JSON_UNQUOTE(NULLIF(JSON_EXTRACT(")
-            .column(operand.alias, name);
-        self.words(", ").text_value(&path);
-        self.words(if mysql {
-            "), CAST('null' AS JSON)))"
+        self.words(if operand.field.as_text {
+            "JSON_UNQUOTE(NULLIF("
         } else {
-            "), 'null'))"
+            ""
+        });
+        self.words("JSON_EXTRACT(").column(operand.alias, name).words(", ");
+        let path = mariadb_path(&operand.field.path);
+        if !mysql && operand.field.path.iter().any(|step| matches!(step, Step::Item(..0))) {
+            // MariaDB counts from the end once, for the first row, and keeps that place for all others, unless the path
+            // is another one with every row.
+            self.words("CONCAT(")
+                .text_value(&path)
+                .words(", LEFT(")
+                .column(operand.alias, name)
+                .words(", 0))");
+        } else {
+            self.text_value(&path);
+        }
+        self.words(match (operand.field.as_text, mysql) {
+            (false, _) => ")",
+            (true, true) => "), CAST('null' AS JSON)))",
+            (true, false) => "), 'null'))",
         })
     }
 }

@@ -6,7 +6,7 @@ use super::filter::Scope;
 use super::write::{Alias, Writer};
 use crate::api::{Join, Relationship};
 use crate::query::{Embed, Filter, Item, Read};
-use crate::schema::Relation;
+use crate::schema::{Identifier, Relation};
 
 /// A table, with the tables of related rows that are joined to it: those with one row at the most.
 pub(super) struct Frame<'q> {
@@ -35,6 +35,36 @@ pub(super) struct Link<'q> {
     pub(super) through_rule: Option<&'q Filter>,
     /// The alias of the table between, where there is one.
     pub(super) between: Option<Alias>,
+}
+
+impl<'q> Link<'q> {
+    /// The columns of the table outside, and those, each with its table's alias, that have the same values within.
+    pub(super) fn columns<'a: 'q>(
+        &self,
+        frame: &Frame<'q>,
+        writer: &Writer<'a>,
+    ) -> (Vec<&'q Identifier>, Vec<(Alias, &'q Identifier)>) {
+        let (here, alias, relation, there) = match (&self.relationship.join, self.between) {
+            (
+                Join::Through {
+                    between, here, from, ..
+                },
+                Some(alias),
+            ) => (here, alias, writer.relation_of(*between), from),
+            (Join::Direct { here, there } | Join::Through { here, there, .. }, _) => {
+                (here, frame.alias, frame.relation, there)
+            }
+        };
+        let outside = here
+            .iter()
+            .map(|place| &self.outer_relation.columns[*place].name)
+            .collect();
+        let within = there
+            .iter()
+            .map(|place| (alias, &relation.columns[*place].name))
+            .collect();
+        (outside, within)
+    }
 }
 
 impl<'q> Frame<'q> {
@@ -214,6 +244,20 @@ impl<'a> Writer<'a> {
                 Ok(())
             }
         }
+    }
+
+    /// The rule of the table between, where there is one.
+    ///
+    /// # Errors
+    /// `bad_query` where the engine can't do what is asked for.
+    pub(super) fn through_rule(&mut self, link: Link<'_>, started: &mut bool) -> Result<()> {
+        if let (Join::Through { between, .. }, Some(alias), Some(rule)) =
+            (&link.relationship.join, link.between, link.through_rule)
+        {
+            self.and(started);
+            self.filter(*between, Some(alias), rule)?;
+        }
+        Ok(())
     }
 
     /// Whether these columns of one table have the values of those of the other one.

@@ -27,8 +27,8 @@ pub(super) enum By<'q> {
     Field(Operand<'q>, bool),
     /// A column that only the order has: a key's.
     Column(Alias, &'q Identifier, Type, bool),
-    /// A computation.
-    Computed(Computation<'q>),
+    /// A computation, and the position of the part that it is.
+    Computed(Computation<'q>, usize),
     /// A part of the answer, by its position, and the field that it is.
     Position(usize, Option<Operand<'q>>),
     /// A column that the statement within gave a name.
@@ -40,7 +40,7 @@ impl Term<'_> {
         match self.by {
             By::Field(_, nullable) | By::Column(_, _, _, nullable) | By::Label(_, _, nullable) => nullable,
             By::Position(_, operand) => operand.is_none_or(Operand::nullable),
-            By::Computed(_) => true,
+            By::Computed(..) => true,
         }
     }
 
@@ -58,7 +58,7 @@ impl Term<'_> {
         match &self.by {
             By::Field(operand, _) => operand.kind(),
             By::Column(_, _, kind, _) => kind.clone(),
-            By::Computed(computation) => computation.kind(),
+            By::Computed(computation, _) => computation.kind(),
             By::Position(..) | By::Label(..) => Type::Any,
         }
     }
@@ -69,6 +69,14 @@ impl Term<'_> {
             by: By::Label(row, label, self.nullable()),
             descending: self.descending,
             nulls: self.nulls,
+        }
+    }
+
+    /// The same term of a group, by the name that the statement within gave its part.
+    pub(super) fn of_group(&self, row: Alias) -> Term<'static> {
+        match self.by {
+            By::Position(place, _) | By::Computed(_, place) => self.labelled(row, Label::Shown(place)),
+            _ => self.labelled(row, Label::Shown(0)),
         }
     }
 
@@ -164,7 +172,7 @@ impl<'a> Writer<'a> {
             By::Column(alias, column, _, _) => {
                 self.column(Some(*alias), column);
             }
-            By::Computed(computation) => return self.computation(computation),
+            By::Computed(computation, _) => return self.computation(computation),
             By::Position(place, _) => {
                 self.position(*place);
             }
@@ -383,12 +391,20 @@ fn grouped_by<'q>(frame: &'q Frame<'q>, parts: &[Part<'q>], order: &'q Order) ->
             )),
         },
         OrderBy::Item(item) => match frame.read.items.get(*item) {
-            Some(Item::Field { field, .. }) => position(frame.alias, field),
-            Some(item) => match Computation::of(frame, item) {
-                Some(computation) => Ok(By::Computed(computation)),
-                None => Err(unsupported("`order`: it goes by columns and computations")),
-            },
-            None => Err(unsupported("`order`: it goes by columns and computations")),
+            Some(Item::Field { name, .. }) => {
+                let named = |part: &Part<'_>| part.name == &**name && matches!(part.source, Source::Field(..));
+                let place = parts.iter().position(named);
+                let place = place.ok_or_else(|| unsupported("`order`: it goes by columns and computations"))?;
+                Ok(By::Position(place, field_of(&parts[place])))
+            }
+            Some(item @ Item::Aggregate { name, .. }) => {
+                let place = parts.iter().position(|part| part.is_computed() && part.name == &**name);
+                match (Computation::of(frame, item), place) {
+                    (Some(computation), Some(place)) => Ok(By::Computed(computation, place)),
+                    _ => Err(unsupported("`order`: it goes by columns and computations")),
+                }
+            }
+            _ => Err(unsupported("`order`: it goes by columns and computations")),
         },
     }
 }

@@ -209,6 +209,7 @@ fn member_names(embed: &Embed) -> Vec<&str> {
     for item in &embed.read.items {
         match item {
             Item::Field { name, .. } | Item::Aggregate { name, .. } | Item::Origin { name } => names.push(&**name),
+            Item::Embed(inner) if inner.read.items.is_empty() => {}
             Item::Embed(inner) if inner.spread => names.extend(member_names(inner)),
             Item::Embed(inner) => names.push(&*inner.name),
         }

@@ -82,7 +82,9 @@ impl Writer<'_> {
                 self.quantified_list(quantifier, texts(patterns));
             }
             (Dialect::Sqlite, _) => {
-                return Err(unsupported("`match`, `imatch`: this database has no regular expressions"));
+                return Err(unsupported(
+                    "`match`, `imatch`: this database has no regular expressions",
+                ));
             }
             (Dialect::MariaDb { .. }, _) => self.each(quantifier, patterns, |writer, pattern| {
                 writer.operand(operand).words(" REGEXP ").text_pattern(pattern);

@@ -60,13 +60,15 @@ impl<'a> Writer<'a> {
             columns.push(Output::new(part.name, kind));
             Ok(())
         })?;
+        let mut separator = self.separator(select.parts, hidden);
         for term in &select.terms[..hidden.terms] {
-            self.words(", ");
+            self.words(separator);
+            separator = ", ";
             self.hidden(&term.kind(), |writer| writer.term(term))?;
         }
         if let Some(version) = hidden.version {
             let column = &select.frame.relation.columns[version];
-            self.words(", ");
+            self.words(separator);
             self.hidden(&column.kind, |writer| {
                 writer.column(Some(select.frame.alias), &column.name);
                 Ok(())
@@ -88,6 +90,11 @@ impl<'a> Writer<'a> {
         } else {
             Shown::Columns(self.labelled_columns(select.parts, row)?.into())
         };
+        let mut separator = if json {
+            ", "
+        } else {
+            self.separator(select.parts, hidden)
+        };
         let version = hidden.version.map(|place| &select.frame.relation.columns[place]);
         let kinds = select.terms[..hidden.terms]
             .iter()
@@ -95,7 +102,8 @@ impl<'a> Writer<'a> {
             .chain(version.map(|column| column.kind.clone()));
         let labels = (0..hidden.terms).chain(version.map(|_| select.terms.len()));
         for (kind, label) in kinds.zip(labels) {
-            self.words(", ");
+            self.words(separator);
+            separator = ", ";
             self.hidden(&kind, |writer| {
                 writer.labelled(row, Label::Hidden(label));
                 Ok(())
@@ -129,6 +137,15 @@ impl<'a> Writer<'a> {
             self.ordered(&outside)?;
         }
         Ok(shown)
+    }
+
+    /// What stands between the parts and the hidden columns. Where there are neither, the engines want a column all the
+    /// same.
+    fn separator(&mut self, parts: &[Part<'_>], hidden: Hidden) -> &'static str {
+        if parts.is_empty() && hidden.is_empty() {
+            self.words("NULL");
+        }
+        if parts.is_empty() { "" } else { ", " }
     }
 
     /// The parts as columns of the answer, by the names that the statement within gave them.
@@ -230,14 +247,5 @@ impl<'a> Writer<'a> {
         if window.offset > 0 {
             self.words(" OFFSET ").number(window.offset);
         }
-    }
-}
-
-/// What the answer has where a statement gives one column that is all of it.
-pub(super) fn one_column(kind: Type) -> Outputs {
-    Outputs {
-        shown: Shown::Value(kind),
-        hidden: 0,
-        checked: false,
     }
 }

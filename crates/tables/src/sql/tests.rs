@@ -2,6 +2,7 @@
 
 mod engines;
 mod groups;
+mod kinds;
 mod pages;
 mod related;
 mod shape;
@@ -25,8 +26,7 @@ fn question(engine: Engine, resource: &str, query: &str) -> Read {
 /// What an engine answers.
 fn answer(engine: Engine, read: &Read, form: RowForm) -> Json {
     let statement = self::read(api(engine), read, form).unwrap_or_else(|error| panic!("{:?}", error.detail()));
-    let outcome =
-        run(engine, &statement).unwrap_or_else(|failure| panic!("{engine:?}: {failure}\n{}", statement.text));
+    let outcome = run(engine, &statement).unwrap_or_else(|failure| panic!("{engine:?}: {failure}\n{}", statement.text));
     let body = String::from_utf8(outcome.body.to_vec()).expect("answers are UTF-8");
     let rows = serde_json::from_str(&body).unwrap_or_else(|failure| panic!("{engine:?}: {failure}: {body}"));
     plain(rows)
@@ -45,11 +45,22 @@ fn plain(json: Json) -> Json {
 /// Whether all engines named by `which` (`spm`: SQLite, PostgreSQL, MariaDB) answer so, in all forms.
 fn check_on(which: &str, resource: &str, query: &str, expected: &str) {
     let expected = plain(serde_json::from_str(expected).expect("the expected rows are JSON"));
-    for engine in ENGINES.into_iter().filter(|engine| which.contains(&engine.as_str()[..1])) {
+    for engine in ENGINES
+        .into_iter()
+        .filter(|engine| which.contains(&engine.as_str()[..1]))
+    {
         let read = question(engine, resource, query);
-        let forms = if engine == Engine::Postgres { &[RowForm::Json, RowForm::Columns][..] } else { &[RowForm::Columns] };
+        let forms = if engine == Engine::Postgres {
+            &[RowForm::Json, RowForm::Columns][..]
+        } else {
+            &[RowForm::Columns]
+        };
         for form in forms {
-            assert_eq!(answer(engine, &read, *form), expected, "{engine:?} {form:?}: {resource}?{query}");
+            assert_eq!(
+                answer(engine, &read, *form),
+                expected,
+                "{engine:?} {form:?}: {resource}?{query}"
+            );
         }
     }
 }
@@ -62,7 +73,12 @@ fn check(resource: &str, query: &str, expected: &str) {
 /// Whether these are the numbers of the customers that a filter lets through.
 fn finds(which: &str, resource: &str, filter: &str, ids: &[u32]) {
     let expected: Vec<String> = ids.iter().map(|id| format!("{{\"id\":{id}}}")).collect();
-    check_on(which, resource, &format!("select=id&order=id&{filter}"), &format!("[{}]", expected.join(",")));
+    check_on(
+        which,
+        resource,
+        &format!("select=id&order=id&{filter}"),
+        &format!("[{}]", expected.join(",")),
+    );
 }
 
 #[test]
@@ -80,8 +96,11 @@ fn columns_of_all_kinds_look_alike() {
         r#"[{"id":11,"state":"paid","placed_at":"2026-02-02T10:00:00","note":null},
             {"id":12,"state":"sent","placed_at":"2026-02-03T10:00:00.25","note":"a \"quoted\" note"}]"#,
     );
-    check("products", "id=eq.101&select=weight,added,attributes,dotted:\"a.b\"",
-        r#"[{"weight":null,"added":"2026-01-02","attributes":null,"dotted":null}]"#);
+    check(
+        "products",
+        "id=eq.101&select=weight,added,attributes,dotted:\"a.b\"",
+        r#"[{"weight":null,"added":"2026-01-02","attributes":null,"dotted":null}]"#,
+    );
 }
 
 #[test]
@@ -177,4 +196,46 @@ fn casts() {
         "id=eq.1&select=a:id::text,b:vip::text,c:balance::int,d:id::numeric,e:vip::boolean",
         r#"[{"a":"1","b":"true","c":11,"d":1,"e":true}]"#,
     );
+}
+
+#[test]
+fn searches_and_collections_of_postgres() {
+    for (filter, ids) in [
+        ("note=plfts.quoted note", &[12][..]),
+        ("note=fts(english).first|quoted", &[10, 12]),
+        ("note=phfts.quoted note", &[12]),
+        ("note=wfts(simple).first or quoted", &[10, 12]),
+    ] {
+        finds("p", "orders", filter, ids);
+    }
+    for (filter, ids) in [
+        ("labels=cs.{a}", &[][..]),
+        ("labels=ov.{a,b}", &[]),
+        ("labels=is.null", &[100, 101, 102]),
+        ("attributes=cs.{\"size\":3}", &[100]),
+        ("attributes->size=eq.3", &[100]),
+    ] {
+        finds("p", "products", filter, ids);
+    }
+}
+
+#[test]
+fn what_an_engine_can_t_do_is_refused() {
+    for (engine, resource, query) in [
+        (Engine::Sqlite, "orders", "note=plfts.first"),
+        (Engine::MariaDb, "orders", "note=plfts.first"),
+        (Engine::Sqlite, "customers", "settings=cs.{\"theme\":\"dark\"}"),
+        (Engine::Sqlite, "customers", "select=id::interval"),
+        (Engine::MariaDb, "customers", "select=name::text[]"),
+    ] {
+        let api = api(engine);
+        let (place, _) = api.resource(resource).expect("the resource is exposed");
+        let question = grammar::read(api, place, Some(query), &Caller::default());
+        let statement = question.and_then(|question| read(api, &question, RowForm::Columns));
+        assert_eq!(
+            statement.map_err(|error| error.code().name),
+            Err("bad_query"),
+            "{engine:?} {query}"
+        );
+    }
 }

@@ -28,7 +28,11 @@ pub(super) fn api(engine: Engine) -> &'static Api {
         let engines = ENGINES.into_iter().chain([Engine::MySql]);
         engines.map(|engine| (engine, new_api(engine))).collect()
     });
-    &apis.iter().find(|(known, _)| *known == engine).expect("all engines are there").1
+    &apis
+        .iter()
+        .find(|(known, _)| *known == engine)
+        .expect("all engines are there")
+        .1
 }
 
 fn new_api(engine: Engine) -> Api {
@@ -43,6 +47,7 @@ fn new_api(engine: Engine) -> Api {
         "employees",
         "archived_orders",
         "order_totals",
+        "kinds",
     ];
     let resource = |name: &str| {
         let mut resource: ExposedResource = fixture::resource(name);
@@ -69,7 +74,12 @@ pub(super) fn run(engine: Engine, statement: &Statement) -> Result<Outcome, Stri
     };
     let mut writer = RowWriter::new(Format::Json, statement.outputs.clone());
     for row in &rows {
-        writer.write(&Line { row, outputs: &statement.outputs }).map_err(|failure| format!("{failure:?}"))?;
+        writer
+            .write(&Line {
+                row,
+                outputs: &statement.outputs,
+            })
+            .map_err(|failure| format!("{failure:?}"))?;
     }
     Ok(writer.finish())
 }
@@ -99,7 +109,9 @@ impl Row for Line<'_> {
 }
 
 fn shop(words: &[(&str, &str)]) -> String {
-    words.iter().fold(SHOP.to_owned(), |shop, (word, meaning)| shop.replace(&format!("{{{word}}}"), meaning))
+    words.iter().fold(SHOP.to_owned(), |shop, (word, meaning)| {
+        shop.replace(&format!("{{{word}}}"), meaning)
+    })
 }
 
 /// A literal, for clients that can't bind values.
@@ -116,7 +128,10 @@ fn literal(value: &Value) -> String {
                 Value::Text(text) => format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")),
                 other => literal(other),
             };
-            quoted(&format!("{{{}}}", values.iter().map(item).collect::<Vec<_>>().join(",")))
+            quoted(&format!(
+                "{{{}}}",
+                values.iter().map(item).collect::<Vec<_>>().join(",")
+            ))
         }
         other => panic!("{other:?} is not tried here"),
     }
@@ -148,10 +163,14 @@ fn run_sqlite(statement: &Statement) -> Result<Vec<Vec<Value>>, String> {
         other => panic!("{other:?} is not tried here"),
     };
     SQLITE.with(|connection| {
-        let mut prepared = connection.prepare(&statement.text).map_err(|failure| failure.to_string())?;
+        let mut prepared = connection
+            .prepare(&statement.text)
+            .map_err(|failure| failure.to_string())?;
         let columns = prepared.column_count();
         let values = statement.values.iter().map(|value| ToSqlOutput::Owned(bound(value)));
-        let mut rows = prepared.query(rusqlite::params_from_iter(values)).map_err(|failure| failure.to_string())?;
+        let mut rows = prepared
+            .query(rusqlite::params_from_iter(values))
+            .map_err(|failure| failure.to_string())?;
         let mut found = Vec::new();
         while let Some(row) = rows.next().map_err(|failure| failure.to_string())? {
             let value = |place| match row.get_ref(place).expect("the column is there") {
@@ -177,13 +196,17 @@ fn open_sqlite() -> rusqlite::Connection {
         let bytes: Option<Vec<u8>> = context.get(0)?;
         Ok(bytes.map(|bytes| base64::engine::general_purpose::STANDARD.encode(bytes)))
     };
-    connection.create_scalar_function("portcullis_base64", 1, flags, base64).expect("a function");
+    connection
+        .create_scalar_function("portcullis_base64", 1, flags, base64)
+        .expect("a function");
     let regexp = |context: &rusqlite::functions::Context<'_>| {
         let (pattern, text): (String, Option<String>) = (context.get(0)?, context.get(1)?);
         let pattern = regex::Regex::new(&pattern).expect("tests have patterns that can be read");
         Ok(text.map(|text| pattern.is_match(&text)))
     };
-    connection.create_scalar_function("regexp", 2, flags, regexp).expect("a function");
+    connection
+        .create_scalar_function("regexp", 2, flags, regexp)
+        .expect("a function");
     let words = [
         ("integer", "INTEGER"),
         ("text", "TEXT"),
@@ -223,8 +246,13 @@ fn run_postgres(statement: &Statement) -> Result<Vec<Vec<Value>>, String> {
             ("q", "\""),
         ];
         // Text is ordered as the other engines do it.
-        let shop = shop(&words).replace(" text", " text COLLATE \"C\"").replace("text COLLATE \"C\"[]", "text[]");
+        let shop = shop(&words)
+            .replace(" text", " text COLLATE \"C\"")
+            .replace("text COLLATE \"C\"[]", "text[]");
         server.run_sql(&database, &shop).expect("the shop can be built");
+        server
+            .run_sql(&database, include_str!("kinds.sql"))
+            .expect("a table of all types can be built");
         database
     });
     let settings = format!(
@@ -233,7 +261,11 @@ fn run_postgres(statement: &Statement) -> Result<Vec<Vec<Value>>, String> {
         u32::from(RECORD)
     );
     let values: Vec<String> = statement.values.iter().map(literal).collect();
-    let execute = if values.is_empty() { "EXECUTE q;".to_owned() } else { format!("EXECUTE q({});", values.join(", ")) };
+    let execute = if values.is_empty() {
+        "EXECUTE q;".to_owned()
+    } else {
+        format!("EXECUTE q({});", values.join(", "))
+    };
     let sql = format!("{settings}PREPARE q AS {};\n{execute}\n", statement.text);
     let answer = portcullis_servers::shared_postgres().run_sql(&DATABASE, &sql)?;
     Ok(rows_of(answer.trim_end_matches('\n'), RECORD, UNIT, NULL))
@@ -258,7 +290,10 @@ fn run_mariadb(statement: &Statement) -> Result<Vec<Vec<Value>>, String> {
             ("none", "NULL"),
             ("q", "`"),
         ];
-        let shop = format!("SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES';\n{}", shop(&words));
+        let shop = format!(
+            "SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES';\n{}",
+            shop(&words)
+        );
         server.run_sql("shop", &shop).expect("the shop can be built");
     });
     LazyLock::force(&SHOP);
@@ -276,8 +311,15 @@ fn run_mariadb(statement: &Statement) -> Result<Vec<Vec<Value>>, String> {
         sql.push_str(&format!("SET @v{place} = {value};\n"));
         using.push(format!("@v{place}"));
     }
-    let using = if using.is_empty() { String::new() } else { format!(" USING {}", using.join(", ")) };
-    sql.push_str(&format!("SET @q = {};\nPREPARE q FROM @q;\nEXECUTE q{using};\n", text(&statement.text)));
+    let using = if using.is_empty() {
+        String::new()
+    } else {
+        format!(" USING {}", using.join(", "))
+    };
+    sql.push_str(&format!(
+        "SET @q = {};\nPREPARE q FROM @q;\nEXECUTE q{using};\n",
+        text(&statement.text)
+    ));
     let answer = portcullis_servers::shared_mariadb().run_sql("shop", &sql)?;
     let mut rows = rows_of(answer.trim_end_matches('\n'), '\n', '\t', "NULL");
     for value in rows.iter_mut().flatten() {
@@ -293,7 +335,9 @@ fn run_mariadb(statement: &Statement) -> Result<Vec<Vec<Value>>, String> {
 
 /// Dates and times in the form in which a driver gives them.
 fn driver_form(row: &mut [Value], outputs: &Outputs) {
-    let Shown::Columns(columns) = &outputs.shown else { return };
+    let Shown::Columns(columns) = &outputs.shown else {
+        return;
+    };
     for (value, column) in row.iter_mut().zip(columns.iter()) {
         if let (Value::Text(text), Type::Timestamp | Type::Moment) = (value, &column.kind) {
             let zone = if column.kind == Type::Moment { "+00:00" } else { "" };
@@ -303,10 +347,20 @@ fn driver_form(row: &mut [Value], outputs: &Outputs) {
 }
 
 fn rows_of(answer: &str, record: char, unit: char, null: &str) -> Vec<Vec<Value>> {
-    let value = |text: &str| if text == null { Value::Null } else { Value::Text(text.to_owned()) };
+    let value = |text: &str| {
+        if text == null {
+            Value::Null
+        } else {
+            Value::Text(text.to_owned())
+        }
+    };
     let answer = answer.trim_start_matches("SET\n").trim_start_matches("PREPARE\n");
     if answer.is_empty() {
         return Vec::new();
     }
-    answer.trim_end_matches(record).split(record).map(|line| line.split(unit).map(value).collect()).collect()
+    answer
+        .trim_end_matches(record)
+        .split(record)
+        .map(|line| line.split(unit).map(value).collect())
+        .collect()
 }

@@ -9,7 +9,11 @@ fn of_all_rows() {
         "select=count(),quantity.sum(),price.avg(),quantity.min(),top:quantity.max()",
         r#"[{"count":5,"sum":13,"avg":5.2,"min":1,"top":5}]"#,
     );
-    check("lines", "select=quantity.sum(),count()&order_id=eq.99", r#"[{"sum":null,"count":0}]"#);
+    check(
+        "lines",
+        "select=quantity.sum(),count()&order_id=eq.99",
+        r#"[{"sum":null,"count":0}]"#,
+    );
     check("customers", "select=email.count()", r#"[{"count":3}]"#);
 }
 

@@ -9,20 +9,51 @@ use crate::value::Value;
 
 #[test]
 fn nulls_are_the_largest() {
-    check("customers", "select=id&order=email", r#"[{"id":3},{"id":4},{"id":1},{"id":2}]"#);
-    check("customers", "select=id&order=email.desc", r#"[{"id":2},{"id":1},{"id":4},{"id":3}]"#);
-    check("customers", "select=id&order=email.nullsfirst", r#"[{"id":2},{"id":3},{"id":4},{"id":1}]"#);
-    check("customers", "select=id&order=email.desc.nullslast", r#"[{"id":1},{"id":4},{"id":3},{"id":2}]"#);
-    check("customers", "select=id&order=vip.desc,id.desc", r#"[{"id":4},{"id":1},{"id":3},{"id":2}]"#);
-    check("customers", "select=id&order=settings->>theme", r#"[{"id":1},{"id":2},{"id":3},{"id":4}]"#);
-    check("lines", "select=order_id,number&order=quantity.desc&limit=3",
-        r#"[{"order_id":10,"number":1},{"order_id":11,"number":1},{"order_id":10,"number":2}]"#);
+    check(
+        "customers",
+        "select=id&order=email",
+        r#"[{"id":3},{"id":4},{"id":1},{"id":2}]"#,
+    );
+    check(
+        "customers",
+        "select=id&order=email.desc",
+        r#"[{"id":2},{"id":1},{"id":4},{"id":3}]"#,
+    );
+    check(
+        "customers",
+        "select=id&order=email.nullsfirst",
+        r#"[{"id":2},{"id":3},{"id":4},{"id":1}]"#,
+    );
+    check(
+        "customers",
+        "select=id&order=email.desc.nullslast",
+        r#"[{"id":1},{"id":4},{"id":3},{"id":2}]"#,
+    );
+    check(
+        "customers",
+        "select=id&order=vip.desc,id.desc",
+        r#"[{"id":4},{"id":1},{"id":3},{"id":2}]"#,
+    );
+    check(
+        "customers",
+        "select=id&order=settings->>theme",
+        r#"[{"id":1},{"id":2},{"id":3},{"id":4}]"#,
+    );
+    check(
+        "lines",
+        "select=order_id,number&order=quantity.desc&limit=3",
+        r#"[{"order_id":10,"number":1},{"order_id":11,"number":1},{"order_id":10,"number":2}]"#,
+    );
 }
 
 #[test]
 fn windows() {
     check("customers", "select=id&order=id&limit=2", r#"[{"id":1},{"id":2}]"#);
-    check("customers", "select=id&order=id&limit=2&offset=1", r#"[{"id":2},{"id":3}]"#);
+    check(
+        "customers",
+        "select=id&order=id&limit=2&offset=1",
+        r#"[{"id":2},{"id":3}]"#,
+    );
     check("customers", "select=id&order=id&offset=3", r#"[{"id":4}]"#);
     check("customers", "select=id&limit=0", "[]");
 }
@@ -45,7 +76,12 @@ fn pages_by_cursors_meet() {
             walk(engine, "customers", order);
         }
     }
-    for order in ["quantity", "order_id,number.desc", "number.desc,order_id.desc", "price.desc"] {
+    for order in [
+        "quantity",
+        "order_id,number.desc",
+        "number.desc,order_id.desc",
+        "price.desc",
+    ] {
         for engine in ENGINES {
             walk(engine, "lines", order);
         }
@@ -69,11 +105,17 @@ fn walk(engine: Engine, resource: &str, order: &str) {
         seen.extend(rows);
         places.push(first);
         assert!(seen.len() <= all.len(), "{engine:?} {order}: {seen:?}");
-        read.window.cursor = Some(Cursor { values: last, before: false });
+        read.window.cursor = Some(Cursor {
+            values: last,
+            before: false,
+        });
     }
     assert_eq!(&seen, all, "{engine:?} {resource} by {order}");
     let last = places.pop().expect("there are pages");
-    read.window.cursor = Some(Cursor { values: last, before: true });
+    read.window.cursor = Some(Cursor {
+        values: last,
+        before: true,
+    });
     let mut back = Vec::new();
     loop {
         let (rows, first, _) = page(engine, &read);
@@ -81,21 +123,36 @@ fn walk(engine: Engine, resource: &str, order: &str) {
             break;
         }
         back.splice(0..0, rows);
-        read.window.cursor = Some(Cursor { values: first, before: true });
+        read.window.cursor = Some(Cursor {
+            values: first,
+            before: true,
+        });
     }
     assert_eq!(back, all[..back.len()], "{engine:?} {resource} by {order}, backwards");
-    assert_eq!(back.len(), (all.len() - 1) / 2 * 2, "{engine:?} {resource} by {order}, backwards");
+    assert_eq!(
+        back.len(),
+        (all.len() - 1) / 2 * 2,
+        "{engine:?} {resource} by {order}, backwards"
+    );
 }
 
 fn page(engine: Engine, read: &Read) -> (Vec<serde_json::Value>, Vec<Value>, Vec<Value>) {
-    let forms = if engine == Engine::Postgres { &[RowForm::Columns, RowForm::Json][..] } else { &[RowForm::Columns] };
+    let forms = if engine == Engine::Postgres {
+        &[RowForm::Columns, RowForm::Json][..]
+    } else {
+        &[RowForm::Columns]
+    };
     let mut pages = forms.iter().map(|form| {
         let statement = sql::read(api(engine), read, *form).expect("the engine can do it");
         let outcome = run(engine, &statement).unwrap_or_else(|failure| panic!("{failure}\n{}", statement.text));
         let rows = super::plain(serde_json::from_slice(&outcome.body).expect("rows"));
         let terms = sql::order_terms(api(engine), read);
         let values = |values: &[Value]| values.iter().take(terms).cloned().collect::<Vec<_>>();
-        (rows.as_array().expect("rows").clone(), values(&outcome.first), values(&outcome.last))
+        (
+            rows.as_array().expect("rows").clone(),
+            values(&outcome.first),
+            values(&outcome.last),
+        )
     });
     let page = pages.next().expect("a form");
     for other in pages {

@@ -67,8 +67,11 @@ fn many_related_rows() {
         r#"[{"id":1,"orders":[{"id":10,"lines":[{"number":1,"products":{"name":"Apple"}},
             {"number":2,"products":{"name":"Bread"}}],"invoices":{"number":"I-10"}}]}]"#,
     );
-    check("customers", "select=id,...orders(order_ids:id,state)&order=id&limit=1",
-        r#"[{"id":1,"order_ids":[10,11],"state":["new","paid"]}]"#);
+    check(
+        "customers",
+        "select=id,...orders(order_ids:id,state)&order=id&limit=1",
+        r#"[{"id":1,"order_ids":[10,11],"state":["new","paid"]}]"#,
+    );
 }
 
 #[test]
@@ -83,23 +86,51 @@ fn rows_related_through_a_table() {
 
 #[test]
 fn rows_without_related_ones_are_left_out() {
-    check("orders", "select=id,tags!inner(word)&tags.word=eq.gift&order=id",
-        r#"[{"id":10,"tags":[{"word":"gift"}]},{"id":12,"tags":[{"word":"gift"}]}]"#);
-    check("orders", "select=id,customers!inner(name)&customers.name=eq.Ada&order=id",
-        r#"[{"id":10,"customers":{"name":"Ada"}},{"id":11,"customers":{"name":"Ada"}}]"#);
-    check("orders", "select=id,customers(name)&customers.name=eq.Ada&order=id.desc&limit=1",
-        r#"[{"id":13,"customers":null}]"#);
-    check("lines", "select=order_id,orders!inner(customers!inner(name))&orders.customers.name=eq.bob",
-        r#"[{"order_id":12,"orders":{"customers":{"name":"bob"}}}]"#);
-    check("lines", "select=order_id,orders(customers!inner(name))&orders.customers.name=eq.bob&number=eq.1&order=order_id",
-        r#"[{"order_id":10,"orders":null},{"order_id":11,"orders":null},{"order_id":12,"orders":{"customers":{"name":"bob"}}}]"#);
+    check(
+        "orders",
+        "select=id,tags!inner(word)&tags.word=eq.gift&order=id",
+        r#"[{"id":10,"tags":[{"word":"gift"}]},{"id":12,"tags":[{"word":"gift"}]}]"#,
+    );
+    check(
+        "orders",
+        "select=id,customers!inner(name)&customers.name=eq.Ada&order=id",
+        r#"[{"id":10,"customers":{"name":"Ada"}},{"id":11,"customers":{"name":"Ada"}}]"#,
+    );
+    check(
+        "orders",
+        "select=id,customers(name)&customers.name=eq.Ada&order=id.desc&limit=1",
+        r#"[{"id":13,"customers":null}]"#,
+    );
+    check(
+        "lines",
+        "select=order_id,orders!inner(customers!inner(name))&orders.customers.name=eq.bob",
+        r#"[{"order_id":12,"orders":{"customers":{"name":"bob"}}}]"#,
+    );
+    check(
+        "lines",
+        "select=order_id,orders(customers!inner(name))&orders.customers.name=eq.bob&number=eq.1&order=order_id",
+        r#"[{"order_id":10,"orders":null},{"order_id":11,"orders":null},{"order_id":12,"orders":{"customers":{"name":"bob"}}}]"#,
+    );
     check("customers", "select=id,orders()&orders=is.null", r#"[{"id":4}]"#);
-    check("customers", "select=id,orders()&orders=not.is.null&order=id", r#"[{"id":1},{"id":2},{"id":3}]"#);
+    check(
+        "customers",
+        "select=id,orders()&orders=not.is.null&order=id",
+        r#"[{"id":1},{"id":2},{"id":3}]"#,
+    );
 }
 
 #[test]
 fn order_by_a_related_row() {
-    check("orders", "select=id,customers(name)&order=customers(name).desc,id.desc",
+    check(
+        "orders",
+        "select=id,customers(name)&order=customers(name).desc,id.desc",
         r#"[{"id":12,"customers":{"name":"bob"}},{"id":13,"customers":{"name":"Cyd"}},
-            {"id":11,"customers":{"name":"Ada"}},{"id":10,"customers":{"name":"Ada"}}]"#);
+            {"id":11,"customers":{"name":"Ada"}},{"id":10,"customers":{"name":"Ada"}}]"#,
+    );
+}
+
+#[test]
+fn nothing_but_a_condition() {
+    check("customers", "select=orders!inner()&order=id", "[{},{},{}]");
+    check("orders", "select=customers!inner()&customers.name=eq.bob", "[{}]");
 }
