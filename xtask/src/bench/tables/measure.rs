@@ -25,6 +25,13 @@ pub(super) struct Sample {
     pub(super) note: String,
 }
 
+impl Sample {
+    /// Microseconds of CPU for a request, of both.
+    pub(super) fn whole(&self) -> f64 {
+        self.service + self.database
+    }
+}
+
 /// # Errors
 /// At the first answer that isn't of the class 2xx.
 pub(super) fn sample(

@@ -21,7 +21,7 @@ pub(super) fn print(engine: Engine, scores: &[Score]) {
     for case in Case::ALL {
         println!(
             "\n| {}: {} | in a second | CPU µs each | least | of the database | in a second of its CPU | to by-hand: in a second | \
-             CPU | content |\n|---|---|---|---|---|---|---|---|---|",
+             CPU with the database's | content |\n|---|---|---|---|---|---|---|---|---|",
             engine.name(),
             case.name()
         );
@@ -38,9 +38,7 @@ pub(super) fn print(engine: Engine, scores: &[Score]) {
 
 fn print_samples(kind: Kind, samples: &[Sample], by_hand: Option<&[Sample]>) {
     let ratio = |value: fn(&Sample) -> f64| {
-        by_hand.map_or_else(String::new, |theirs| {
-            format!("{:.2}", median(samples, value) / median(theirs, value))
-        })
+        by_hand.map_or_else(String::new, |theirs| format!("{:.2}", ratio(samples, theirs, value)))
     };
     let cost = median(samples, |sample| sample.service);
     println!(
@@ -51,7 +49,7 @@ fn print_samples(kind: Kind, samples: &[Sample], by_hand: Option<&[Sample]>) {
         median(samples, |sample| sample.database),
         1e6 / cost,
         ratio(|sample| sample.rate),
-        ratio(|sample| sample.service),
+        ratio(Sample::whole),
         samples.first().map_or("", |sample| &sample.note)
     );
 }
@@ -70,27 +68,47 @@ pub(super) fn requirements(engine: Engine, scores: &[Score]) -> Vec<Line> {
         ));
     }
     for case in Case::ALL {
-        let what = |name: &str| format!("{}: {} to {name}", engine.name(), case.name());
-        let rate = |samples: &[Sample]| median(samples, |sample| sample.rate);
-        let ours = of(scores, Kind::Portcullis, case).map_or(0.0, rate);
-        let mut require = |name: &str, theirs: f64, least: Option<f64>| {
-            let ratio = ours / theirs;
-            let allowed = least.map_or_else(String::new, |least| format!("≥ {least} ×"));
-            let holds = least.is_none_or(|least| ratio >= least);
-            lines.push(Line::new(what(name), format!("{ratio:.2} ×"), allowed, holds));
-        };
-        if let Some(theirs) = of(scores, Kind::ByHand, case) {
-            require("the service by hand", rate(theirs), Some(BY_HAND));
-        }
-        for kind in Kind::PEERS {
+        let mut require = |kind: Kind, allowed: Option<f64>| {
             if let Some(theirs) = of(scores, kind, case) {
-                // It acknowledges what a loss of power would take back, which the others wait for.
-                let unequal = kind == Kind::PocketBase && case == Case::Insert;
-                require(kind.name(), rate(theirs), (!unequal).then_some(PEERS));
+                let ours = of(scores, Kind::Portcullis, case);
+                lines.push(compared(engine, case, ours, (kind, theirs), allowed));
             }
+        };
+        require(Kind::ByHand, Some(BY_HAND));
+        for kind in Kind::PEERS {
+            // PocketBase acknowledges what a loss of power would take back; the others wait for the disk.
+            let unequal = kind == Kind::PocketBase && case == Case::Insert;
+            require(kind, (!unequal).then_some(PEERS));
         }
     }
     lines
+}
+
+/// Where nothing could be measured of ours, nothing holds.
+fn compared(
+    engine: Engine,
+    case: Case,
+    ours: Option<&[Sample]>,
+    (kind, theirs): (Kind, &[Sample]),
+    allowed: Option<f64>,
+) -> Line {
+    let what = format!("{}: {} to {}", engine.name(), case.name(), kind.name());
+    let bound = allowed.map_or_else(String::new, |least| format!("≥ {least} ×"));
+    let Some(ours) = ours else {
+        return Line::new(what, "nothing", bound, false);
+    };
+    let times = ratio(ours, theirs, |sample| sample.rate);
+    let measured = format!(
+        "{times:.2} × in a second, {:.2} × the CPU",
+        ratio(ours, theirs, Sample::whole)
+    );
+    Line::new(what, measured, bound, allowed.is_none_or(|least| times >= least))
+}
+
+/// The median of what rounds say: in each the two were measured right after one another.
+fn ratio(ours: &[Sample], theirs: &[Sample], value: impl Fn(&Sample) -> f64) -> f64 {
+    let rounds = ours.iter().zip(theirs);
+    middle(rounds.map(|(ours, theirs)| value(ours) / value(theirs)).collect())
 }
 
 fn of(scores: &[Score], kind: Kind, case: Case) -> Option<&[Sample]> {
