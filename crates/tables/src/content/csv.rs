@@ -12,7 +12,7 @@ const UNNAMED: &str = "value";
 /// Writes the line of names.
 pub(super) fn write_names(text: &mut Vec<u8>, shown: &Shown) {
     match shown {
-        Shown::Nothing => return,
+        Shown::Nothing | Shown::Found => return,
         Shown::Columns(columns) => {
             for (at, column) in columns.iter().enumerate() {
                 if at > 0 {
@@ -29,7 +29,7 @@ pub(super) fn write_names(text: &mut Vec<u8>, shown: &Shown) {
 /// Writes one line.
 pub(super) fn write_row(text: &mut Vec<u8>, row: &impl Row, shown: &Shown) {
     match shown {
-        Shown::Nothing => return,
+        Shown::Nothing | Shown::Found => return,
         Shown::Columns(columns) => {
             for (at, column) in columns.iter().enumerate() {
                 if at > 0 {

@@ -10,7 +10,7 @@ use crate::schema::Type;
 /// Writes what is shown of a row.
 pub(super) fn write_row(text: &mut Vec<u8>, row: &impl Row, shown: &Shown) {
     match shown {
-        Shown::Nothing => {}
+        Shown::Nothing | Shown::Found => {}
         Shown::Columns(columns) => {
             text.push(b'{');
             for (at, column) in columns.iter().enumerate() {

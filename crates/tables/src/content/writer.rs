@@ -3,7 +3,8 @@
 use bytes::Bytes;
 
 use super::{csv, json, xml};
-use crate::output::{Cell, Outputs, Row, Shown};
+use crate::output::{Cell, Output, Outputs, Row, Shown};
+use crate::schema::Type;
 use crate::statement::{Failure, Outcome};
 
 /// The form of an answer's content.
@@ -67,6 +68,11 @@ impl RowWriter {
     /// [`Failure::Forbidden`] where the check of the row doesn't hold, [`Failure::NotSingular`] for a second row where
     /// the form is that of one.
     pub fn write(&mut self, row: &impl Row) -> Result<(), Failure> {
+        if self.outputs.shown == Shown::Found {
+            let names = row.names();
+            let columns = names.iter().map(|name| Output::new(name, Type::Any));
+            self.outputs.shown = Shown::Columns(columns.collect());
+        }
         let shown = self.outputs.shown_columns();
         let hidden = shown + self.outputs.hidden;
         if self.outputs.checked && row.cell(hidden) != Cell::Boolean(true) && row.cell(hidden) != Cell::Integer(1) {

@@ -24,7 +24,7 @@ pub(super) fn write_row(text: &mut Vec<u8>, row: &impl Row, shown: &Shown) {
     let mut xml = String::new();
     xml.push_str("<row>");
     match shown {
-        Shown::Nothing => {}
+        Shown::Nothing | Shown::Found => {}
         Shown::Columns(columns) => {
             for (at, column) in columns.iter().enumerate() {
                 write_element(&mut xml, &column.name, row.cell(at), &column.kind);
