@@ -6,6 +6,7 @@
 //! largest values, `sum` of nothing is NULL, a list of nothing is `[]`.
 
 mod aggregate;
+mod call;
 mod change;
 mod count;
 mod dialect;
@@ -24,10 +25,12 @@ mod write;
 
 use portcullis_core::Result;
 
+pub use self::call::{call, count_call};
 pub use self::change::{Changes, Made, change};
 use self::write::Writer;
 use crate::api::Api;
-use crate::query::{Filter, Read, Window};
+use crate::output::Outputs;
+use crate::query::{Filter, Read};
 use crate::statement::Statement;
 
 /// The form in which a row comes from the database.
@@ -107,13 +110,9 @@ pub fn count(api: &Api, read: &Read, cap: u64) -> Result<Statement> {
 /// # Errors
 /// `bad_query` where the engine can't do what is asked for.
 pub fn planned(api: &Api, read: &Read) -> Result<Statement> {
-    let all = Read { window: Window::default(), order: Vec::new(), ..read.clone() };
     let mut writer = Writer::new(api);
-    writer.words("SELECT 1 AS n FROM (");
-    writer.members(&all)?;
-    let rows = writer.new_alias();
-    writer.words(") AS ").alias(rows);
-    Ok(writer.finish(crate::output::Outputs::NONE))
+    writer.all_rows(read)?;
+    Ok(writer.finish(Outputs::NONE))
 }
 
 /// One row where the resource has one that passes all filters, else none.

@@ -2,9 +2,7 @@
 
 use portcullis_core::Result;
 
-use super::frame::Frame;
-use super::part::is_grouped;
-use super::select::Select;
+use super::frame::{Frame, computes};
 use super::write::Writer;
 use crate::output::Outputs;
 use crate::query::{Filter, Read};
@@ -16,30 +14,7 @@ impl<'a> Writer<'a> {
     /// `bad_query` where the engine can't do what is asked for.
     pub(super) fn counted(&mut self, read: &Read, cap: u64) -> Result<Outputs> {
         self.words("SELECT count(*) FROM (");
-        if read.union.is_some() {
-            self.words("SELECT 1 AS n FROM (");
-            self.members(read)?;
-            self.words(") AS ");
-            let members = self.new_alias();
-            self.alias(members);
-        } else if is_grouped(&self.frame(read)) {
-            let frame = self.frame(read);
-            let parts = self.parts(&frame);
-            self.words("SELECT ");
-            self.labelled_parts(&parts, true)?;
-            let select = Select {
-                frame: &frame,
-                parts: &parts,
-                terms: &[],
-                link: None,
-            };
-            self.unlimited(&select)?;
-        } else {
-            let frame = self.lone_frame(read);
-            self.words("SELECT 1 AS n FROM ");
-            self.tables(&frame, None)?;
-            self.rows(&frame, None, &mut false)?;
-        }
+        self.all_rows(read)?;
         self.words(" LIMIT ").number(cap.saturating_add(1)).words(") AS ");
         let rows = self.new_alias();
         self.alias(rows);
@@ -48,6 +23,25 @@ impl<'a> Writer<'a> {
             hidden: 1,
             ..Outputs::NONE
         })
+    }
+
+    /// All rows of a read, without its window and in no order.
+    ///
+    /// # Errors
+    /// `bad_query` where the engine can't do what is asked for.
+    pub(super) fn all_rows(&mut self, read: &Read) -> Result<()> {
+        if read.union.is_none() && !computes(&read.items) {
+            let frame = self.lone_frame(read);
+            self.words("SELECT 1 AS n FROM ");
+            self.tables(&frame, None)?;
+            return self.rows(&frame, None, &mut false);
+        }
+        self.words("SELECT 1 AS n FROM (");
+        self.members(read)?;
+        self.words(") AS ");
+        let members = self.new_alias();
+        self.alias(members);
+        Ok(())
     }
 
     /// One row where there is one that passes.

@@ -83,15 +83,10 @@ impl<'a> Writer<'a> {
         self.words(after).words(" FROM (SELECT ");
         self.labelled_parts(select.parts, computes(&select.frame.read.items))?;
         self.source(select, select.terms)?;
-        if single {
-            self.words(" LIMIT 1");
-        } else if self.dialect() == Dialect::Sqlite && select.frame.read.window.limit.is_none() {
+        let window = &select.frame.read.window;
+        if self.dialect() == Dialect::Sqlite && !single && window.limit.is_none() && window.offset == 0 {
             // Without it SQLite would take the order for one that nobody sees.
-            self.words(if select.frame.read.window.offset == 0 {
-                " LIMIT -1"
-            } else {
-                ""
-            });
+            self.words(" LIMIT -1");
         }
         self.words(") AS ").alias(row);
         if let Some(named) = named {

@@ -133,7 +133,10 @@ impl<'a> Writer<'a> {
     /// # Errors
     /// `bad_query` where the engine can't do what is asked for.
     pub(super) fn tables(&mut self, frame: &Frame<'_>, link: Option<Link<'_>>) -> Result<()> {
-        self.relation(frame.relation).words(" AS ").alias(frame.alias);
+        match self.source_of(frame.alias) {
+            Some(called) => self.called_as(&called, frame.alias)?,
+            None => _ = self.relation(frame.relation).words(" AS ").alias(frame.alias),
+        }
         if let Some((link, between)) = link.and_then(|link| Some((link, link.between?)))
             && let Join::Through {
                 between: resource,

@@ -24,11 +24,11 @@ impl Writer<'_> {
                 .words(" LIKE ")
                 .text_pattern(pattern)
                 .words(" ESCAPE '\\'"),
-            (Dialect::MariaDb { .. }, false) => self
-                .operand(operand)
-                .words(" LIKE ")
-                .text_pattern(pattern)
-                .words(" COLLATE utf8mb4_bin"),
+            // The first of the two is there for an index, which has the column's own collation.
+            (Dialect::MariaDb { .. }, false) => {
+                self.operand(operand).words(" LIKE ").text_pattern(pattern).words(" AND ");
+                self.operand(operand).words(" LIKE ").text_pattern(pattern).words(" COLLATE utf8mb4_bin")
+            }
             // A collation that takes capitals for small letters would take accents for nothing as well.
             (Dialect::MariaDb { .. }, true) => {
                 self.words("LOWER(")

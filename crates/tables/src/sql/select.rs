@@ -6,7 +6,7 @@ use super::dialect::Dialect;
 use super::frame::{Frame, Link};
 use super::order::Term;
 use super::part::{Part, is_grouped};
-use super::write::{Alias, Label, Writer};
+use super::write::{Alias, Label, Writer, unsupported};
 use super::{Hidden, RowForm, hidden};
 use crate::output::{Output, Outputs, Shown};
 use crate::query::{Read, Window};
@@ -219,6 +219,9 @@ impl<'a> Writer<'a> {
         let mut started = false;
         self.rows(frame, select.link, &mut started)?;
         if let Some(cursor) = frame.read.window.cursor.as_ref().filter(|_| !terms.is_empty()) {
+            if is_grouped(frame) {
+                return Err(unsupported("`after`, `before`: groups have no cursors"));
+            }
             self.and(&mut started);
             self.behind(terms, &cursor.values)?;
         }

@@ -5,6 +5,8 @@ mod groups;
 mod kinds;
 mod pages;
 mod related;
+mod rules;
+mod searches;
 mod shape;
 
 use serde_json::Value as Json;

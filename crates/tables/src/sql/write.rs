@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use portcullis_core::{Error, Result, codes};
 
+use super::call::Called;
 use super::dialect::Dialect;
 use crate::api::{Api, Resource};
 use crate::output::Outputs;
@@ -20,6 +21,8 @@ pub(crate) struct Writer<'a> {
     text: String,
     values: Vec<Value>,
     aliases: u32,
+    /// What the first table of the statement is in place of a table.
+    source: Option<Called>,
 }
 
 /// The name of a table, or of a statement within the statement, that is given here: `t0`, `t1` and so on.
@@ -44,7 +47,18 @@ impl<'a> Writer<'a> {
             text: String::with_capacity(256),
             values: Vec::new(),
             aliases: 0,
+            source: None,
         }
+    }
+
+    /// Reads from what a routine gives in place of the first table.
+    pub(super) fn read_from(&mut self, called: Called) {
+        self.source = Some(called);
+    }
+
+    /// What the table of that alias is read from, where that is no table.
+    pub(super) fn source_of(&self, alias: Alias) -> Option<Called> {
+        self.source.clone().filter(|_| alias == Alias(0))
     }
 
     /// The API whose names are written.
@@ -69,8 +83,8 @@ impl<'a> Writer<'a> {
 
     /// A table's name that is written so.
     pub(crate) fn relation_named(&self, name: &str) -> Option<&'a Identifier> {
-        let mut names = self.api.resources().iter().map(|resource| &resource.relation.name);
-        names.find(|own| own.as_str() == name)
+        let (_, resource) = self.api.resource(name)?;
+        Some(&resource.relation.name).filter(|own| own.as_str() == name)
     }
 
     /// A name for a table that this statement has not used yet.

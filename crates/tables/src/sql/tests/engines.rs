@@ -16,6 +16,8 @@ use crate::value::Value;
 pub(super) const ENGINES: [Engine; 3] = [Engine::Sqlite, Engine::Postgres, Engine::MariaDb];
 
 const SHOP: &str = include_str!("shop.sql");
+const ARTICLES: &str = "INSERT INTO articles VALUES ('one', 'The quick brown fox'), ('two', 'A lazy dog sleeps'), \
+    ('three', 'The brown dog''s quick')";
 /// What parts values and rows in what psql prints, and what stands for NULL.
 const UNIT: char = '\u{1f}';
 const RECORD: char = '\u{1e}';
@@ -223,6 +225,8 @@ fn open_sqlite() -> rusqlite::Connection {
         ("q", "\""),
     ];
     connection.execute_batch(&shop(&words)).expect("the shop can be built");
+    let articles = "CREATE VIRTUAL TABLE articles USING fts5(title, body);";
+    connection.execute_batch(&format!("{articles}{ARTICLES}")).expect("articles can be kept");
     connection
 }
 
@@ -295,6 +299,8 @@ fn run_mariadb(statement: &Statement) -> Result<Vec<Vec<Value>>, String> {
             shop(&words)
         );
         server.run_sql("shop", &shop).expect("the shop can be built");
+        let articles = "CREATE TABLE articles (title VARCHAR(200), body TEXT, FULLTEXT (body));";
+        server.run_sql("shop", &format!("{articles}{ARTICLES}")).expect("articles can be kept");
     });
     LazyLock::force(&SHOP);
     let text = |text: &str| {
