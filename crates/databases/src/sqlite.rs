@@ -87,6 +87,7 @@ impl Sqlite {
             return Ok(None);
         }
         let (schema, version) = introspection::read(&looking.session).map_err(text)?;
+        self.inline.renew().map_err(text)?;
         looking.version = version;
         Ok(Some(schema))
     }

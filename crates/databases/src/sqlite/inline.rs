@@ -3,12 +3,16 @@
 //! nobody; what exceeds it is stopped, and done again by the threads that read.
 //!
 //! What the budget does not bound: a page that is in no cache has to come from the disk, and a statement can't be
-//! stopped in the middle of that, nor while SQLite reads the schema anew that somebody changed.
+//! stopped in the middle of that.
+//!
+//! A connection reads the whole schema when it is opened, and again when somebody changed it. With thousands of tables
+//! that takes longer than the budget, too. So connections are opened elsewhere, and when a changed schema is found,
+//! workers get others in place of theirs.
 
 use std::cell::RefCell;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use portcullis_core::Result;
@@ -36,15 +40,21 @@ const MAX_WORKERS: usize = 256;
 pub(super) struct Inline {
     path: PathBuf,
     workers: ThreadLocal<RefCell<Option<Worker>>>,
-    /// Connections that no worker has yet. They are opened elsewhere, since that takes a while.
+    /// Connections that no worker has yet.
     spare: Mutex<Vec<Session>>,
+    /// Connections that workers had. Closing one frees a schema: that is done elsewhere, too.
+    retired: Mutex<Vec<Session>>,
+    /// One for each worker that has a connection.
     counters: Mutex<Vec<Arc<Counters>>>,
+    /// How often connections were replaced.
+    epoch: AtomicU64,
     opening: AtomicBool,
 }
 
 /// A worker's connection.
 struct Worker {
     session: Session,
+    epoch: u64,
     avoided: Vec<(Arc<str>, Instant)>,
 }
 
@@ -65,7 +75,9 @@ impl Inline {
             path,
             workers: ThreadLocal::new(),
             spare: Mutex::default(),
+            retired: Mutex::default(),
             counters: Mutex::default(),
+            epoch: AtomicU64::new(0),
             opening: AtomicBool::new(false),
         };
         for _ in 0..ready {
@@ -76,13 +88,24 @@ impl Inline {
 
     /// Opens one more connection. It blocks.
     pub(super) fn open_one(&self) -> rusqlite::Result<()> {
+        drop(std::mem::take(&mut *locked(&self.retired)));
         // It waits for no lock: a worker doesn't wait.
         let opened = Session::open_reader(&self.path, Duration::ZERO);
         self.opening.store(false, Ordering::Relaxed);
-        let session = opened?;
-        let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
-        counters.push(Arc::clone(&session.counters));
-        self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(session);
+        locked(&self.spare).push(opened?);
+        Ok(())
+    }
+
+    /// Gives each worker another connection in place of its own, since the schema changed. It blocks.
+    pub(super) fn renew(&self) -> rusqlite::Result<()> {
+        let wanted = locked(&self.counters).len() + locked(&self.spare).len();
+        let renewed: rusqlite::Result<Vec<Session>> = (0..wanted)
+            .map(|_| Session::open_reader(&self.path, Duration::ZERO))
+            .collect();
+        let old = std::mem::replace(&mut *locked(&self.spare), renewed?);
+        self.epoch.fetch_add(1, Ordering::Release);
+        drop(old);
+        drop(std::mem::take(&mut *locked(&self.retired)));
         Ok(())
     }
 
@@ -93,12 +116,11 @@ impl Inline {
         let Ok(mut slot) = slot.try_borrow_mut() else {
             return Inlined::Elsewhere;
         };
-        if slot.is_none() {
-            let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            *slot = spare.map(|session| Worker {
-                session,
-                avoided: Vec::new(),
-            });
+        let epoch = self.epoch.load(Ordering::Acquire);
+        if slot.as_ref().is_none_or(|worker| worker.epoch != epoch)
+            && let Some(session) = locked(&self.spare).pop()
+        {
+            self.take(&mut slot, session, epoch);
         }
         match &mut *slot {
             Some(worker) => worker.read(script, format, hold),
@@ -109,14 +131,35 @@ impl Inline {
 
     /// What statements took, of each connection.
     pub(super) fn counters(&self) -> Vec<Arc<Counters>> {
-        self.counters.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        locked(&self.counters).clone()
+    }
+
+    /// Makes that connection the worker's.
+    fn take(&self, slot: &mut Option<Worker>, mut session: Session, epoch: u64) {
+        match slot.take() {
+            // What was counted stays the worker's.
+            Some(old) => {
+                session.counters = Arc::clone(&old.session.counters);
+                locked(&self.retired).push(old.session);
+            }
+            None => locked(&self.counters).push(Arc::clone(&session.counters)),
+        }
+        *slot = Some(Worker {
+            session,
+            epoch,
+            avoided: Vec::new(),
+        });
     }
 
     /// Whether one more connection should be opened: by one asker at a time.
     fn may_open(&self) -> bool {
-        self.counters.lock().unwrap_or_else(PoisonError::into_inner).len() < MAX_WORKERS
-            && !self.opening.swap(true, Ordering::Relaxed)
+        locked(&self.counters).len() < MAX_WORKERS && !self.opening.swap(true, Ordering::Relaxed)
     }
+}
+
+fn locked<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is in them is whole between any two statements above.
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Worker {
