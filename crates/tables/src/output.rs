@@ -29,6 +29,9 @@ pub enum Shown {
     Json,
     /// One column that is the whole answer for the row, without a name: the result of a routine.
     Value(Type),
+    /// As many columns as the database finds, by the names that it gives them ([`Row::names`]): a statement of the file.
+    /// Nothing is hidden behind them.
+    Found,
 }
 
 /// A shown column.
@@ -65,6 +68,11 @@ pub enum Cell<'r> {
 pub trait Row {
     /// The column of that place.
     fn cell(&self, place: usize) -> Cell<'_>;
+
+    /// The names of its columns, where the driver knows them: for [`Shown::Found`].
+    fn names(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 impl Output {
@@ -91,7 +99,7 @@ impl Outputs {
     /// How many columns the answer shows.
     pub fn shown_columns(&self) -> usize {
         match &self.shown {
-            Shown::Nothing => 0,
+            Shown::Nothing | Shown::Found => 0,
             Shown::Columns(columns) => columns.len(),
             Shown::Json | Shown::Value(_) => 1,
         }
