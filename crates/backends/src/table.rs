@@ -1,62 +1,104 @@
-//! A table of a database as a REST resource: the route's path is the collection, `/{key}` below it is one row.
+//! Tables of a database as REST resources: one at the route's own path, or several as an API below it.
 //!
-//! The files are the way of a request: `address` finds what the path leads to, `query` parses the query string,
-//! `content` the body, `sql` makes statements of them, `database` runs those on threads of its own, `reading` and
-//! `writing` are what runs there, and `failure` tells what went wrong.
+//! The files are the way of a request: `place` finds what the path leads to, `negotiation` and `session` what the fields
+//! say, then `reading`, `writing`, `calling` or `transacting` let the grammar understand it, SQL be made of it and the
+//! database run it, and `answer` makes a response of what comes back. `live` keeps the API that all is resolved against,
+//! `shapes` counts what was run, and `failure` tells what went wrong.
 
-pub mod database;
-pub mod schema;
+pub mod settings;
+pub mod shapes;
 
-mod address;
-mod content;
+mod answer;
+mod calling;
+mod count;
+mod exposed;
 mod failure;
-mod migrations;
+mod link;
+mod live;
+mod negotiation;
 mod percent;
-mod preferences;
-mod query;
-mod queue;
+mod place;
+mod range;
 mod reading;
-mod resource;
-mod sql;
+mod session;
+mod streamed;
+mod transacting;
 mod writing;
 
 use std::sync::Arc;
+use std::time::{Instant, SystemTime};
 
-use bytes::Bytes;
-use portcullis_config::route::tables::ToTable;
+use portcullis_config::route::To;
 use portcullis_core::{
-    Backend, Body, Ctx, Error, Headers, Known, Method, Reply, Request, Response, Result, Status, codes,
+    Backend, Body, Ctx, Error, Headers, Known, Method, Reply, Request, Response, Result, Status, Target, codes,
 };
+use portcullis_tables::api::{Api, Resource};
+use portcullis_tables::grammar::{Caller, Preferences};
+use portcullis_tables::schema::Schema;
+use portcullis_tables::statement::{Access, Isolation, Script, Session, Statement, Step};
 
-use self::address::Address;
-use self::database::Database;
-use self::preferences::Preferences;
-use self::query::{Filter, Query};
-use self::reading::Representation;
-use self::resource::{Place, Resource};
-use self::schema::Schema;
-use self::writing::{Change, Changed, Shape};
+use self::exposed::Route;
+use self::live::Live;
+pub use self::live::Open;
+use self::place::{Level, Place};
+use self::session::Roles;
+use self::shapes::Shapes;
 
-/// A backend that answers from a table or view of a database.
+/// Bytes of an answer that are held until all of it is there: what is smaller gets a length, a tag and links; what is
+/// larger is sent as its rows come. It is what one request may take of memory, several times over.
+const HOLD: usize = 256 << 10;
+
+/// A backend that answers from tables and views of a database.
 #[derive(Debug)]
 pub struct Table {
-    database: Arc<Database>,
-    resource: Arc<Resource>,
+    open: Arc<Open>,
+    live: Arc<Live>,
+    roles: Option<Roles>,
+    /// How many segments the fixed part of the route's path has.
     base_segments: usize,
+    /// Whether the route's own path is the collection of the one resource.
+    is_one: bool,
+    /// Whether several changes may be asked for at once.
+    transactions: bool,
+    /// Who may see plans.
+    plans: Vec<Box<str>>,
+    shapes: Arc<Shapes>,
+}
+
+/// A request on its way: what all steps of answering it need to know.
+struct Asked<'a> {
+    table: &'a Table,
+    api: &'a Api,
+    caller: Caller<'a>,
+    method: &'a Method,
+    target: &'a Target,
+    headers: &'a Headers,
+    preferences: Preferences,
+    session: Session,
+    now: SystemTime,
 }
 
 impl Table {
-    /// A table of `database` as `config` shows it. `base_segments` is the number of segments that the path of the
-    /// collection has: `/v1/questions` has two.
+    /// The tables that `to` shows of a database. `base_segments` is the number of segments that the fixed part of the
+    /// route's path has: `/v1/questions` has two.
     ///
     /// # Errors
     /// Names the table, column or method that there is not, with what was probably meant.
-    pub fn new(database: Arc<Database>, config: &ToTable, base_segments: usize) -> std::result::Result<Table, String> {
-        let resource = Arc::new(Resource::new(database.schema(), config)?);
+    pub fn new(open: &Arc<Open>, to: &To, base_segments: usize) -> std::result::Result<Table, String> {
+        let route = route_of(to)?;
+        let plans = match &route {
+            Route::One(_) => Vec::new(),
+            Route::Several(tables) => tables.plans.roles.iter().map(|role| role.as_str().into()).collect(),
+        };
         Ok(Table {
-            database,
-            resource,
+            roles: open.role().map(Roles::new),
             base_segments,
+            is_one: matches!(route, Route::One(_)),
+            transactions: matches!(&route, Route::Several(tables) if tables.transactions),
+            plans,
+            shapes: Arc::default(),
+            live: open.api(route)?,
+            open: open.clone(),
         })
     }
 
@@ -64,205 +106,143 @@ impl Table {
     ///
     /// # Errors
     /// Those of [`Table::new`].
-    pub fn check(schema: &Schema, config: &ToTable) -> std::result::Result<(), String> {
-        Resource::new(schema, config).map(|_| ())
+    pub fn check(schema: &Arc<Schema>, to: &To) -> std::result::Result<(), String> {
+        let exposed = route_of(to)?.exposed(schema)?;
+        Api::new(schema.clone(), exposed).map(|_| ())
     }
 
-    async fn answer(&self, request: Request) -> Result<Response> {
-        let address = Address::parse(request.target.path(), self.base_segments, &self.resource)
+    /// The statements that were run for it.
+    pub fn shapes(&self) -> &Arc<Shapes> {
+        &self.shapes
+    }
+
+    async fn answer(&self, cx: &Ctx, request: Request) -> Result<Response> {
+        let Request {
+            method,
+            target,
+            headers,
+            body,
+            ..
+        } = request;
+        let api = self.live.now();
+        let place = Place::of(target.path(), self.base_segments, self.is_one, &api)
             .ok_or_else(|| Error::new(&codes::RESOURCE_NOT_FOUND))?;
-        let place = address.place();
-        if !self.resource.allows(&request.method, place) {
-            return Err(Error::new(&codes::METHOD_NOT_ALLOWED).with_header(Known::Allow, self.resource.allowed(place)));
-        }
-        let query = request.target.query();
-        match request.method {
-            Method::Options => Ok(self.options(place)),
-            Method::Post => {
-                self.insert(&request.target, query, &request.headers, request.body)
-                    .await
-            }
-            Method::Patch => self.update(address, query, &request.headers, request.body).await,
-            Method::Delete => self.delete(address, query, &request.headers).await,
-            _ => {
-                self.read(address, query, &request.headers, request.method == Method::Head)
-                    .await
-            }
-        }
-    }
-
-    fn options(&self, place: Place) -> Response {
-        let response = Response::new(Status::NO_CONTENT).with_header(Known::Allow, self.resource.allowed(place));
-        if self.resource.allows(&Method::Patch, place) {
-            // RFC 5789 §3.1
-            return response.with_header("Accept-Patch", "application/merge-patch+json, application/json");
-        }
-        response
-    }
-
-    async fn read(&self, address: Address<'_>, query: Option<&str>, headers: &Headers, head: bool) -> Result<Response> {
-        let query = Query::parse(query, &self.resource)?;
-        match address {
-            Address::Row(key) => {
-                let select = query.without_filters()?.select;
-                let row = reading::row(&self.database, &self.resource, &key, select).await?;
-                Ok(represent(row, headers, head))
-            }
-            Address::Collection => {
-                let count = Preferences::of(headers).count;
-                let rows = reading::list(&self.database, &self.resource, query, count).await?;
-                // RFC 7240 §2
-                let mut response = represent(rows, headers, head).with_header(Known::Vary, "Prefer");
-                if count {
-                    response.headers.append("Preference-Applied", "count=exact");
-                }
-                Ok(response)
-            }
-        }
-    }
-
-    async fn insert(
-        &self,
-        target: &portcullis_core::Target,
-        query: Option<&str>,
-        headers: &Headers,
-        body: Body,
-    ) -> Result<Response> {
-        let select = Query::parse(query, &self.resource)?.without_filters()?.select;
-        check_content_type(headers, &["application/json"])?;
-        let body = body.read_to_end(self.resource.max_body).await?;
-        let rows = content::parse_rows(&body, &self.resource)?;
-        // One object is answered by an object, an array by an array, even if it holds but one.
-        let one = body.trim_ascii_start().first() == Some(&b'{');
-        let shown = Preferences::of(headers).representation.then_some(select);
-        let change = Change::insert(
-            &self.resource,
-            rows,
-            if one { Shape::Object } else { Shape::Array },
-            shown,
-        );
-        let changed = writing::run(&self.database, &self.resource, change).await?;
-        let mut response = Response::new(Status::CREATED);
-        if let Some(key) = &changed.key {
-            let path = target.path().trim_end_matches('/');
-            response.headers.append(Known::Location, format!("{path}/{key}"));
-        }
-        Ok(with_representation(response, changed))
-    }
-
-    async fn update(
-        &self,
-        address: Address<'_>,
-        query: Option<&str>,
-        headers: &Headers,
-        body: Body,
-    ) -> Result<Response> {
-        let (filters, select, shape) = self.affected(address, query, headers)?;
-        check_content_type(headers, &["application/json", "application/merge-patch+json"])?;
-        let body = body.read_to_end(self.resource.max_body).await?;
-        let given = content::parse_object(&body, &self.resource)?;
-        let shown = Preferences::of(headers).representation.then_some(select);
-        let change = Change::update(&self.resource, given, &filters, shape, shown);
-        self.change(change).await
-    }
-
-    async fn delete(&self, address: Address<'_>, query: Option<&str>, headers: &Headers) -> Result<Response> {
-        let (filters, select, shape) = self.affected(address, query, headers)?;
-        let shown = Preferences::of(headers).representation.then_some(select);
-        let change = Change::delete(&self.resource, &filters, shape, shown);
-        self.change(change).await
-    }
-
-    async fn change(&self, change: Change) -> Result<Response> {
-        let changed = writing::run(&self.database, &self.resource, change).await?;
-        let status = if changed.json.is_some() {
-            Status::OK
-        } else {
-            Status::NO_CONTENT
+        let consumer = cx.consumer.as_deref();
+        let asked = Asked {
+            table: self,
+            api: &api,
+            caller: Caller { consumer },
+            method: &method,
+            target: &target,
+            headers: &headers,
+            preferences: Preferences::of(&headers)?,
+            session: match &self.roles {
+                Some(roles) => roles.session(consumer)?,
+                None => Session::default(),
+            },
+            now: cx.received,
         };
-        Ok(with_representation(Response::new(status), changed))
+        match place {
+            Place::Collection(resource) => asked.collection(resource, body).await,
+            Place::Row(resource, key) => asked.row(resource, key, body).await,
+            Place::Query(resource) => asked.long_query(resource, body).await,
+            Place::Call(name) => asked.call(&name, body).await,
+            Place::Transaction if self.transactions => asked.transaction(body).await,
+            Place::Transaction | Place::Description => Err(Error::new(&codes::RESOURCE_NOT_FOUND)),
+        }
+    }
+}
+
+impl Asked<'_> {
+    async fn collection(&self, resource: usize, body: Body) -> Result<Response> {
+        let said = &self.api.resources()[resource];
+        self.permit(said, Level::Collection)?;
+        match self.method {
+            Method::Options => Ok(options(said, Level::Collection)),
+            Method::Post => self.insert(resource, body).await,
+            Method::Patch => self.update(resource, body).await,
+            Method::Delete => self.delete(resource).await,
+            _ => self.list(resource, self.target.query()).await,
+        }
     }
 
-    /// Which rows a change is about, and which columns an answer shows.
-    fn affected<'r>(
-        &'r self,
-        address: Address<'r>,
-        query: Option<&str>,
-        headers: &Headers,
-    ) -> Result<(Vec<Filter<'r>>, Vec<usize>, Shape)> {
-        // Rows have weak entity tags only, and If-Match compares strongly (RFC 9110 §13.1.1): to go on would pretend
-        // that nobody else has changed the row.
-        if headers.list(Known::IfMatch).any(|tag| tag != b"*") {
-            return Err(Error::new(&codes::PRECONDITION_FAILED).with_detail("rows have no strong entity tag to match"));
+    async fn row(&self, resource: usize, key: &str, body: Body) -> Result<Response> {
+        let said = &self.api.resources()[resource];
+        let key = portcullis_tables::grammar::key(self.api, resource, key)?;
+        self.permit(said, Level::Row)?;
+        match self.method {
+            Method::Options => Ok(options(said, Level::Row)),
+            Method::Put => self.put(resource, &key, body).await,
+            Method::Patch => self.update_row(resource, &key, body).await,
+            Method::Delete => self.delete_row(resource, &key).await,
+            _ => self.read_row(resource, &key).await,
         }
-        let query = Query::parse(query, &self.resource)?;
-        match address {
-            Address::Row(key) => Ok((key, query.without_filters()?.select, Shape::Object)),
-            Address::Collection => {
-                let query = query.without_window()?;
-                if query.filters.is_empty() {
-                    let detail = "a change of the collection needs a filter, such as `column=eq.value`";
-                    return Err(Error::new(&codes::BAD_QUERY).with_detail(detail));
-                }
-                Ok((query.filters, query.select, Shape::Array))
-            }
+    }
+
+    /// Refuses a method that isn't taken there.
+    fn permit(&self, resource: &Resource, level: Level) -> Result<()> {
+        if place::allows(resource, self.method, level) {
+            return Ok(());
         }
+        Err(Error::new(&codes::METHOD_NOT_ALLOWED).with_header(Known::Allow, place::allowed(resource, level)))
+    }
+
+    /// A script of these steps for this request.
+    fn script(&self, access: Access, steps: Vec<Step>) -> Script {
+        Script {
+            access,
+            isolation: Isolation::Default,
+            session: self.session(),
+            steps,
+            roll_back: self.preferences.roll_back == Some(true),
+            timeout: self.table.open.database().settings().statement_timeout,
+        }
+    }
+
+    /// The session of this request's script.
+    fn session(&self) -> Session {
+        let mut session = self.session.clone();
+        session.time_zone.clone_from(&self.preferences.time_zone);
+        session
+    }
+
+    /// Tells who counts statements that this one was run.
+    fn ran(&self, statement: &Arc<str>, began: Instant, rows: u64) {
+        let method = self.method.label();
+        self.table
+            .shapes
+            .ran(method, statement, began.elapsed(), rows, self.now);
     }
 }
 
 impl Backend for Table {
-    fn call<'a>(&'a self, _cx: &'a mut Ctx, request: Request) -> Reply<'a> {
-        Reply::later(self.answer(request))
+    fn call<'a>(&'a self, cx: &'a mut Ctx, request: Request) -> Reply<'a> {
+        Reply::later(self.answer(cx, request))
     }
 }
 
-/// The answer with its content, or without it where the client has it already or asked for the fields only.
-fn represent(representation: Representation, headers: &Headers, head: bool) -> Response {
-    let Representation { json, tag, range } = representation;
-    let response = Response::new(Status::OK).with_header(Known::Etag, &tag);
-    let same = |member: &[u8]| member == b"*" || opaque(member) == opaque(tag.as_bytes());
-    if headers.list(Known::IfNoneMatch).any(same) {
-        return Response {
-            status: Status::NOT_MODIFIED,
-            ..response
-        };
-    }
-    let response = match range {
-        Some(range) => response.with_header(Known::ContentRange, range),
-        None => response,
-    };
-    if head {
-        let length = json.len().to_string();
-        return response
-            .with_header(Known::ContentType, "application/json")
-            .with_header(Known::ContentLength, length);
-    }
-    response.with_body("application/json", Bytes::from(json))
-}
-
-/// A tag for the weak comparison, in which `W/` does not count (RFC 9110 §8.8.3.2).
-fn opaque(tag: &[u8]) -> &[u8] {
-    tag.strip_prefix(b"W/").unwrap_or(tag)
-}
-
-fn with_representation(response: Response, changed: Changed) -> Response {
-    match changed.json {
-        None => response,
-        Some(json) => response
-            .with_header("Preference-Applied", "return=representation")
-            .with_body("application/json", Bytes::from(json)),
+/// A step that is right whatever comes of it.
+fn step(statement: Statement) -> Step {
+    Step {
+        statement,
+        batch: Vec::new(),
+        expect: portcullis_tables::statement::Expect::anything(),
     }
 }
 
-fn check_content_type(headers: &Headers, accepted: &[&str]) -> Result<()> {
-    let given = headers.get_str(Known::ContentType).unwrap_or_default();
-    let media_type = given.split(';').next().unwrap_or_default().trim();
-    if accepted
-        .iter()
-        .any(|accepted| accepted.eq_ignore_ascii_case(media_type))
-    {
-        return Ok(());
+fn options(resource: &Resource, level: Level) -> Response {
+    let response = Response::new(Status::NO_CONTENT).with_header(Known::Allow, place::allowed(resource, level));
+    if place::allows(resource, &Method::Patch, level) {
+        // RFC 5789 §3.1
+        return response.with_header("Accept-Patch", "application/merge-patch+json, application/json");
     }
-    let detail = format!("the content must be {}", accepted.join(" or "));
-    Err(Error::new(&codes::UNSUPPORTED_CONTENT_TYPE).with_detail(detail))
+    response
+}
+
+fn route_of(to: &To) -> std::result::Result<Route, String> {
+    match to {
+        To::Table(to) => Ok(Route::One(to.clone())),
+        To::Tables(to) => Ok(Route::Several(Box::new(to.tables.clone()))),
+        _ => Err("the route leads to no table".to_owned()),
+    }
 }

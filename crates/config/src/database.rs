@@ -73,7 +73,7 @@ pub struct Pool {
 
 /// Which role a transaction takes (`SET LOCAL ROLE`). The caller's claims are there too, as the setting
 /// `request.jwt.claims`, for policies of row security to read.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DatabaseRole {
     /// The claim of the caller's token that names the role. A caller whose token has none has the role `anonymous`.

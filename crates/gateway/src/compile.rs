@@ -12,19 +12,18 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use portcullis_acme::Keeping;
 use portcullis_backends::swap::Meanings;
-use portcullis_backends::table::Table;
-use portcullis_backends::table::database::Database;
-use portcullis_backends::table::schema::Schema;
+use portcullis_backends::table::{Open, Table, settings};
 use portcullis_backends::{files, redirect, respond, service};
 use portcullis_config::bind::Bind as WrittenBind;
-use portcullis_config::route::tables::ToTable;
 use portcullis_config::route::{Route as WrittenRoute, To};
 use portcullis_config::service::Service as WrittenService;
 use portcullis_config::service::discover::Discover;
 use portcullis_config::{Loaded, Problem, Problems, listener as written_listener, read_targets};
 use portcullis_core::{Backend, Ctx, Error, Headers, Known, Reply, Request, RouteName, codes};
+use portcullis_databases::Database;
 use portcullis_http1::HeadLimits;
 use portcullis_http1::server::Settings;
+use portcullis_tables::schema::Schema;
 use tokio::runtime::Handle;
 
 use self::durable::Durable;
@@ -126,7 +125,7 @@ struct Ends {
 
 /// A database as far as the purpose allows to know it.
 enum Store {
-    Open(Arc<Database>),
+    Open(Arc<Open>),
     /// Its schema, where that can be known without changing anything.
     Seen(Option<Arc<Schema>>),
 }
@@ -332,9 +331,11 @@ impl Compiler<'_> {
                 Purpose::Run => self
                     .kept
                     .databases
-                    .open(name, config, &self.loaded.base)
+                    .open(name, config, &self.loaded.base, self.slow)
                     .map(Store::Open),
-                Purpose::Check => Database::rehearse(config, &self.loaded.base).map(Store::Seen),
+                Purpose::Check => settings::of(name, config, &self.loaded.base)
+                    .and_then(|settings| Database::rehearse(&settings))
+                    .map(Store::Seen),
             };
             if let Some(store) = self.check(&format!("databases.{name}"), store) {
                 databases.insert(name.clone(), store);
@@ -380,8 +381,7 @@ impl Compiler<'_> {
             To::Service(to) => self.service(to),
             To::Split(to) => self.split(name, to),
             To::Rollout(to) => self.rollout(name, to),
-            To::Table(to) => self.table(&place, route, to, ends),
-            To::Tables(_) => Some(Arc::new(Unopened)),
+            To::Table(_) | To::Tables(_) => self.table(&place, route, ends),
             To::Files(to) => {
                 let pattern = self.check(&format!("routes[{index}].path"), PathPattern::parse(&route.path))?;
                 let files = files::Files::new(to, &self.loaded.base, pattern.fixed_folder(), self.slow.clone());
@@ -400,16 +400,15 @@ impl Compiler<'_> {
         }
     }
 
-    fn table(&mut self, place: &str, route: &WrittenRoute, to: &ToTable, ends: &Ends) -> Option<Arc<dyn Backend>> {
-        let (database, _) = to.table.split_once('.')?;
+    fn table(&mut self, place: &str, route: &WrittenRoute, ends: &Ends) -> Option<Arc<dyn Backend>> {
         let base_segments = matches::table_base(&route.path).split('/').skip(1).count();
-        match ends.databases.get(database)? {
+        match ends.databases.get(route.to.database()?)? {
             Store::Open(database) => {
-                let table = Table::new(database.clone(), to, base_segments);
+                let table = Table::new(database, &route.to, base_segments);
                 self.check(place, table).map(|table| Arc::new(table) as _)
             }
             Store::Seen(Some(schema)) => {
-                let checked = Table::check(schema, to);
+                let checked = Table::check(schema, &route.to);
                 self.check(place, checked).map(|()| Arc::new(Unopened) as _)
             }
             Store::Seen(None) => Some(Arc::new(Unopened)),

@@ -9,9 +9,11 @@ use portcullis_acme::Acme;
 use portcullis_backends::counts::Counts;
 use portcullis_backends::service::Services;
 use portcullis_backends::swap::Swaps;
-use portcullis_backends::table::database::Database;
-use portcullis_config::database::Database as DatabaseConfig;
+use portcullis_backends::table::{Open, settings};
+use portcullis_config::database::{Database as DatabaseConfig, DatabaseRole};
 use portcullis_config::listener::ListenerLimits;
+use portcullis_databases::Database;
+use portcullis_databases::settings::Settings;
 use portcullis_policies::access_log::sink::Sinks;
 use portcullis_policies::concurrency::places::Registry as Concurrency;
 use portcullis_policies::hmac::replay::Registry as SignedRequests;
@@ -24,12 +26,14 @@ use portcullis_policies::rate_limit::registry::Registry as RateLimits;
 use portcullis_policies::rate_limit::store::Stores as SoftStores;
 use portcullis_policies::validate::reported::Reported;
 use portcullis_stores::durable::sqlite::{Limits as StoreLimits, Sqlite};
+use tokio::runtime::Handle;
 
 use crate::bans::Bans;
 use crate::listener::Tickets;
 use crate::listener::crowd::Crowd;
 use crate::rollouts::Rollouts;
 use crate::snapshot::ListenerKey;
+use crate::telemetry::log;
 
 /// The registries of what lives through reloads.
 #[derive(Default)]
@@ -116,27 +120,47 @@ impl Kept {
 
 /// Open databases, by all that the file says of them.
 #[derive(Default)]
-pub(crate) struct Databases(Mutex<HashMap<String, Weak<Database>>>);
+pub(crate) struct Databases(Mutex<HashMap<DatabaseIdentity, Weak<Open>>>);
+
+/// What tells open databases apart: what one is opened with, and which roles callers have in it.
+type DatabaseIdentity = (Settings, Option<DatabaseRole>);
 
 impl Databases {
     /// The database of that name and settings: the one that is open, or one that is opened now.
-    pub(crate) fn open(&self, name: &str, config: &DatabaseConfig, base: &Path) -> Result<Arc<Database>, String> {
-        let identity = format!("{name} {} {config:?}", base.display());
+    pub(crate) fn open(
+        &self,
+        name: &str,
+        config: &DatabaseConfig,
+        base: &Path,
+        slow: &Handle,
+    ) -> Result<Arc<Open>, String> {
+        let settings = settings::of(name, config, base)?;
+        let identity = (settings.clone(), config.role.clone());
         let known = self.open_ones().get(&identity).and_then(Weak::upgrade);
-        if let Some(database) = known {
-            // A schema that was changed since, or is to be changed by a new migration, needs a new start.
-            if Database::inspect(config, base)?.as_ref() == Some(database.schema()) {
-                return Ok(database);
-            }
+        // A new migration needs a new start.
+        if let Some(open) = known
+            && Database::inspect(&settings)?.is_some()
+        {
+            // Whoever reloads after a change of a table expects it to be seen.
+            open.database().refresh()?;
+            return Ok(open);
         }
-        let database = Database::open(name, config, base)?;
+        let database = Database::open(settings)?;
+        let open = Open::new(database, config.role.clone(), log::journal(), slow);
         let mut databases = self.open_ones();
         databases.retain(|_, database| database.strong_count() > 0);
-        databases.insert(identity, Arc::downgrade(&database));
-        Ok(database)
+        databases.insert(identity, Arc::downgrade(&open));
+        Ok(open)
     }
 
-    fn open_ones(&self) -> MutexGuard<'_, HashMap<String, Weak<Database>>> {
+    /// All that are open, by name.
+    pub(crate) fn all(&self) -> Vec<Arc<Open>> {
+        let mut all: Vec<_> = self.open_ones().values().filter_map(Weak::upgrade).collect();
+        all.sort_by(|one, other| one.database().name().cmp(other.database().name()));
+        all
+    }
+
+    fn open_ones(&self) -> MutexGuard<'_, HashMap<DatabaseIdentity, Weak<Open>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,5 +1,6 @@
 //! What the gate tells its operators: a log of its own life, and numbers.
 
+mod databases;
 mod discovery;
 mod ends;
 pub(crate) mod log;

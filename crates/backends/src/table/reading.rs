@@ -1,139 +1,300 @@
-//! What runs on a reading thread.
+//! GET and HEAD: rows of a collection, one row, long queries.
 
-use std::sync::Arc;
+use std::time::Instant;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use portcullis_core::{Error, Result, codes};
-use rusqlite::{Connection, params_from_iter};
-use sha2::{Digest as _, Sha256};
+use portcullis_core::{Body, Error, Known, Method, Response, Result, Status, codes};
+use portcullis_databases::Answer;
+use portcullis_tables::content::Format;
+use portcullis_tables::query::{Read, Window};
+use portcullis_tables::statement::{Access, Outcome};
+use portcullis_tables::value::Value;
+use portcullis_tables::{cursor, grammar, sql, tag};
 
-use super::content::RowWriter;
-use super::database::Database;
-use super::failure;
-use super::query::{Filter, Query};
-use super::resource::Resource;
-use super::sql::{Statement, Window};
+use super::answer::{self, Shown};
+use super::count::{Counting, row_form};
+use super::negotiation::Form;
+use super::range::{self, Range};
+use super::{Asked, HOLD, link, step};
 
-/// What an answer shows. It is made whole on the reading thread, so that no worker spends time on a large one.
-pub(super) struct Representation {
-    /// The rows: an array of objects, or one object.
-    pub(super) json: Vec<u8>,
-    /// The entity tag.
-    pub(super) tag: String,
-    /// Which rows of a collection these are.
-    pub(super) range: Option<String>,
-}
+/// Bytes of a long query in a body.
+const LONGEST_QUERY: u64 = 256 << 10;
+/// The preferences of requests that read.
+const READING: &[&str] = &["count", "handling", "timezone"];
 
-impl Representation {
-    fn new(json: Vec<u8>, range: Option<String>) -> Representation {
-        let digest = Sha256::new()
-            .chain_update(&json)
-            .chain_update(range.as_deref().unwrap_or_default())
-            .finalize();
-        // A weak one: the same rows written in other words would be as good (RFC 9110 §8.8.1).
-        let tag = format!("W/\"{}\"", URL_SAFE_NO_PAD.encode(&digest[..16]));
-        Representation { json, tag, range }
+impl Asked<'_> {
+    /// The rows of a collection that a query asks for.
+    pub(super) async fn list(&self, resource: usize, query: Option<&str>) -> Result<Response> {
+        let form = Form::of(self.headers)?;
+        let mut read = grammar::read(self.api, resource, query, &self.caller)?;
+        let range = Range::of(self.headers);
+        if let Some(range) = range {
+            range.narrow(&mut read.window, self.api.resources()[resource].limits.max_offset)?;
+        }
+        read.count = self.preferences.count;
+        match form {
+            Form::Plan => self.plan(&read).await,
+            Form::Rows(Format::JsonObject) => self.only_one(&read).await,
+            Form::Rows(format) => self.rows(read, format, range.is_some()).await,
+        }
     }
-}
 
-/// The rows that a query asks for, but no more than the route allows; and how many there are in all, where `count`
-/// asks for it.
-pub(super) async fn list(
-    database: &Database,
-    resource: &Arc<Resource>,
-    query: Query<'_>,
-    count: bool,
-) -> Result<Representation> {
-    let offset = query.offset;
-    let window = Window {
-        limit: query.limit.unwrap_or(resource.max_rows).min(resource.max_rows),
-        offset,
-    };
-    let relation = resource.relation();
-    let select = Statement::select(
-        relation,
-        &resource.at(&query.select),
-        &query.filters,
-        &query.order,
-        window,
-    );
-    let count = count.then(|| Statement::count(relation, &query.filters, None));
-    let (places, resource) = (query.select, Arc::clone(resource));
-    database
-        .read(move |connection| {
-            // Rows and their number are of the same state of the table.
-            let together = count.is_some().then(|| connection.unchecked_transaction()).transpose();
-            let _together = together.map_err(|error| failure::to_error(error, None))?;
-            let mut writer = RowWriter::array();
-            write_rows(connection, &select, &resource, &places, &mut writer)?;
-            let total = count
-                .map(|count| count_rows(connection, &count, &resource))
-                .transpose()?;
-            let range = content_range(offset, writer.rows(), total);
-            Ok(Representation::new(writer.finish(), Some(range)))
-        })
-        .await
-}
-
-/// The row with that key, as an object.
-///
-/// # Errors
-/// `resource_not_found`.
-pub(super) async fn row(
-    database: &Database,
-    resource: &Arc<Resource>,
-    key: &[Filter<'_>],
-    places: Vec<usize>,
-) -> Result<Representation> {
-    let window = Window { limit: 1, offset: 0 };
-    let select = Statement::select(resource.relation(), &resource.at(&places), key, &[], window);
-    let resource = Arc::clone(resource);
-    database
-        .read(move |connection| {
-            let mut writer = RowWriter::object();
-            write_rows(connection, &select, &resource, &places, &mut writer)?;
-            if writer.rows() == 0 {
-                return Err(Error::new(&codes::RESOURCE_NOT_FOUND));
+    /// A query that is too long for a URL, in the body: the same text, or a JSON array of its parameters.
+    pub(super) async fn long_query(&self, resource: usize, body: Body) -> Result<Response> {
+        let said = &self.api.resources()[resource];
+        let allow = "OPTIONS, POST";
+        let may_read = said.methods.contains(&Method::Get);
+        match self.method {
+            Method::Options if may_read => {
+                return Ok(Response::new(Status::NO_CONTENT).with_header(Known::Allow, allow));
             }
-            Ok(Representation::new(writer.finish(), None))
+            Method::Post if may_read => {}
+            _ if may_read => return Err(Error::new(&codes::METHOD_NOT_ALLOWED).with_header(Known::Allow, allow)),
+            _ => return Err(Error::new(&codes::RESOURCE_NOT_FOUND)),
+        }
+        let kind = self.headers.get_str(Known::ContentType).unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let body = body.read_to_end(LONGEST_QUERY).await?;
+        let text = std::str::from_utf8(&body).map_err(|_| bad_content("the query is no UTF-8"))?;
+        let query = match kind.as_str() {
+            "application/x-www-form-urlencoded" => text.trim().to_owned(),
+            "application/json" => query_of_json(text)?,
+            _ => {
+                let detail = "the content must be application/x-www-form-urlencoded or application/json";
+                return Err(Error::new(&codes::UNSUPPORTED_CONTENT_TYPE).with_detail(detail));
+            }
+        };
+        self.list(resource, Some(&query)).await
+    }
+
+    /// The row with that key.
+    pub(super) async fn read_row(&self, resource: usize, key: &[Value]) -> Result<Response> {
+        let form = Form::of(self.headers)?;
+        let read = self.read_of_row(resource, key)?;
+        let format = match form {
+            Form::Plan => return self.plan(&read).await,
+            Form::Rows(Format::Json) => Format::JsonObject,
+            Form::Rows(format) => format,
+        };
+        let answer = self.single(&read, format).await?;
+        if answer.rows == 0 {
+            return Err(Error::new(&codes::RESOURCE_NOT_FOUND));
+        }
+        let tag = self.tag_of(&read, key, &answer, format);
+        let content_type = match form {
+            Form::Rows(Format::Json) => Form::Rows(Format::Json).media_type(),
+            form => form.media_type(),
+        };
+        let shown = Shown {
+            content_type,
+            content: answer.body,
+            rest: None,
+            tag,
+        };
+        let response = Response::new(Status::OK).with_header(Known::Vary, "Accept");
+        answer::represent(response, shown, self.method, self.headers)
+    }
+
+    /// One row of a collection, as an object: there must be one, and no more.
+    async fn only_one(&self, read: &Read) -> Result<Response> {
+        // A second row is refused while it is written.
+        let answer = self.single(read, Format::JsonObject).await?;
+        if answer.rows != 1 {
+            let detail = "one row is asked for, and there is none";
+            return Err(Error::new(&codes::NOT_ACCEPTABLE).with_detail(detail));
+        }
+        let shown = Shown {
+            content_type: Form::Rows(Format::JsonObject).media_type(),
+            content: answer.body,
+            rest: None,
+            tag: None,
+        };
+        let response = Response::new(Status::OK).with_header(Known::Vary, "Accept, Prefer");
+        answer::represent(self.applied(response, READING), shown, self.method, self.headers)
+    }
+
+    async fn rows(&self, read: Read, format: Format, by_range: bool) -> Result<Response> {
+        let form = Form::Rows(format);
+        let counting = self.counting(&read).await?;
+        let statement = sql::read(self.api, &read, row_form(self.api.schema().engine(), form))?;
+        let text = statement.text.clone();
+        let mut steps = Vec::with_capacity(2);
+        if let Counting::By { statement, .. } = &counting {
+            steps.push(step(statement.clone()));
+        }
+        steps.push(step(statement));
+        let script = self.script(Access::ReadOnly, steps);
+        let began = Instant::now();
+        let (before, answer) = self.table.open.database().read(script, format, HOLD).await?;
+        let Answer { outcome, rest } = answer;
+        self.ran(&text, began, outcome.rows);
+        let total = self.counted(&read, &counting, &before).await?;
+        let mut response = Response::new(Status::OK).with_header(Known::Vary, "Accept, Prefer");
+        if rest.is_none() {
+            let offset = read.window.offset;
+            if by_range && outcome.rows == 0 && offset > 0 && total.is_some_and(|total| offset >= total) {
+                return Err(range::not_satisfiable(total));
+            }
+            response
+                .headers
+                .append(Known::ContentRange, range::content_range(offset, outcome.rows, total));
+            let is_part = total.map_or(by_range, |total| outcome.rows < total);
+            if is_part {
+                response.status = Status::PARTIAL_CONTENT;
+            }
+            if let Some(links) = self.links(&read, &outcome) {
+                response.headers.append(Known::Link, links);
+            }
+        }
+        let shown = Shown {
+            content_type: form.media_type(),
+            content: outcome.body,
+            rest,
+            tag: None,
+        };
+        answer::represent(self.applied(response, READING), shown, self.method, self.headers)
+    }
+
+    /// Reads what is one row, or two at the most.
+    async fn single(&self, read: &Read, format: Format) -> Result<Outcome> {
+        let statement = sql::read(self.api, read, row_form(self.api.schema().engine(), Form::Rows(format)))?;
+        let text = statement.text.clone();
+        let script = self.script(Access::ReadOnly, vec![step(statement)]);
+        let began = Instant::now();
+        // One row is in memory anyway when the database gives it, and is never cut.
+        let mut outcomes = self.table.open.database().run(script, format).await?;
+        let outcome = outcomes.pop().unwrap_or_default();
+        self.ran(&text, began, outcome.rows);
+        Ok(outcome)
+    }
+
+    /// The strong tag of a row that has a version.
+    fn tag_of(&self, read: &Read, key: &[Value], answer: &Outcome, format: Format) -> Option<String> {
+        let resource = &self.api.resources()[read.resource];
+        resource.version?;
+        let version = answer.first.last()?;
+        let form = format!("{format:?} {}", self.target.query().unwrap_or_default());
+        Some(tag::strong(self.api, read.resource, key, version, Some(&form)))
+    }
+
+    fn links(&self, read: &Read, outcome: &Outcome) -> Option<String> {
+        let window = &read.window;
+        if !window.cursors {
+            return None;
+        }
+        let terms = sql::hidden(self.api, read).terms;
+        let of = |values: &[Value]| cursor::write(self.api, read, values.get(..terms)?);
+        let came_before = window.cursor.as_ref().is_some_and(|cursor| cursor.before);
+        let is_full = window.limit.is_some_and(|limit| outcome.rows >= limit);
+        let is_first = window.cursor.is_none() && window.offset == 0;
+        // Whoever came from the rows behind knows that there are some.
+        let next = (is_full || came_before).then(|| of(&outcome.last)).flatten();
+        let previous = (!is_first && (is_full || !came_before))
+            .then(|| of(&outcome.first))
+            .flatten();
+        link::links(self.target, next.as_deref(), previous.as_deref(), is_first)
+    }
+
+    /// How the database would find the rows, for those who may know it.
+    async fn plan(&self, read: &Read) -> Result<Response> {
+        let consumer = self.caller.consumer;
+        let may = |role: &str| consumer.is_some_and(|consumer| consumer.has_role(role));
+        if !self.table.plans.iter().any(|role| may(role)) {
+            let cause = "the caller has none of the roles that may see plans (`plans.roles`)";
+            return Err(Error::new(&codes::FORBIDDEN).with_cause(cause));
+        }
+        let engine = self.api.schema().engine();
+        let statement = sql::read(self.api, read, row_form(engine, Form::Rows(Format::Json)))?;
+        let plan = self.table.open.database().explain(&statement).await?;
+        let plan = serde_json::from_str(&plan).unwrap_or_else(|_| plan.lines().collect::<Vec<_>>().into());
+        let plan: serde_json::Value = plan;
+        let told = serde_json::json!({"engine": engine.as_str(), "plan": plan}).to_string();
+        Ok(Response::new(Status::OK).with_body(Form::Plan.media_type(), told))
+    }
+
+    /// Tells which of these preferences were applied (RFC 7240 §3).
+    pub(super) fn applied(&self, mut response: Response, names: &[&str]) -> Response {
+        if let Some(applied) = self.preferences.applied(names) {
+            response.headers.append("Preference-Applied", applied);
+        }
+        response
+    }
+
+    /// What is read of the row with that key.
+    fn read_of_row(&self, resource: usize, key: &[Value]) -> Result<Read> {
+        let said = grammar::change(self.api, resource, self.target.query(), &self.caller)?;
+        if said.filter.is_some() || said.columns.is_some() || said.on_conflict.is_some() {
+            return Err(no_filter(self.target.query()));
+        }
+        Ok(Read {
+            resource,
+            items: said.items,
+            filter: Some(grammar::filter_of_key(self.api, resource, key)),
+            rule: grammar::rule(self.api, resource, &self.caller),
+            order: Vec::new(),
+            window: Window::default(),
+            having: None,
+            union: None,
+            count: None,
         })
-        .await
-}
-
-/// `0-24/3573`, with a star for what is not known, as PostgREST has it.
-fn content_range(offset: u64, rows: u64, total: Option<u64>) -> String {
-    let total = total.map_or_else(|| "*".to_owned(), |total| total.to_string());
-    match rows {
-        0 => format!("*/{total}"),
-        rows => format!("{offset}-{}/{total}", offset.saturating_add(rows - 1)),
     }
 }
 
-/// Writes the rows that a statement gives, whose columns are those at `places`.
-pub(super) fn write_rows(
-    connection: &Connection,
-    statement: &Statement,
-    resource: &Resource,
-    places: &[usize],
-    writer: &mut RowWriter,
-) -> Result<()> {
-    let failed = |error| failure::to_error(error, Some(resource));
-    let columns = resource.at(places);
-    let mut prepared = connection.prepare_cached(statement.text()).map_err(failed)?;
-    let mut rows = prepared.query(params_from_iter(statement.values())).map_err(failed)?;
-    while let Some(row) = rows.next().map_err(failed)? {
-        writer.write(row, &columns)?;
-    }
-    Ok(())
+/// The refusal of a filter for what has an address of its own.
+pub(super) fn no_filter(query: Option<&str>) -> Error {
+    let given = grammar::pairs(query).unwrap_or_default();
+    let name = given
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .find(|name| *name != "select");
+    let name: String = name.unwrap_or_default().chars().take(64).collect();
+    Error::new(&codes::BAD_QUERY).with_detail(format!("`{name}`: a row is found by its address alone"))
 }
 
-/// The number that a counting statement gives.
-pub(super) fn count_rows(connection: &Connection, statement: &Statement, resource: &Resource) -> Result<u64> {
-    let failed = |error| failure::to_error(error, Some(resource));
-    let mut prepared = connection.prepare_cached(statement.text()).map_err(failed)?;
-    let count: i64 = prepared
-        .query_row(params_from_iter(statement.values()), |row| row.get(0))
-        .map_err(failed)?;
-    Ok(u64::try_from(count).expect("count(*) is never negative"))
+/// The query that a JSON array of parameters means: `["state=eq.open", …]`, or pairs `[["state", "eq.open"], …]`.
+fn query_of_json(text: &str) -> Result<String> {
+    #[derive(serde::Deserialize)]
+    #[serde(untagged)]
+    enum Parameter {
+        Whole(String),
+        Pair(String, String),
+    }
+    let parameters: Vec<Parameter> = serde_json::from_str(text).map_err(|_| {
+        bad_content("the content is a JSON array of parameters: [\"state=eq.open\", [\"limit\", \"10\"]]")
+    })?;
+    let mut query = String::new();
+    for parameter in parameters {
+        let (name, value) = match &parameter {
+            Parameter::Pair(name, value) => (name.as_str(), value.as_str()),
+            Parameter::Whole(text) => text
+                .split_once('=')
+                .ok_or_else(|| bad_content("a parameter is a name, `=`, and a value"))?,
+        };
+        if !query.is_empty() {
+            query.push('&');
+        }
+        super::percent::encode_into(&mut query, name);
+        query.push('=');
+        super::percent::encode_into(&mut query, value);
+    }
+    Ok(query)
+}
+
+fn bad_content(detail: &'static str) -> Error {
+    Error::new(&codes::BAD_CONTENT).with_detail(detail)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_of_json_are_a_query() {
+        let text = r#"["state=eq.a=b", ["name", "eq.x&y"]]"#;
+        assert_eq!(query_of_json(text).unwrap(), "state=eq.a%3Db&name=eq.x%26y");
+        assert_eq!(query_of_json("[]").unwrap(), "");
+        for wrong in ["", "{}", "[1]", "[\"state\"]", "[[\"a\"]]"] {
+            assert_eq!(query_of_json(wrong).unwrap_err().code().name, "bad_content", "{wrong}");
+        }
+    }
 }

@@ -1,213 +1,344 @@
-//! What runs on the writing thread: every change wholly, or not at all.
+//! POST, PUT, PATCH and DELETE: every change wholly, or not at all.
 
-use std::sync::Arc;
+use std::time::Instant;
 
-use portcullis_core::{Error, Result, codes};
-use rusqlite::types::Value;
-use rusqlite::{Connection, Row, params_from_iter};
+use bytes::Bytes;
+use portcullis_core::{Body, Error, Known, Method, Response, Result, Status, codes};
+use portcullis_tables::change::{Action, Change, Condition, Conflict};
+use portcullis_tables::content::{self, Format};
+use portcullis_tables::grammar::{self, Resolution, Return};
+use portcullis_tables::query::{Filter, Item};
+use portcullis_tables::sql::Made;
+use portcullis_tables::statement::{Access, Expect, Failure, Fewer};
+use portcullis_tables::value::Value;
+use portcullis_tables::{sql, tag};
 
-use super::content::{self, Given, RowWriter};
-use super::database::Database;
-use super::failure;
-use super::percent;
-use super::query::Filter;
-use super::reading;
-use super::resource::Resource;
-use super::schema::Column;
-use super::sql::{Statement, Window};
+use super::answer::all;
+use super::count::row_form;
+use super::negotiation::Form;
+use super::place::{self, Level};
+use super::{Asked, failure};
 
-/// A change, as statements that all run in one transaction.
-pub(super) struct Change {
-    /// Counts the rows that would be touched, where filters say which.
-    guard: Option<Statement>,
-    statements: Vec<Statement>,
-    shape: Shape,
-    shown: Option<Vec<usize>>,
-    /// Whether the statements give rows, whose columns are the shown ones and then the key's.
-    gives_rows: bool,
-    key: Vec<usize>,
-}
-
-/// What a change is about, and so what its answer shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shape {
-    /// One row: an object. It must be there.
-    Object,
-    /// Any number of rows: an array.
-    Array,
-}
+/// The preferences of requests that change something.
+const CHANGING: &[&str] = &[
+    "return",
+    "resolution",
+    "missing",
+    "handling",
+    "max-affected",
+    "tx",
+    "timezone",
+];
 
 /// What became of a change.
-pub(super) struct Changed {
+struct Changed {
     /// The rows, where they were asked for.
-    pub(super) json: Option<Vec<u8>>,
-    /// The address of the one row that was inserted, encoded as a segment of a path.
-    pub(super) key: Option<String>,
+    content: Option<(&'static str, Bytes)>,
+    /// How many rows it was.
+    rows: u64,
+    /// The key of the last row, where rows have one that can be told.
+    key: Option<Vec<Value>>,
+    /// The version of the last row, where rows have one.
+    version: Option<Value>,
+    /// Whether a PUT made the row.
+    made: bool,
 }
 
-impl Change {
-    /// New rows. `shown` has the places of the columns that the answer shows, if it shows any.
-    pub(super) fn insert(resource: &Resource, rows: Vec<Given>, shape: Shape, shown: Option<Vec<usize>>) -> Change {
-        let key = if rows.len() == 1 {
-            resource.key().to_vec()
-        } else {
-            Vec::new()
-        };
-        let mut returning = resource.at(shown.as_deref().unwrap_or_default());
-        returning.extend(resource.at(&key));
-        let insert = |row| Statement::insert(resource.relation(), named(resource, row), &returning);
-        let statements = rows.into_iter().map(insert).collect();
-        Change {
-            guard: None,
-            statements,
-            shape,
-            shown,
-            gives_rows: !returning.is_empty(),
-            key,
+impl Asked<'_> {
+    /// New rows.
+    pub(super) async fn insert(&self, resource: usize, body: Body) -> Result<Response> {
+        let said = grammar::change(self.api, resource, self.target.query(), &self.caller)?;
+        if said.filter.is_some() {
+            return Err(bad_query("new rows are not found by a filter"));
         }
-    }
-
-    /// Other values for the rows that the filters let through.
-    pub(super) fn update(
-        resource: &Resource,
-        given: Given,
-        filters: &[Filter<'_>],
-        shape: Shape,
-        shown: Option<Vec<usize>>,
-    ) -> Change {
-        let relation = resource.relation();
-        let guard = guard(resource, filters, shape);
-        if given.is_empty() {
-            // A patch that names nothing changes nothing (RFC 7396 §2), but the row must be there.
-            let places = shown.clone().unwrap_or_else(|| resource.visible().to_vec());
-            let window = Window {
-                limit: resource.max_affected.max(1),
-                offset: 0,
-            };
-            let statements = vec![Statement::select(relation, &resource.at(&places), filters, &[], window)];
-            return Change {
-                guard,
-                statements,
-                shape,
-                shown,
-                gives_rows: true,
-                key: Vec::new(),
-            };
+        let body = self.body(resource, body).await?;
+        let columns = said.columns.as_deref();
+        let missing_default = self.preferences.missing_default == Some(true);
+        let rows = content::parse_rows(self.api, resource, self.content_type(), &body, columns, missing_default)?;
+        let conflict = self.conflict(resource, said.on_conflict)?;
+        if conflict.as_ref().is_some_and(|conflict| conflict.merge) {
+            // It changes rows that are there, which is what PATCH does.
+            self.permit_also(resource, &Method::Patch)?;
         }
-        let returning = resource.at(shown.as_deref().unwrap_or_default());
-        let statements = vec![Statement::update(relation, named(resource, given), filters, &returning)];
-        Change {
-            guard,
-            statements,
-            shape,
-            gives_rows: !returning.is_empty(),
-            shown,
-            key: Vec::new(),
-        }
-    }
-
-    /// No more of the rows that the filters let through.
-    pub(super) fn delete(
-        resource: &Resource,
-        filters: &[Filter<'_>],
-        shape: Shape,
-        shown: Option<Vec<usize>>,
-    ) -> Change {
-        let returning = resource.at(shown.as_deref().unwrap_or_default());
-        let statements = vec![Statement::delete(resource.relation(), filters, &returning)];
-        let guard = guard(resource, filters, shape);
-        Change {
-            guard,
-            statements,
-            shape,
-            gives_rows: !returning.is_empty(),
-            shown,
-            key: Vec::new(),
-        }
-    }
-}
-
-/// Makes a change.
-///
-/// # Errors
-/// `resource_not_found` where the one row is not there, `bad_query` where more rows would be touched than the route
-/// allows, and whatever rule of the data the change breaks. Nothing was changed then.
-pub(super) async fn run(database: &Database, resource: &Arc<Resource>, change: Change) -> Result<Changed> {
-    let resource = Arc::clone(resource);
-    database
-        .write(move |connection| make(connection, &resource, &change))
-        .await
-}
-
-fn make(connection: &Connection, resource: &Resource, change: &Change) -> Result<Changed> {
-    if let Some(guard) = &change.guard
-        && reading::count_rows(connection, guard, resource)? > resource.max_affected
-    {
-        let detail = format!(
-            "the filters match more than {} rows, the limit of one change",
-            resource.max_affected
+        let (is_one, is_upsert) = (rows.is_one, conflict.is_some());
+        let mut change = self.change(
+            resource,
+            said.items,
+            Action::Insert {
+                columns: rows.columns,
+                rows: rows.rows,
+                conflict,
+            },
         );
-        return Err(Error::new(&codes::BAD_QUERY).with_detail(detail));
-    }
-    let mut writer = match change.shape {
-        Shape::Object => RowWriter::object(),
-        Shape::Array => RowWriter::array(),
-    };
-    let failed = |error| failure::to_error(error, Some(resource));
-    let shown = resource.at(change.shown.as_deref().unwrap_or_default());
-    let (mut affected, mut key) = (0, None);
-    for statement in &change.statements {
-        let mut prepared = connection.prepare_cached(statement.text()).map_err(failed)?;
-        let values = params_from_iter(statement.values());
-        if !change.gives_rows {
-            affected += prepared.execute(values).map_err(failed)?;
-            continue;
+        change.max_affected = self.api.resources()[resource].limits.max_affected;
+        let changed = self.make(change, is_one).await?;
+        let status = if is_upsert { Status::OK } else { Status::CREATED };
+        let mut response = Response::new(status);
+        let key = changed.key.as_ref().filter(|_| changed.rows == 1);
+        if let Some(key) = key.and_then(|key| grammar::path_of_key(key)) {
+            let path = self.target.path().trim_end_matches('/');
+            response.headers.append(Known::Location, format!("{path}/{key}"));
         }
-        let mut rows = prepared.query(values).map_err(failed)?;
-        while let Some(row) = rows.next().map_err(failed)? {
-            affected += 1;
-            if change.shown.is_some() {
-                writer.write(row, &shown)?;
+        Ok(self.changed(response, resource, changed))
+    }
+
+    /// Other values in the rows that a filter lets through.
+    pub(super) async fn update(&self, resource: usize, body: Body) -> Result<Response> {
+        self.no_tags()?;
+        let (filter, shown) = grammar::affected(self.api, resource, self.target.query(), &self.caller)?;
+        self.demand_filter(resource, filter.as_ref())?;
+        let body = self.body(resource, body).await?;
+        let values = content::parse_values(self.api, resource, self.content_type(), &body)?;
+        let change = self.change(resource, shown, Action::Update { values, filter });
+        let changed = self.make(change, false).await?;
+        Ok(self.done(resource, changed))
+    }
+
+    /// No more of the rows that a filter lets through.
+    pub(super) async fn delete(&self, resource: usize) -> Result<Response> {
+        self.no_tags()?;
+        let (filter, shown) = grammar::affected(self.api, resource, self.target.query(), &self.caller)?;
+        self.demand_filter(resource, filter.as_ref())?;
+        let change = self.change(resource, shown, Action::Delete { filter });
+        let changed = self.make(change, false).await?;
+        Ok(self.done(resource, changed))
+    }
+
+    /// Other values in the row with that key.
+    pub(super) async fn update_row(&self, resource: usize, key: &[Value], body: Body) -> Result<Response> {
+        let shown = self.shown_of_row(resource)?;
+        let condition = self.condition(resource, key)?;
+        let body = self.body(resource, body).await?;
+        let values = content::parse_values(self.api, resource, self.content_type(), &body)?;
+        let filter = Some(grammar::filter_of_key(self.api, resource, key));
+        let change = self.change(resource, shown, Action::Update { values, filter });
+        let changed = self.make(single(change, condition), true).await?;
+        Ok(self.done(resource, changed))
+    }
+
+    /// No more row with that key.
+    pub(super) async fn delete_row(&self, resource: usize, key: &[Value]) -> Result<Response> {
+        let shown = self.shown_of_row(resource)?;
+        let condition = self.condition(resource, key)?;
+        let filter = Some(grammar::filter_of_key(self.api, resource, key));
+        let change = self.change(resource, shown, Action::Delete { filter });
+        let mut changed = self.make(single(change, condition), true).await?;
+        // The tag of a row that is gone is no use to anybody.
+        changed.version = None;
+        Ok(self.done(resource, changed))
+    }
+
+    /// The row with that key as a whole.
+    pub(super) async fn put(&self, resource: usize, key: &[Value], body: Body) -> Result<Response> {
+        let shown = self.shown_of_row(resource)?;
+        let condition = match all(self.headers, Known::IfNoneMatch) {
+            Some(field) => tag::absent(&field)?,
+            None => self.condition(resource, key)?,
+        };
+        let body = self.body(resource, body).await?;
+        let values = content::parse_values(self.api, resource, self.content_type(), &body)?;
+        let values = content::with_key(self.api, resource, key, values)?;
+        let change = self.change(resource, shown, Action::Put { values });
+        let changed = self.make(single(change, condition), true).await?;
+        let response = match (changed.made, changed.content.is_some()) {
+            (true, _) => Response::new(Status::CREATED).with_header(Known::Location, self.target.path()),
+            (false, true) => Response::new(Status::OK),
+            (false, false) => Response::new(Status::NO_CONTENT),
+        };
+        Ok(self.changed(response, resource, changed))
+    }
+
+    /// A change for this caller, which shows its rows where the client wants them.
+    fn change(&self, resource: usize, shown: Vec<Item>, action: Action) -> Change {
+        let limits = &self.api.resources()[resource].limits;
+        let max_affected = self
+            .preferences
+            .max_affected
+            .unwrap_or(u64::MAX)
+            .min(limits.max_affected);
+        Change {
+            resource,
+            action,
+            rule: grammar::rule(self.api, resource, &self.caller),
+            shown: (self.preferences.returns == Some(Return::Representation)).then_some(shown),
+            single: false,
+            max_affected,
+            condition: Condition::None,
+            keep: Vec::new(),
+        }
+    }
+
+    /// Makes a change. `is_one` says whether the answer is one object.
+    ///
+    /// # Errors
+    /// Whatever rule of the data the change breaks. Nothing was changed then.
+    async fn make(&self, change: Change, is_one: bool) -> Result<Changed> {
+        let resource = &self.api.resources()[change.resource];
+        let (form, format) = match Form::of(self.headers)? {
+            Form::Rows(Format::Json) if is_one => (Form::Rows(Format::Json), Format::JsonObject),
+            Form::Rows(format) => (Form::Rows(format), format),
+            Form::Plan => return Err(Error::new(&codes::NOT_ACCEPTABLE).with_detail("only what reads has a plan")),
+        };
+        let shows = change.shown.is_some();
+        let mut made = sql::change(
+            self.api,
+            &change,
+            row_form(self.api.schema().engine(), Form::Rows(format)),
+            0,
+        )?;
+        if shows && form == Form::Rows(Format::JsonObject) && !change.single {
+            // One object is asked for: should it be another number of rows, nothing happens.
+            if let Some(step) = made.steps.get_mut(made.answer) {
+                step.expect = Expect {
+                    least: 1,
+                    fewer: Box::new(Fewer::Fails(Failure::NotSingular)),
+                    most: 1,
+                };
             }
-            if !change.key.is_empty() {
-                key = key_segment(row, shown.len(), change.key.len());
-            }
+        }
+        let text = made.steps.get(made.answer).map(|step| step.statement.text.clone());
+        let script = self.script(Access::ReadWrite, made.steps);
+        let began = Instant::now();
+        let outcomes = self.table.open.database().run(script, format).await;
+        let outcomes = outcomes.map_err(|error| failure::named(error, resource))?;
+        let answer = outcomes.get(made.answer).cloned().unwrap_or_default();
+        if let Some(text) = text {
+            self.ran(&text, began, answer.rows);
+        }
+        let hidden = outcomes
+            .get(made.hidden)
+            .map(|outcome| outcome.last.clone())
+            .unwrap_or_default();
+        let keys = resource.relation.primary_key.len();
+        let has_key = !resource.key.is_empty() && hidden.len() >= keys;
+        let version = resource.version.and_then(|_| hidden.get(keys).cloned());
+        Ok(Changed {
+            content: shows.then_some((form.media_type(), answer.body)),
+            rows: answer.rows,
+            key: has_key.then(|| hidden[..keys].to_vec()),
+            version,
+            made: match made.made {
+                Made::No => false,
+                Made::Yes => true,
+                Made::Unless(step) => outcomes.get(step).is_none_or(|outcome| outcome.rows == 0),
+            },
+        })
+    }
+
+    fn done(&self, resource: usize, changed: Changed) -> Response {
+        let status = if changed.content.is_some() {
+            Status::OK
+        } else {
+            Status::NO_CONTENT
+        };
+        self.changed(Response::new(status), resource, changed)
+    }
+
+    /// The answer to a change, with its rows, and the tag of the row where it is one.
+    fn changed(&self, mut response: Response, resource: usize, changed: Changed) -> Response {
+        if let (1, Some(key), Some(version)) = (changed.rows, &changed.key, &changed.version) {
+            let tag = tag::strong(self.api, resource, key, version, None);
+            response.headers.append(Known::Etag, tag);
+        }
+        if self.api.resources()[resource].version.is_none() && changed.rows > 1 {
+            response
+                .headers
+                .append(Known::ContentRange, format!("*/{}", changed.rows));
+        }
+        let response = self.applied(response, CHANGING);
+        match changed.content {
+            None => response,
+            Some((content_type, content)) => response.with_body(content_type, content),
         }
     }
-    if change.shape == Shape::Object && affected == 0 {
-        return Err(Error::new(&codes::RESOURCE_NOT_FOUND));
-    }
-    Ok(Changed {
-        json: change.shown.is_some().then(|| writer.finish()),
-        key,
-    })
-}
 
-/// Counts one more than may be touched, so that a filter on a large table is not counted to its end.
-fn guard(resource: &Resource, filters: &[Filter<'_>], shape: Shape) -> Option<Statement> {
-    let limit = resource.max_affected.saturating_add(1);
-    (shape == Shape::Array).then(|| Statement::count(resource.relation(), filters, Some(limit)))
-}
-
-fn named(resource: &Resource, given: Given) -> Vec<(&Column, Value)> {
-    let columns = resource.relation().columns();
-    given
-        .into_iter()
-        .map(|(place, value)| (&columns[place], value))
-        .collect()
-}
-
-/// The segment of a path that addresses a row: the values of its key, with commas between.
-fn key_segment(row: &Row<'_>, first: usize, count: usize) -> Option<String> {
-    let mut segment = String::new();
-    for at in first..first + count {
-        if at > first {
-            segment.push(',');
+    /// What becomes of new rows that are there already.
+    fn conflict(&self, resource: usize, on_conflict: Option<Vec<usize>>) -> Result<Option<Conflict>> {
+        let Some(resolution) = self.preferences.resolution else {
+            return match on_conflict {
+                None => Ok(None),
+                Some(_) => Err(bad_query(
+                    "`on_conflict`: say what becomes of rows that are there, by `Prefer: resolution=merge-duplicates` or \
+                     `ignore-duplicates`",
+                )),
+            };
+        };
+        let relation = &self.api.resources()[resource].relation;
+        let columns = on_conflict.unwrap_or_else(|| relation.primary_key.clone());
+        if !relation.is_key(&columns) {
+            return Err(bad_query("`on_conflict`: no key of the table has these columns"));
         }
-        let value = row
-            .get_ref(at)
-            .expect("the statement has a column for each part of the key");
-        percent::encode_into(&mut segment, &content::key_text(value)?);
+        Ok(Some(Conflict {
+            columns,
+            merge: resolution == Resolution::Merge,
+        }))
     }
-    Some(segment)
+
+    /// What `If-Match` asks of the row with that key.
+    fn condition(&self, resource: usize, key: &[Value]) -> Result<Condition> {
+        match all(self.headers, Known::IfMatch) {
+            Some(field) => tag::if_match(self.api, resource, key, &field),
+            None if self.api.resources()[resource].require_if_match => Err(Error::new(&codes::PRECONDITION_REQUIRED)),
+            None => Ok(Condition::None),
+        }
+    }
+
+    /// Refuses tags for a collection: no tag of several rows is strong, and If-Match compares strongly (RFC 9110 §13.1.1).
+    fn no_tags(&self) -> Result<()> {
+        if self.headers.list(Known::IfMatch).any(|tag| tag != b"*") {
+            return Err(
+                Error::new(&codes::PRECONDITION_FAILED).with_detail("collections have no strong entity tag to match")
+            );
+        }
+        Ok(())
+    }
+
+    /// What the answer to a change of one row shows: what `select` says.
+    fn shown_of_row(&self, resource: usize) -> Result<Vec<Item>> {
+        let (filter, shown) = grammar::affected(self.api, resource, self.target.query(), &self.caller)?;
+        match filter {
+            None => Ok(shown),
+            Some(_) => Err(super::reading::no_filter(self.target.query())),
+        }
+    }
+
+    /// Refuses a request that does what another method is for, which the resource doesn't take.
+    fn permit_also(&self, resource: usize, method: &Method) -> Result<()> {
+        let said = &self.api.resources()[resource];
+        if place::allows(said, method, Level::Collection) {
+            return Ok(());
+        }
+        let allow = place::allowed(said, Level::Collection);
+        Err(Error::new(&codes::METHOD_NOT_ALLOWED).with_header(Known::Allow, allow))
+    }
+
+    fn demand_filter(&self, resource: usize, filter: Option<&Filter>) -> Result<()> {
+        if filter.is_some() || self.api.resources()[resource].full_table {
+            return Ok(());
+        }
+        Err(bad_query(
+            "a change of the collection needs a filter, such as `column=eq.value`",
+        ))
+    }
+
+    fn content_type(&self) -> &str {
+        self.headers.get_str(Known::ContentType).unwrap_or_default()
+    }
+
+    async fn body(&self, resource: usize, body: Body) -> Result<Bytes> {
+        body.read_to_end(self.api.resources()[resource].limits.max_body).await
+    }
+}
+
+/// A change of one row, which must be there.
+fn single(change: Change, condition: Condition) -> Change {
+    Change {
+        single: true,
+        condition,
+        ..change
+    }
+}
+
+fn bad_query(detail: &'static str) -> Error {
+    Error::new(&codes::BAD_QUERY).with_detail(detail)
 }

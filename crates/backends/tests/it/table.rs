@@ -2,14 +2,16 @@
 
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use portcullis_backends::table::Table;
-use portcullis_backends::table::database::Database;
+use portcullis_backends::table::{Open, Table, settings};
+use portcullis_config::route::To;
 use portcullis_core::{Backend, Connection, Ctx, Method, Request, RequestId, Target};
+use portcullis_databases::Database;
+use portcullis_databases::settings::Settings;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -71,13 +73,13 @@ impl Fixture {
         let folder = TempDir::new().unwrap();
         std::fs::create_dir(folder.path().join("migrations")).unwrap();
         std::fs::write(folder.path().join("migrations/001.sql"), sql).unwrap();
-        let database = Database::open("hiring", &database_config(settings), folder.path()).unwrap();
+        let database = Database::open(database_settings(settings, folder.path())).unwrap();
         Fixture { database, folder }
     }
 
     /// The table of that name, on a route with these settings.
     fn table(&self, name: &str, settings: Value) -> Table {
-        Table::new(Arc::clone(&self.database), &table_config(name, settings), 1).unwrap()
+        Table::new(&Open::still(self.database.clone()), &table_config(name, settings), 1).unwrap()
     }
 
     fn file(&self) -> PathBuf {
@@ -90,6 +92,10 @@ impl Fixture {
     }
 }
 
+fn database_settings(settings: Value, base: &Path) -> Settings {
+    settings::of("hiring", &database_config(settings), base).unwrap()
+}
+
 fn database_config(settings: Value) -> portcullis_config::database::Database {
     let mut config = json!({"url": "sqlite:data/hiring.db", "migrations": "migrations"});
     config
@@ -99,13 +105,13 @@ fn database_config(settings: Value) -> portcullis_config::database::Database {
     serde_json::from_value(config).unwrap()
 }
 
-fn table_config(name: &str, settings: Value) -> portcullis_config::route::tables::ToTable {
+fn table_config(name: &str, settings: Value) -> To {
     let mut config = json!({"table": format!("hiring.{name}")});
     config
         .as_object_mut()
         .unwrap()
         .extend(settings.as_object().unwrap().clone());
-    serde_json::from_value(config).unwrap()
+    To::Table(Box::new(serde_json::from_value(config).unwrap()))
 }
 
 /// What a client sends.

@@ -10,7 +10,7 @@ use portcullis_policies::metrics;
 use portcullis_policies::metrics::family::Family;
 use portcullis_policies::validate::reported;
 
-use super::{discovery, ends, overload, services, soft_store, upstreams};
+use super::{databases, discovery, ends, overload, services, soft_store, upstreams};
 use crate::listener::ListenerTls;
 use crate::state::State;
 
@@ -197,6 +197,7 @@ pub(crate) fn render(state: &State) -> String {
     upstreams::render(&targets, &mut out);
     services::render(&state.kept.services.services(), &mut out);
     discovery::render(&state.kept.services, &mut out);
+    databases::render(state.kept.databases.all(), &mut out);
     ends::render(state, &mut out);
     if let Some(in_force) = state.history.in_force() {
         CONFIG.announce(&mut out);
@@ -257,6 +258,7 @@ pub(crate) fn families() -> impl Iterator<Item = &'static Family> {
         .chain(upstreams::families())
         .chain(services::families())
         .chain(discovery::families())
+        .chain(databases::families())
         .chain(ends::families())
         .chain(overload::families())
         .chain(soft_store::families())

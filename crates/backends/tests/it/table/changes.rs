@@ -126,12 +126,16 @@ fn many_rows_are_changed_by_a_filter_within_the_limit() {
         ("DELETE", "/questions?id=gt.0&limit=1", "`limit`"),
         ("DELETE", "/questions?id=gt.0&offset=1", "`offset`"),
         ("PATCH", "/questions?id=gt.0&order=id", "`order`"),
-        ("PATCH", "/questions?id=gt.1", "more than 2 rows"),
-        ("DELETE", "/questions?id=gt.1", "more than 2 rows"),
         ("DELETE", "/questions?leve=eq.1", "did you mean `level`?"),
     ] {
         let answer = ask(method, target).json(&json!({"note": "changed"})).of(&table);
         answer.is_error("bad_query", words);
+    }
+    for method in ["PATCH", "DELETE"] {
+        let answer = ask(method, "/questions?id=gt.1")
+            .json(&json!({"note": "changed"}))
+            .of(&table);
+        answer.is_error("too_many_rows", "more than 2 rows");
     }
     assert_eq!(get("/questions").of(&table).body, before);
     let patch = ask("PATCH", "/questions?level=eq.1&select=id").json(&json!({"note": "easy"}));
@@ -256,21 +260,11 @@ fn bodies_are_json_of_limited_size() {
         send("application/json", &format!("{{\"name\":\"{}\"}}", "x".repeat(60))).status,
         413
     );
-    for body in [
-        "",
-        "{",
-        "{}{}",
-        "1",
-        "\"x\"",
-        "null",
-        "[1]",
-        "[]",
-        "[[]]",
-        "{\"name\":\"\\ud800\"}",
-        "\u{feff}{}",
-    ] {
+    for body in ["", "{", "{}{}", "1", "\"x\"", "null", "[1]", "[]", "[[]]", "\u{feff}{}"] {
         assert_eq!(send("application/json", body).code, "bad_content", "{body}");
     }
+    // Half of a surrogate pair is no text (RFC 8259 §8.2).
+    assert_eq!(send("application/json", "{\"name\":\"\\ud800\"}").status, 422);
     let deep = fixture.table("topics", json!({}));
     let mut ask = ask("POST", "/topics").header("Content-Type", "application/json");
     ask.body = "[".repeat(100_000);

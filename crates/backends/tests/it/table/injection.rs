@@ -82,11 +82,10 @@ fn text_of_a_client_is_a_value_or_refused_in_every_place() {
             );
         }
         for query in ["name=eq.", "name=like.", "name=ilike.", "name=not.eq.", "name=gt."] {
-            assert_eq!(
-                send(&fixture, get(&format!("/victims?{query}{nasty}"))),
-                200,
-                "{text:?} in {query}"
-            );
+            // No text of PostgreSQL holds a NUL, so that no filter does.
+            let expected = if text.contains('\0') { 400 } else { 200 };
+            let status = send(&fixture, get(&format!("/victims?{query}{nasty}")));
+            assert_eq!(status, expected, "{text:?} in {query}");
         }
         let _ = send(&fixture, get(&format!("/victims?name=in.({nasty})")));
         if !text.contains('\0') {
@@ -116,7 +115,7 @@ fn text_of_a_client_is_a_value_or_refused_in_every_place() {
 fn values_are_stored_as_they_are() {
     let fixture = Fixture::new(VICTIMS);
     let table = fixture.table("victims", json!({}));
-    for text in NASTY {
+    for text in NASTY.iter().filter(|text| !text.contains('\0')) {
         let inserted = ask("POST", "/victims").json(&json!({"name": text})).of(&table);
         let row = inserted.field("location").unwrap().to_owned();
         assert_eq!(get(&row).of(&table).json()["name"], json!(text));
@@ -148,7 +147,9 @@ fn names_of_a_schema_are_quoted() {
             .header("Prefer", "return=representation")
             .of(&table);
         assert_eq!(inserted.json()[&column], json!("good"), "{text:?}");
-        let encoded = encoded(&column);
+        // In a query, a name with reserved characters stands in quotes.
+        let quotable = column.replace('\\', "\\\\").replace('"', "\\\"");
+        let encoded = encoded(&format!("\"{quotable}\""));
         let target = format!("/t?{encoded}=eq.good&select=id,{encoded}&order={encoded}.desc");
         if !text.contains(',') {
             assert_eq!(get(&target).of(&table).ids(), [1], "{text:?}");

@@ -86,7 +86,7 @@ fn rows_are_ordered_and_shown_in_part() {
         ("offset=3", &[4], "3-3/*"),
         ("limit=100", &[1, 2, 3], "0-2/*"),
         ("limit=0", &[], "*/*"),
-        ("offset=18446744073709551615", &[], "*/*"),
+        ("offset=10000", &[], "*/*"),
     ] {
         let answer = get(&format!("/questions?{query}")).of(&table);
         assert_eq!(
@@ -124,11 +124,12 @@ fn what_is_not_understood_is_refused_by_name() {
     for (query, words) in [
         ("levle=eq.1", "`levle`; did you mean `level`?"),
         ("salary=eq.1", "`salary`"),
-        ("selct=id", "did you mean `select`?"),
-        ("level=1", "not one of the operators"),
-        ("level=", "not one of the operators"),
-        ("level", "not one of the operators"),
-        ("level=eq", "not one of the operators"),
+        ("selct=id", "`selct`"),
+        ("offset=10001", "10000 rows"),
+        ("level=1", "none of the operators"),
+        ("level=", "none of the operators"),
+        ("level", "none of the operators"),
+        ("level=eq", "none of the operators"),
         ("level=eqq.1", "did you mean `eq`?"),
         ("level=eq.high", "`level`: `high` is not an integer"),
         ("public=eq.maybe", "true or false"),
@@ -256,7 +257,7 @@ fn methods_are_told_and_kept() {
             "questions",
             json!({}),
             "/questions/1",
-            "GET, HEAD, OPTIONS, PATCH, DELETE",
+            "GET, HEAD, OPTIONS, PUT, PATCH, DELETE",
         ),
         (
             "questions",

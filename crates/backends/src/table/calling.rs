@@ -1,0 +1,131 @@
+//! `/rpc/NAME`: functions and procedures of the database, and statements of the file.
+
+use std::time::Instant;
+
+use portcullis_core::{Body, Error, Known, Method, Response, Result, Status, codes};
+use portcullis_databases::Answer;
+use portcullis_tables::content::Format;
+use portcullis_tables::grammar::{self, Call, Callee};
+use portcullis_tables::schema::Returns;
+use portcullis_tables::sql;
+use portcullis_tables::statement::Access;
+
+use super::answer::{self, Shown};
+use super::count::row_form;
+use super::negotiation::Form;
+use super::range;
+use super::{Asked, HOLD, step};
+
+/// Bytes of the arguments of a call.
+const LONGEST_ARGUMENTS: u64 = 1 << 20;
+/// The longest path of JSON that a function gives is written as it is; of one that gives nothing there is none.
+const NO_ROW: &[u8] = b"null";
+
+impl Asked<'_> {
+    /// Calls what has that name.
+    pub(super) async fn call(&self, name: &str, body: Body) -> Result<Response> {
+        let reads = grammar::callable(self.api, name).ok_or_else(|| Error::new(&codes::RESOURCE_NOT_FOUND))?;
+        let allow = if reads {
+            "GET, HEAD, OPTIONS, POST"
+        } else {
+            "OPTIONS, POST"
+        };
+        let body = match self.method {
+            Method::Options => {
+                return Ok(Response::new(Status::NO_CONTENT).with_header(Known::Allow, allow));
+            }
+            Method::Get | Method::Head if reads => None,
+            Method::Post => Some(self.arguments(body).await?),
+            _ => return Err(Error::new(&codes::METHOD_NOT_ALLOWED).with_header(Known::Allow, allow)),
+        };
+        let call = grammar::call(self.api, name, self.target.query(), body.as_deref(), &self.caller)?;
+        let access = if reads { Access::ReadOnly } else { Access::ReadWrite };
+        self.run(call, access).await
+    }
+
+    async fn arguments(&self, body: Body) -> Result<bytes::Bytes> {
+        let kind = self.headers.get_str(Known::ContentType).unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let body = body.read_to_end(LONGEST_ARGUMENTS).await?;
+        if kind == "application/json" || (kind.is_empty() && body.is_empty()) {
+            return Ok(body);
+        }
+        Err(Error::new(&codes::UNSUPPORTED_CONTENT_TYPE).with_detail("the content must be application/json"))
+    }
+
+    async fn run(&self, call: Call, access: Access) -> Result<Response> {
+        let form = Form::of(self.headers)?;
+        let Form::Rows(wanted) = form else {
+            return Err(Error::new(&codes::NOT_ACCEPTABLE).with_detail("calls have no plan"));
+        };
+        let is_one = gives_one(&call);
+        let format = if wanted == Format::Json && is_one {
+            Format::JsonObject
+        } else {
+            wanted
+        };
+        let statement = sql::call(
+            self.api,
+            &call,
+            row_form(self.api.schema().engine(), Form::Rows(format)),
+        )?;
+        let text = statement.text.clone();
+        let gives_rows = statement.outputs.shown != portcullis_tables::output::Shown::Nothing;
+        let mut steps = Vec::with_capacity(2);
+        let most = self.api.limits().max_counted;
+        let counts = self.preferences.count.is_some();
+        let count = if counts {
+            sql::count_call(self.api, &call, most)?
+        } else {
+            None
+        };
+        let is_counted = count.is_some();
+        steps.extend(count.map(step));
+        steps.push(step(statement));
+        let script = self.script(access, steps);
+        let began = Instant::now();
+        let (before, answer) = self.table.open.database().read(script, format, HOLD).await?;
+        let Answer { outcome, rest } = answer;
+        self.ran(&text, began, outcome.rows);
+        if !gives_rows {
+            return Ok(self.applied(Response::new(Status::NO_CONTENT), &["tx", "timezone"]));
+        }
+        let mut response = Response::new(Status::OK).with_header(Known::Vary, "Accept, Prefer");
+        if let (Some(read), None) = (&call.read, &rest) {
+            let total = if is_counted {
+                super::count::number(&before, most)
+            } else {
+                None
+            };
+            let told = range::content_range(read.window.offset, outcome.rows, total);
+            response.headers.append(Known::ContentRange, told);
+            if total.is_some_and(|total| outcome.rows < total) {
+                response.status = Status::PARTIAL_CONTENT;
+            }
+        }
+        let nothing = format == Format::JsonObject && outcome.rows == 0;
+        let shown = Shown {
+            content_type: form.media_type(),
+            content: if nothing { NO_ROW.into() } else { outcome.body },
+            rest,
+            tag: None,
+        };
+        let response = self.applied(response, &["count", "tx", "timezone"]);
+        if *self.method == Method::Post {
+            return Ok(answer::plain(response, shown));
+        }
+        answer::represent(response, shown, self.method, self.headers)
+    }
+}
+
+/// Whether a call gives one thing, and not a list.
+fn gives_one(call: &Call) -> bool {
+    match &call.callee {
+        Callee::Statement(_) => false,
+        Callee::Routine(routine) => match &routine.returns {
+            Returns::Nothing | Returns::Value(_) | Returns::Row(_) => true,
+            Returns::Values(_) | Returns::Rows(_) => false,
+            Returns::Relation { many, .. } => !many,
+        },
+    }
+}

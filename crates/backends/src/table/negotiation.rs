@@ -1,0 +1,163 @@
+//! Which form an answer has (RFC 9110 §12.5.1).
+
+use portcullis_core::{Error, Headers, Known, Result, codes};
+use portcullis_tables::content::Format;
+
+/// A form that answers have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Rows.
+    Rows(Format),
+    /// How the database would find them.
+    Plan,
+}
+
+/// The forms, each with the media types that ask for it, the first being the one that it is sent as. The first form is
+/// what a client gets that takes any.
+const FORMS: [(Form, &[&str]); 6] = [
+    (
+        Form::Rows(Format::Json),
+        &[
+            "application/json",
+            "application/vnd.pgrst.array+json",
+            "application/vnd.pgrst.array",
+        ],
+    ),
+    (
+        Form::Rows(Format::JsonObject),
+        &["application/vnd.pgrst.object+json", "application/vnd.pgrst.object"],
+    ),
+    (
+        Form::Rows(Format::NdJson),
+        &["application/x-ndjson", "application/ndjson"],
+    ),
+    (Form::Rows(Format::Csv), &["text/csv; charset=utf-8", "text/csv"]),
+    (Form::Rows(Format::Xml), &["application/xml", "text/xml"]),
+    (Form::Plan, &["application/vnd.portcullis.plan+json"]),
+];
+
+impl Form {
+    /// The form that the client likes most.
+    ///
+    /// # Errors
+    /// `not_acceptable` where there is none that it takes.
+    pub(super) fn of(headers: &Headers) -> Result<Form> {
+        if !headers.contains(Known::Accept) {
+            return Ok(FORMS[0].0);
+        }
+        let mut best: Option<(u32, u8, Form)> = None;
+        let mut said_something = false;
+        for member in headers.list(Known::Accept) {
+            let Ok(member) = std::str::from_utf8(member) else {
+                continue;
+            };
+            said_something = true;
+            let mut parts = member.split(';').map(str::trim);
+            let range = parts.next().unwrap_or_default();
+            let weight = parts.find_map(|part| weight_of(part)).unwrap_or(1000);
+            let Some((form, precision)) = matching(range) else {
+                continue;
+            };
+            // Of equal weights the more precise one counts, and of those the first.
+            let is_better = best.is_none_or(|(known, precise, _)| (weight, precision) > (known, precise));
+            if weight > 0 && is_better {
+                best = Some((weight, precision, form));
+            }
+        }
+        match best {
+            Some((_, _, form)) => Ok(form),
+            None if !said_something => Ok(FORMS[0].0),
+            None => Err(Error::new(&codes::NOT_ACCEPTABLE).with_detail(
+                "there is application/json, application/vnd.pgrst.object+json, application/x-ndjson, text/csv and \
+                 application/xml",
+            )),
+        }
+    }
+
+    /// Its media type.
+    pub(super) fn media_type(self) -> &'static str {
+        let of_form = FORMS.iter().find(|(form, _)| *form == self);
+        of_form.map_or("application/json", |(_, types)| types[0])
+    }
+}
+
+/// The form that a range of media types means, and how precise it is.
+fn matching(range: &str) -> Option<(Form, u8)> {
+    match range {
+        "*/*" => return Some((FORMS[0].0, 0)),
+        "application/*" => return Some((FORMS[0].0, 1)),
+        "text/*" => return Some((Form::Rows(Format::Csv), 1)),
+        _ => {}
+    }
+    let is_of = |types: &[&str]| types.iter().any(|known| known.eq_ignore_ascii_case(range));
+    FORMS.iter().find(|(_, types)| is_of(types)).map(|(form, _)| (*form, 2))
+}
+
+/// The weight that a parameter says, in thousandths (RFC 9110 §12.4.2).
+fn weight_of(parameter: &str) -> Option<u32> {
+    let (name, value) = parameter.split_once('=')?;
+    if !name.eq_ignore_ascii_case("q") {
+        return None;
+    }
+    let (whole, fraction) = value.split_once('.').unwrap_or((value, ""));
+    let whole: u32 = whole.parse().ok().filter(|whole| *whole <= 1)?;
+    let mut thousandths = 0;
+    for place in 0..3 {
+        let digit = fraction
+            .as_bytes()
+            .get(place)
+            .map_or(Some(0), |byte| char::from(*byte).to_digit(10))?;
+        thousandths = thousandths * 10 + digit;
+    }
+    Some((whole * 1000 + thousandths).min(1000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(accept: &str) -> Option<Form> {
+        let mut headers = Headers::new();
+        headers.append(Known::Accept, accept);
+        Form::of(&headers).ok()
+    }
+
+    #[test]
+    fn the_form_is_the_one_that_is_liked_most() {
+        let rows = |format| Some(Form::Rows(format));
+        for (accept, expected) in [
+            ("", rows(Format::Json)),
+            ("*/*", rows(Format::Json)),
+            ("application/json", rows(Format::Json)),
+            ("APPLICATION/JSON; charset=utf-8", rows(Format::Json)),
+            ("text/csv", rows(Format::Csv)),
+            ("text/html, application/xml;q=0.9, */*;q=0.8", rows(Format::Xml)),
+            ("text/csv;q=0.5, application/x-ndjson;q=0.7", rows(Format::NdJson)),
+            ("*/*, text/csv", rows(Format::Csv)),
+            ("application/vnd.pgrst.object+json", rows(Format::JsonObject)),
+            ("application/vnd.pgrst.object+json;nulls=keep", rows(Format::JsonObject)),
+            ("application/vnd.portcullis.plan+json", Some(Form::Plan)),
+            ("image/png", None),
+            ("application/json;q=0", None),
+            ("application/json;q=0, text/*;q=0.001", rows(Format::Csv)),
+        ] {
+            assert_eq!(of(accept), expected, "{accept}");
+        }
+        assert_eq!(Form::of(&Headers::new()).ok(), Some(Form::Rows(Format::Json)));
+    }
+
+    #[test]
+    fn weights_that_are_none_are_the_whole() {
+        for (parameter, weight) in [
+            ("q=0.5", Some(500)),
+            ("Q=1", Some(1000)),
+            ("q=1.5", Some(1000)),
+            ("q=2", None),
+            ("q=x", None),
+            ("q=0.x", None),
+            ("level=1", None),
+        ] {
+            assert_eq!(weight_of(parameter), weight, "{parameter}");
+        }
+    }
+}
