@@ -31,7 +31,11 @@ const FORM: &str = "-h";
 /// (`select`, the content type), for answers to GET; answers to changes give none.
 pub fn strong(api: &Api, resource: usize, key: &[Value], version: &Value, form: Option<&str>) -> String {
     let version = text(version);
-    let row = Row { api, resource: &api.resources()[resource], key };
+    let row = Row {
+        api,
+        resource: &api.resources()[resource],
+        key,
+    };
     let mut tag = format!("\"{}.{}", BASE64.encode(&version), row.binding(&version));
     if let Some(form) = form {
         tag.push_str(FORM);
@@ -177,7 +181,10 @@ fn digest(parts: &[&str]) -> String {
         sha.update(part.len().to_le_bytes());
         sha.update(part);
     }
-    sha.finalize()[..DIGEST].iter().map(|byte| format!("{byte:02x}")).collect()
+    sha.finalize()[..DIGEST]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// A value as text, the same whether a driver read it or a client wrote it.
@@ -194,4 +201,100 @@ fn text(value: &Value) -> String {
 
 fn malformed(detail: &'static str) -> Error {
     Error::new(&codes::BAD_QUERY).with_detail(detail)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    fn api() -> Api {
+        Api::new(fixture::schema(Engine::Postgres), fixture::exposed()).unwrap()
+    }
+
+    fn number(number: i64) -> Value {
+        Value::Integer(number)
+    }
+
+    #[test]
+    fn a_tag_leads_back_to_the_version_of_its_row_only() {
+        let api = api();
+        let (orders, _) = api.resource("orders").unwrap();
+        let matched = |field: &str, key: i64| if_match(&api, orders, &[number(key)], field).unwrap();
+        let tag = strong(&api, orders, &[number(7)], &number(3), None);
+        let shown = strong(&api, orders, &[number(7)], &number(3), Some("select=id"));
+        assert_ne!(tag, shown);
+        assert_eq!(matched(&tag, 7), Condition::Version(vec![number(3)]));
+        assert_eq!(matched(&shown, 7), Condition::Version(vec![number(3)]));
+        assert_eq!(
+            matched(&format!("\"a,b\" , {tag},, {shown}"), 7),
+            Condition::Version(vec![number(3), number(3)])
+        );
+        assert_eq!(matched(&tag, 8), Condition::Version(vec![]));
+        assert_eq!(matched(&format!("W/{tag}"), 7), Condition::Version(vec![]));
+        assert_eq!(matched("*", 7), Condition::Present);
+        // PostgreSQL gives what is hidden as text.
+        let as_text = strong(
+            &api,
+            orders,
+            &[Value::Text("7".to_owned())],
+            &Value::Text("3".to_owned()),
+            None,
+        );
+        assert_eq!(as_text, tag);
+    }
+
+    #[test]
+    fn what_somebody_made_up_is_no_version() {
+        let api = api();
+        let (orders, resource) = api.resource("orders").unwrap();
+        let key = [number(7)];
+        let row = Row {
+            api: &api,
+            resource,
+            key: &key,
+        };
+        for forged in ["1 or 1=1", "", "99999999999999999999", "1.5"] {
+            let tag = format!("\"{}.{}\"", BASE64.encode(forged), row.binding(forged));
+            assert_eq!(
+                if_match(&api, orders, &key, &tag).unwrap(),
+                Condition::Version(vec![]),
+                "{forged}"
+            );
+        }
+    }
+
+    #[test]
+    fn lists_of_tags_are_read_or_refused() {
+        let api = api();
+        let (orders, _) = api.resource("orders").unwrap();
+        let many = vec!["\"a\""; MAX_TAGS + 1].join(",");
+        for field in [
+            "",
+            ",",
+            "a",
+            "\"a",
+            "\"a\"\"b\"",
+            "\"a\" \"b\"",
+            "w/\"a\"",
+            "*, \"a\"",
+            many.as_str(),
+        ] {
+            let refused = if_match(&api, orders, &[number(1)], field).unwrap_err();
+            assert_eq!(refused.code(), &codes::BAD_QUERY, "{field}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_is_known_is_not_sent_again() {
+        let tag = weak(b"[]");
+        assert_ne!(tag, weak(b"[1]"));
+        assert!(none_match(&tag, &tag).unwrap());
+        assert!(none_match(tag.strip_prefix("W/").unwrap(), &tag).unwrap());
+        assert!(none_match("*", &tag).unwrap());
+        assert!(!none_match("\"x\", W/\"y\"", &tag).unwrap());
+        assert_eq!(absent("*").unwrap(), Condition::Absent);
+        assert_eq!(absent(&tag).unwrap_err().code(), &codes::BAD_QUERY);
+    }
 }

@@ -26,6 +26,7 @@
 
 mod operation;
 mod reference;
+mod written;
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -87,7 +88,12 @@ pub fn parse(api: &Api, body: &[u8], caller: &Caller<'_>) -> Result<Transaction>
             "read_only" if value.get() == "true" => transaction.access = Access::ReadOnly,
             "read_only" if value.get() == "false" => {}
             "ops" => written = document::items(value, api.limits().max_steps),
-            _ => return Err(refused(format!("`{}` is no member of a transaction, or has no such value", shown(&name)))),
+            _ => {
+                return Err(refused(format!(
+                    "`{}` is no member of a transaction, or has no such value",
+                    shown(&name)
+                )));
+            }
         }
     }
     let written = written.ok_or_else(|| refused("`ops` must be an array of operations".to_owned()))?;
@@ -98,7 +104,10 @@ pub fn parse(api: &Api, body: &[u8], caller: &Caller<'_>) -> Result<Transaction>
     for (at, operation) in written.into_iter().enumerate() {
         let operation = Operation::parse(api, caller, operation, at, &known).map_err(|error| placed(&error, at))?;
         if transaction.access == Access::ReadOnly && operation.changes() {
-            return Err(placed(&refused("`read_only` transactions have `get` operations only".to_owned()), at));
+            return Err(placed(
+                &refused("`read_only` transactions have `get` operations only".to_owned()),
+                at,
+            ));
         }
         known.borrow_mut().push(Known::of(&operation));
         transaction.operations.push(operation);
@@ -130,7 +139,9 @@ impl Transaction {
         let mut steps = Vec::new();
         let mut places: Vec<Place> = Vec::new();
         for (at, operation) in self.operations.iter().enumerate() {
-            let place = operation.plan(api, form, &mut steps, &places).map_err(|error| placed(&error, at))?;
+            let place = operation
+                .plan(api, form, &mut steps, &places)
+                .map_err(|error| placed(&error, at))?;
             places.push(place);
         }
         let script = Script {
@@ -166,18 +177,35 @@ impl Operation {
             Task::Get(read) => {
                 let mut expect = Expect::anything();
                 expect.least = u64::from(self.single);
-                steps.push(Step { statement: sql::read(api, read, form)?, batch: Vec::new(), expect });
-                Ok(Place { answer: first, hidden: None, made: Made::No })
+                steps.push(Step {
+                    statement: sql::read(api, read, form)?,
+                    batch: Vec::new(),
+                    expect,
+                });
+                Ok(Place {
+                    answer: first,
+                    hidden: None,
+                    made: Made::No,
+                })
             }
             Task::Change(change) => {
-                let Changes { steps: mut added, answer, hidden, made } = sql::change(api, change, form, first)?;
+                let Changes {
+                    steps: mut added,
+                    answer,
+                    hidden,
+                    made,
+                } = sql::change(api, change, form, first)?;
                 for step in &mut added {
                     for value in step.batch.iter_mut().flatten().chain(&mut step.statement.values) {
                         reference::resolve(value, |operation| places.get(operation)?.hidden);
                     }
                 }
                 steps.append(&mut added);
-                Ok(Place { answer, hidden: Some(hidden), made })
+                Ok(Place {
+                    answer,
+                    hidden: Some(hidden),
+                    made,
+                })
             }
         }
     }
@@ -207,7 +235,10 @@ fn write_result(json: &mut Vec<u8>, api: &Api, operation: &Operation, place: &Pl
     }
     members.insert("status".to_owned(), status.into());
     members.insert("rows".to_owned(), answer.rows.into());
-    let hidden = place.hidden.and_then(|step| outcomes.get(step)).map(|outcome| outcome.last.as_slice());
+    let hidden = place
+        .hidden
+        .and_then(|step| outcomes.get(step))
+        .map(|outcome| outcome.last.as_slice());
     let keys = resource.relation.primary_key.len();
     if let Some(hidden) = hidden.filter(|hidden| answer.rows == 1 && hidden.len() >= keys && !resource.key.is_empty())
         && !operation.removes()
@@ -217,7 +248,10 @@ fn write_result(json: &mut Vec<u8>, api: &Api, operation: &Operation, place: &Pl
             members.insert("location".to_owned(), format!("{}/{path}", resource.name).into());
         }
         if let Some(version) = resource.version.and_then(|_| hidden.get(keys)) {
-            members.insert("etag".to_owned(), tag::strong(api, operation.resource, key, version, None).into());
+            members.insert(
+                "etag".to_owned(),
+                tag::strong(api, operation.resource, key, version, None).into(),
+            );
         }
     }
     let mut text = serde_json::Value::Object(members).to_string().into_bytes();
@@ -237,7 +271,7 @@ fn write_result(json: &mut Vec<u8>, api: &Api, operation: &Operation, place: &Pl
 }
 
 /// The members of an object.
-fn object(document: &RawValue) -> Result<Vec<(std::borrow::Cow<'_, str>, &RawValue)>> {
+fn object(document: &RawValue) -> Result<Vec<document::Member<'_>>> {
     match document::members(document) {
         Some(Ok(members)) => Ok(members),
         Some(Err(twice)) => Err(refused(format!("`{}` is there twice", shown(&twice)))),
@@ -251,7 +285,9 @@ fn isolation(value: &RawValue) -> Result<Isolation> {
         "read-committed" => Ok(Isolation::ReadCommitted),
         "repeatable-read" => Ok(Isolation::RepeatableRead),
         "serializable" => Ok(Isolation::Serializable),
-        _ => Err(refused("`isolation` is `read-committed`, `repeatable-read` or `serializable`".to_owned())),
+        _ => Err(refused(
+            "`isolation` is `read-committed`, `repeatable-read` or `serializable`".to_owned(),
+        )),
     }
 }
 
@@ -276,5 +312,12 @@ fn shown(text: &str) -> String {
 
 /// A value that stands for what an operation gives: `step` is the operation's place until the script is made.
 fn standing_for(operation: usize, output: usize) -> Value {
-    Value::Of { step: operation, output }
+    Value::Of {
+        step: operation,
+        output,
+    }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests;

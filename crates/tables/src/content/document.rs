@@ -11,6 +11,9 @@ use serde_json::value::RawValue;
 /// How deep the JSON of a body may be.
 pub(crate) const MAX_DEPTH: usize = 100;
 
+/// A member of an object: its name, and its value as it is written.
+pub(crate) type Member<'d> = (Cow<'d, str>, &'d RawValue);
+
 /// The document that a body holds.
 ///
 /// # Errors
@@ -52,7 +55,7 @@ pub(super) fn check_depth(json: &str, max: usize) -> bool {
 ///
 /// # Errors
 /// The name of a member that is there twice.
-pub(crate) fn members(document: &RawValue) -> Option<Result<Vec<(Cow<'_, str>, &RawValue)>, String>> {
+pub(crate) fn members(document: &RawValue) -> Option<Result<Vec<Member<'_>>, String>> {
     if !document.get().starts_with('{') {
         return None;
     }
@@ -86,7 +89,7 @@ pub(crate) fn text(document: &RawValue) -> Option<Cow<'_, str>> {
 struct Members;
 
 impl<'de> Visitor<'de> for Members {
-    type Value = Result<Vec<(Cow<'de, str>, &'de RawValue)>, String>;
+    type Value = Result<Vec<Member<'de>>, String>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
@@ -95,7 +98,7 @@ impl<'de> Visitor<'de> for Members {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         /// Names that are compared one by one; of more, a set is made.
         const FEW: usize = 16;
-        let mut members: Vec<(Cow<'de, str>, &'de RawValue)> = Vec::new();
+        let mut members: Vec<Member<'de>> = Vec::new();
         let mut seen: HashSet<Cow<'de, str>> = HashSet::new();
         while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
             let twice = if members.len() < FEW {

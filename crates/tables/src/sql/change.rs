@@ -6,7 +6,9 @@
 //! its key, as far as that is known.
 
 mod assign;
+mod document;
 mod insert;
+mod insertion;
 mod keys;
 mod put;
 mod returned;
@@ -57,7 +59,11 @@ pub enum Made {
 pub fn change(api: &Api, change: &Change, form: RowForm, first_step: usize) -> Result<Changes> {
     let plan = Plan::new(api, change, form, first_step);
     match &change.action {
-        Action::Insert { columns, rows, conflict } => plan.insert(columns, rows, conflict.as_ref()),
+        Action::Insert {
+            columns,
+            rows,
+            conflict,
+        } => plan.insert(columns, rows, conflict.as_ref()),
         Action::Update { values, filter } => plan.update(values, filter.as_ref()),
         Action::Put { values } => plan.put(values),
         Action::Delete { filter } => plan.delete(filter.as_ref()),
@@ -97,7 +103,11 @@ impl<'c> Plan<'c> {
     }
 
     fn push_batch(&mut self, statement: Statement, batch: Vec<Vec<Value>>, expect: Expect) -> usize {
-        self.steps.push(Step { statement, batch, expect });
+        self.steps.push(Step {
+            statement,
+            batch,
+            expect,
+        });
         self.first + self.steps.len() - 1
     }
 
@@ -107,8 +117,17 @@ impl<'c> Plan<'c> {
 
     /// The changes, where the step at `written` gives hidden outputs, and what is shown unless rows of other tables are.
     fn finish(mut self, written: usize, made: Made) -> Result<Changes> {
-        let answer = if self.shows_others() { self.read_back(written)? } else { written };
-        Ok(Changes { steps: self.steps, answer, hidden: written, made })
+        let answer = if self.shows_others() {
+            self.read_back(written)?
+        } else {
+            written
+        };
+        Ok(Changes {
+            steps: self.steps,
+            answer,
+            hidden: written,
+            made,
+        })
     }
 
     /// Whether the answer shows rows of other tables, which no statement that writes can give.
@@ -144,7 +163,9 @@ impl<'c> Plan<'c> {
     fn keys_of(&self, step: usize, given: &[(usize, Value)]) -> Result<Filter> {
         let key = &self.relation.primary_key;
         if key.is_empty() {
-            return Err(unsupported("the table has no primary key, by which its rows could be read again"));
+            return Err(unsupported(
+                "the table has no primary key, by which its rows could be read again",
+            ));
         }
         let (mut columns, mut filters) = (Vec::new(), Vec::new());
         for (output, column) in key.iter().enumerate() {
@@ -178,7 +199,11 @@ impl<'c> Plan<'c> {
     fn expected(&self, filter: Option<&Filter>) -> Result<Expect> {
         let fewer = match self.change.condition {
             Condition::Version(_) => Fewer::Depends {
-                probe: exists(self.api, self.change.resource, &self.change.rule.iter().chain(filter).collect::<Vec<_>>())?,
+                probe: exists(
+                    self.api,
+                    self.change.resource,
+                    &self.change.rule.iter().chain(filter).collect::<Vec<_>>(),
+                )?,
                 found: Failure::PreconditionFailed,
                 missing: Failure::NotFound,
             },
@@ -227,6 +252,10 @@ fn equal(column: usize, value: Value) -> Filter {
 }
 
 fn test(column: usize, test: Test) -> Filter {
-    let field = Field { column, path: Vec::new(), as_text: false };
+    let field = Field {
+        column,
+        path: Vec::new(),
+        as_text: false,
+    };
     Filter::Test { field, test }
 }

@@ -1,16 +1,16 @@
 //! One operation of a transaction: read, and checked like a request of its own.
 
-use std::borrow::Cow;
 use std::cell::RefCell;
 
 use portcullis_core::{Error, Method, Result, codes};
 use serde_json::value::RawValue;
 
 use super::reference::{Known, refer};
-use super::{object, refused, shown};
+use super::written::{Verb, Written};
+use super::{refused, shown};
 use crate::api::{Api, Resource};
 use crate::change::{Action, Change, Condition, Conflict};
-use crate::content::{self, document, rows};
+use crate::content::{self, rows};
 use crate::grammar::{self, Caller};
 use crate::query::{Filter, Item, Read};
 use crate::schema::did_you_mean;
@@ -40,29 +40,6 @@ pub(super) enum Task {
     Change(Box<Change>),
 }
 
-/// What kinds there are, each with the members that it takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verb {
-    Insert,
-    Patch,
-    Put,
-    Delete,
-    Get,
-}
-
-/// An operation as it is written.
-struct Written<'w> {
-    verb: Verb,
-    target: Cow<'w, str>,
-    name: Option<Box<str>>,
-    values: Option<&'w RawValue>,
-    select: Option<Cow<'w, str>>,
-    on_conflict: Option<String>,
-    resolution: Option<bool>,
-    if_match: Option<Cow<'w, str>>,
-    if_none_match: Option<Cow<'w, str>>,
-}
-
 impl Operation {
     /// Reads the operation at that place.
     ///
@@ -79,7 +56,10 @@ impl Operation {
         if let Some(name) = &written.name
             && known.borrow().iter().any(|known| known.is_named(name))
         {
-            return Err(refused(format!("`as`: an operation before is called `{}` too", shown(name))));
+            return Err(refused(format!(
+                "`as`: an operation before is called `{}` too",
+                shown(name)
+            )));
         }
         let asked = Asked::new(api, caller, &written, at, known)?;
         let (task, single) = match written.verb {
@@ -89,7 +69,13 @@ impl Operation {
             Verb::Get => (asked.get()?, asked.key.is_some()),
         };
         let (resource, is_get) = (asked.resource, written.verb == Verb::Get);
-        Ok(Operation { name: written.name, resource, single, task, is_get })
+        Ok(Operation {
+            name: written.name,
+            resource,
+            single,
+            task,
+            is_get,
+        })
     }
 
     /// Whether it changes something.
@@ -119,7 +105,10 @@ impl Operation {
             let read = std::mem::replace(&mut **read, nothing(self.resource));
             self.task = Task::Change(Box::new(Change {
                 resource: read.resource,
-                action: Action::Update { values: Vec::new(), filter: read.filter },
+                action: Action::Update {
+                    values: Vec::new(),
+                    filter: read.filter,
+                },
                 rule: read.rule,
                 shown: Some(read.items),
                 single: true,
@@ -163,10 +152,15 @@ impl<'a> Asked<'a> {
             let detail = format!("there is no resource `{}`{}", shown(name), did_you_mean(name, names));
             return Err(Error::new(&codes::RESOURCE_NOT_FOUND).with_detail(detail));
         };
-        demand(exposed, written.verb.method())?;
-        let key = segment.map(|segment| grammar::key(api, resource, segment)).transpose()?;
+        demand(exposed, &written.verb.method())?;
+        let key = segment
+            .map(|segment| grammar::key(api, resource, segment))
+            .transpose()?;
         let mut query = query.to_owned();
-        for (name, value) in [("select", written.select.as_deref()), ("on_conflict", written.on_conflict.as_deref())] {
+        for (name, value) in [
+            ("select", written.select.as_deref()),
+            ("on_conflict", written.on_conflict.as_deref()),
+        ] {
             if let Some(value) = value {
                 query.push_str(if query.is_empty() { "" } else { "&" });
                 query.push_str(name);
@@ -174,7 +168,15 @@ impl<'a> Asked<'a> {
                 encode(&mut query, value);
             }
         }
-        Ok(Asked { api, caller, known, at, resource, key, query })
+        Ok(Asked {
+            api,
+            caller,
+            known,
+            at,
+            resource,
+            key,
+            query,
+        })
     }
 
     fn exposed(&self) -> &'a Resource {
@@ -195,11 +197,13 @@ impl<'a> Asked<'a> {
             (None, Some(_)) => return Err(refused("`on_conflict` needs a `resolution`".to_owned())),
             (Some(merge), columns) => {
                 if merge {
-                    demand(self.exposed(), Method::Patch)?;
+                    demand(self.exposed(), &Method::Patch)?;
                 }
                 let columns = columns.unwrap_or_else(|| relation.primary_key.clone());
                 if !relation.is_key(&columns) {
-                    return Err(refused("`on_conflict`: no key of the table has these columns".to_owned()));
+                    return Err(refused(
+                        "`on_conflict`: no key of the table has these columns".to_owned(),
+                    ));
                 }
                 Some(Conflict { columns, merge })
             }
@@ -210,7 +214,11 @@ impl<'a> Asked<'a> {
         // A row that is dropped has no values to refer to.
         let single = rows.is_one && conflict.as_ref().is_none_or(|conflict| conflict.merge);
         let shown = written.select.is_some().then_some(said.items);
-        let action = Action::Insert { columns: rows.columns, rows: rows.rows, conflict };
+        let action = Action::Insert {
+            columns: rows.columns,
+            rows: rows.rows,
+            conflict,
+        };
         Ok((self.change(action, shown, false, Condition::None), single))
     }
 
@@ -224,7 +232,10 @@ impl<'a> Asked<'a> {
         let action = if written.verb == Verb::Delete {
             Action::Delete { filter }
         } else {
-            Action::Update { values: self.values(written)?, filter }
+            Action::Update {
+                values: self.values(written)?,
+                filter,
+            }
         };
         let shown = written.select.is_some().then_some(items);
         let single = self.key.is_some();
@@ -297,107 +308,8 @@ impl<'a> Asked<'a> {
     }
 }
 
-impl Verb {
-    fn of(name: &str) -> Option<Verb> {
-        Some(match name {
-            "insert" => Verb::Insert,
-            "patch" => Verb::Patch,
-            "put" => Verb::Put,
-            "delete" => Verb::Delete,
-            "get" => Verb::Get,
-            _ => return None,
-        })
-    }
-
-    fn method(self) -> Method {
-        match self {
-            Verb::Insert => Method::Post,
-            Verb::Patch => Method::Patch,
-            Verb::Put => Method::Put,
-            Verb::Delete => Method::Delete,
-            Verb::Get => Method::Get,
-        }
-    }
-
-    /// Whether it takes the member.
-    fn takes(self, member: &str) -> bool {
-        match member {
-            "as" => true,
-            "values" => matches!(self, Verb::Insert | Verb::Patch | Verb::Put),
-            "select" => self != Verb::Get,
-            "on_conflict" | "resolution" => self == Verb::Insert,
-            "if_match" => matches!(self, Verb::Patch | Verb::Put | Verb::Delete),
-            "if_none_match" => self == Verb::Put,
-            _ => false,
-        }
-    }
-}
-
-impl<'w> Written<'w> {
-    fn parse(json: &'w RawValue) -> Result<Written<'w>> {
-        let members = object(json)?;
-        let mut verbs = members.iter().filter_map(|(name, value)| Some((Verb::of(name)?, value)));
-        let (Some((verb, target)), None) = (verbs.next(), verbs.next()) else {
-            return Err(refused("an operation has one of `insert`, `patch`, `put`, `delete` and `get`".to_owned()));
-        };
-        let mut written = Written {
-            verb,
-            target: text(target, "the target")?,
-            name: None,
-            values: None,
-            select: None,
-            on_conflict: None,
-            resolution: None,
-            if_match: None,
-            if_none_match: None,
-        };
-        for (name, value) in members.into_iter().filter(|(name, _)| Verb::of(name).is_none()) {
-            if !verb.takes(&name) {
-                return Err(refused(format!("`{}` is no member of this operation", shown(&name))));
-            }
-            match &*name {
-                "as" => written.name = Some(reference_name(value)?),
-                "values" => written.values = Some(value),
-                "select" => written.select = Some(text(value, "`select`")?),
-                "on_conflict" => written.on_conflict = Some(text(value, "`on_conflict`")?.into_owned()),
-                "resolution" => written.resolution = Some(resolution(value)?),
-                "if_match" => written.if_match = Some(text(value, "`if_match`")?),
-                _ => written.if_none_match = Some(text(value, "`if_none_match`")?),
-            }
-        }
-        Ok(written)
-    }
-
-    fn values(&self) -> Result<&'w RawValue> {
-        self.values.ok_or_else(|| refused("`values` is missing".to_owned()))
-    }
-}
-
-fn text<'w>(value: &'w RawValue, what: &str) -> Result<Cow<'w, str>> {
-    document::text(value).ok_or_else(|| refused(format!("{what} must be a text")))
-}
-
-/// A name: letters, digits, `_` and `-`, so that the dot before a column ends it.
-fn reference_name(value: &RawValue) -> Result<Box<str>> {
-    let name = text(value, "`as`")?;
-    let fits = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
-    if name.is_empty() || name.len() > 64 || !name.chars().all(fits) {
-        return Err(refused("`as` takes up to 64 letters, digits, `_` and `-`".to_owned()));
-    }
-    Ok(name.into_owned().into())
-}
-
-/// Whether rows that are there get the new values.
-fn resolution(value: &RawValue) -> Result<bool> {
-    match &*text(value, "`resolution`")? {
-        "merge-duplicates" => Ok(true),
-        "ignore-duplicates" => Ok(false),
-        _ => Err(refused("`resolution` is `merge-duplicates` or `ignore-duplicates`".to_owned())),
-    }
-}
-
-fn demand(resource: &Resource, method: Method) -> Result<()> {
-    if resource.methods.contains(&method) {
+fn demand(resource: &Resource, method: &Method) -> Result<()> {
+    if resource.methods.contains(method) {
         return Ok(());
     }
     let detail = format!("`{}` does not take {}", resource.name, method.as_str());

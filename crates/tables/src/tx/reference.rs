@@ -44,7 +44,9 @@ impl Known {
 /// What is wrong with it, for the client.
 pub(super) fn refer(api: &Api, known: &RefCell<Vec<Known>>, text: &str, target: &Column) -> Result<Value, String> {
     let shown = super::shown(text);
-    let (name, column) = text.split_once('.').ok_or_else(|| format!("`{shown}` is not of the form NAME.COLUMN"))?;
+    let (name, column) = text
+        .split_once('.')
+        .ok_or_else(|| format!("`{shown}` is not of the form NAME.COLUMN"))?;
     let mut known = known.borrow_mut();
     let at = known.iter().position(|known| known.is_named(name));
     let at = at.ok_or_else(|| format!("`{shown}`: no operation before has that name"))?;
@@ -53,14 +55,25 @@ pub(super) fn refer(api: &Api, known: &RefCell<Vec<Known>>, text: &str, target: 
         return Err(format!("`{shown}`: the operation is not one of a single row"));
     }
     let resource = &api.resources()[referred.resource];
-    let place = resource.relation.column(column).filter(|place| resource.readable.contains(place));
+    let place = resource
+        .relation
+        .column(column)
+        .filter(|place| resource.readable.contains(place));
     let place = place.ok_or_else(|| format!("`{shown}`: there is no such column"))?;
     let column = &resource.relation.columns[place];
     if !fits(api.schema().engine(), &column.kind, &target.kind) {
-        return Err(format!("`{shown}` holds another type than `{}` takes", target.name.as_str()));
+        return Err(format!(
+            "`{shown}` holds another type than `{}` takes",
+            target.name.as_str()
+        ));
     }
     referred.used = true;
-    let mut before = resource.relation.primary_key.iter().chain(&resource.version).chain(&referred.keep);
+    let mut before = resource
+        .relation
+        .primary_key
+        .iter()
+        .chain(&resource.version)
+        .chain(&referred.keep);
     let output = before.position(|kept| *kept == place).unwrap_or_else(|| {
         referred.keep.push(place);
         resource.relation.primary_key.len() + usize::from(resource.version.is_some()) + referred.keep.len() - 1

@@ -23,7 +23,12 @@ pub(super) enum To<'v> {
 
 impl<'c> Plan<'c> {
     /// `a = 1, b = 2`. `alias` is that of the row as it was.
-    pub(super) fn assignments(&self, writer: &mut Writer<'c>, alias: Option<Alias>, sets: &[(usize, To<'_>)]) -> Result<()> {
+    pub(super) fn assignments(
+        &self,
+        writer: &mut Writer<'c>,
+        alias: Option<Alias>,
+        sets: &[(usize, To<'_>)],
+    ) -> Result<()> {
         writer.list(", ", sets, |writer, (place, to)| {
             let column = &self.relation.columns[*place];
             writer.identifier(&column.name).words(" = ");
@@ -32,7 +37,7 @@ impl<'c> Plan<'c> {
                     self.bind(writer, column, (*value).clone());
                 }
                 To::Default if self.dialect == Dialect::Sqlite => {
-                    writer.default_of(column);
+                    self.default_of(writer, column);
                 }
                 To::Default => {
                     writer.words("DEFAULT");
@@ -52,11 +57,30 @@ impl<'c> Plan<'c> {
     /// A placeholder for a value of the column.
     pub(super) fn bind(&self, writer: &mut Writer<'c>, column: &Column, value: Value) {
         if self.dialect == Dialect::Postgres && matches!((&column.kind, &value), (Type::Composite, Value::Json(_))) {
-            writer.words("json_populate_record(NULL::").type_name(&column.declared).words(", ");
+            writer
+                .words("json_populate_record(NULL::")
+                .type_name(&column.declared)
+                .words(", ");
             writer.value(value).words("::json)");
             return;
         }
         writer.value(value);
+    }
+
+    /// What the column has where no value is given. PostgreSQL's identities have no expression of their own: it is the
+    /// next number of the sequence behind them.
+    pub(super) fn default_of(&self, writer: &mut Writer<'c>, column: &Column) {
+        let identity = |default: &String| default.starts_with("generated ");
+        if self.dialect != Dialect::Postgres || !column.default.as_ref().is_some_and(identity) {
+            writer.default_of(column);
+            return;
+        }
+        let table = format!("{}.{}", self.relation.namespace.quoted(), self.relation.name.quoted());
+        writer
+            .words("nextval(pg_get_serial_sequence(")
+            .text_value(&table)
+            .words(", ");
+        writer.text_value(column.name.as_str()).words("))");
     }
 
     /// The version that follows the row's own.
@@ -90,7 +114,11 @@ impl<'c> Plan<'c> {
             (Dialect::Sqlite, Type::Timestamp | Type::Moment | Type::Text | Type::Numeric | Type::Any) => {
                 writer.words("strftime('%Y-%m-%d %H:%M:%f', 'now') || printf('%03d', abs(random() % 1000))")
             }
-            _ => return Err(unsupported("the version column is neither an integer nor a point in time")),
+            _ => {
+                return Err(unsupported(
+                    "the version column is neither an integer nor a point in time",
+                ));
+            }
         };
         Ok(())
     }

@@ -8,17 +8,18 @@ use super::{Changes, Made, Plan};
 use crate::change::Conflict;
 use crate::query::Filter;
 use crate::sql::dialect::Dialect;
-use crate::sql::write::{Alias, Label, Writer, unsupported};
+use crate::sql::write::unsupported;
 use crate::statement::{Expect, Failure, Fewer, Statement};
 use crate::value::Value;
 
 /// New rows, with the columns left out that get their default in all of them.
 pub(super) struct NewRows<'v> {
     /// The columns that get values, and whether some rows have none for it.
-    columns: Vec<(usize, bool)>,
-    rows: Vec<Vec<Option<&'v Value>>>,
+    pub(super) columns: Vec<(usize, bool)>,
+    /// The values of each row, in the order of the columns.
+    pub(super) rows: Vec<Vec<Option<&'v Value>>>,
     /// The version column, where it needs a first value.
-    version: Option<usize>,
+    pub(super) version: Option<usize>,
 }
 
 /// What happens to a new row that meets one with the same key.
@@ -34,11 +35,18 @@ pub(super) enum Meeting<'m> {
 
 impl<'v> NewRows<'v> {
     fn new(plan: &Plan<'_>, columns: &[usize], rows: &'v [Vec<Option<Value>>]) -> NewRows<'v> {
-        let given = |slot: usize| rows.iter().filter(|row| row.get(slot).is_some_and(Option::is_some)).count();
+        let given = |slot: usize| {
+            rows.iter()
+                .filter(|row| row.get(slot).is_some_and(Option::is_some))
+                .count()
+        };
         let slots: Vec<usize> = (0..columns.len()).filter(|slot| given(*slot) > 0).collect();
         let row = |row: &'v Vec<Option<Value>>| slots.iter().map(|slot| row.get(*slot)?.as_ref()).collect();
         NewRows {
-            columns: slots.iter().map(|slot| (columns[*slot], given(*slot) < rows.len())).collect(),
+            columns: slots
+                .iter()
+                .map(|slot| (columns[*slot], given(*slot) < rows.len()))
+                .collect(),
             rows: rows.iter().map(row).collect(),
             version: NewRows::version(plan, columns),
         }
@@ -60,7 +68,8 @@ impl<'v> NewRows<'v> {
         (column.default.is_none() && !column.generated).then_some(version)
     }
 
-    fn value(&self, row: &[Option<&Value>], column: usize) -> Value {
+    /// A row's value of a column; NULL where it has none.
+    pub(super) fn value(&self, row: &[Option<&Value>], column: usize) -> Value {
         let slot = self.columns.iter().position(|(place, _)| *place == column);
         slot.and_then(|slot| row[slot]).cloned().unwrap_or(Value::Null)
     }
@@ -109,7 +118,9 @@ impl<'c> Plan<'c> {
                 let key = key.clone();
                 self.merge_by_steps(&rows, &key, &sets, Made::Yes)
             }
-            _ => Err(unsupported("`on_conflict`: its columns must be given for all rows, or for none")),
+            _ => Err(unsupported(
+                "`on_conflict`: its columns must be given for all rows, or for none",
+            )),
         }
     }
 
@@ -151,7 +162,12 @@ impl<'c> Plan<'c> {
         }
         match self.read_inserted(rows)? {
             Some(written) => self.finish(written, made),
-            None => Ok(Changes { steps: self.steps, answer: written, hidden: written, made }),
+            None => Ok(Changes {
+                steps: self.steps,
+                answer: written,
+                hidden: written,
+                made,
+            }),
         }
     }
 
@@ -168,7 +184,10 @@ impl<'c> Plan<'c> {
         let (statement, batch) = self.each(rows, |plan, row| plan.select(Wanted::NOTHING, Some(&of_row(plan, row))))?;
         self.push_batch(statement, batch, Expect::anything());
         let (statement, batch) = self.each(rows, |plan, row| {
-            let values: Vec<(usize, Value)> = sets.iter().map(|(column, _)| (*column, rows.value(row, *column))).collect();
+            let values: Vec<(usize, Value)> = sets
+                .iter()
+                .map(|(column, _)| (*column, rows.value(row, *column)))
+                .collect();
             let sets: Vec<(usize, To<'_>)> = sets
                 .iter()
                 .zip(&values)
@@ -181,8 +200,9 @@ impl<'c> Plan<'c> {
             plan.set_statement(&sets, Some(&Filter::And(all)), Wanted::NOTHING)
         })?;
         self.push_batch(statement, batch, Expect::anything());
-        let (statement, batch) =
-            self.each(rows, |plan, row| plan.insert_one(rows, row, Meeting::Ignore(key), Wanted::NOTHING))?;
+        let (statement, batch) = self.each(rows, |plan, row| {
+            plan.insert_one(rows, row, Meeting::Ignore(key), Wanted::NOTHING)
+        })?;
         self.push_batch(statement, batch, Expect::anything());
         let (statement, batch) = self.each(rows, |plan, row| plan.select(plan.wanted(), Some(&of_row(plan, row))))?;
         let all = Expect {
@@ -210,151 +230,6 @@ impl<'c> Plan<'c> {
         Ok((first, batch))
     }
 
-    /// One row by `VALUES`.
-    fn insert_one(
-        &self,
-        rows: &NewRows<'_>,
-        row: &[Option<&Value>],
-        meeting: Meeting<'_>,
-        wanted: Wanted,
-    ) -> Result<Statement> {
-        let mut writer = self.writer();
-        let alias = self.insert_into(&mut writer, rows);
-        let unless = match (self.dialect, meeting) {
-            (Dialect::MariaDb { .. }, Meeting::Ignore(key)) => Some(key),
-            _ => None,
-        };
-        if rows.columns.is_empty() && rows.version.is_none() {
-            writer.words(match self.dialect {
-                Dialect::MariaDb { .. } => " () VALUES ()",
-                Dialect::Sqlite | Dialect::Postgres => " DEFAULT VALUES",
-            });
-        } else {
-            writer.words(if unless.is_some() { " SELECT " } else { " VALUES (" });
-            writer.list(", ", rows.columns.iter().zip(row), |writer, ((place, mixed), value)| {
-                let column = &self.relation.columns[*place];
-                if *mixed {
-                    writer.words("CASE WHEN ").value(Value::Boolean(value.is_some()));
-                    writer.words(if self.dialect == Dialect::Postgres { "::boolean THEN " } else { " THEN " });
-                }
-                self.bind(writer, column, value.cloned().unwrap_or(Value::Null));
-                if *mixed {
-                    if self.dialect == Dialect::Postgres {
-                        writer.words("::").type_name(&column.declared);
-                    }
-                    writer.words(" ELSE ").default_of(column).words(" END");
-                }
-                Ok(())
-            })?;
-            self.version_of_new(&mut writer, rows)?;
-            match unless {
-                None => {
-                    writer.words(")");
-                }
-                Some(key) => {
-                    writer.words(" FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM ").relation(self.relation);
-                    let same = self.by_key(key, |column| rows.value(row, column));
-                    self.matching(&mut writer, Some(&same))?;
-                    writer.words(")");
-                }
-            }
-        }
-        self.meet(&mut writer, alias, meeting)?;
-        let outputs = self.returning(&mut writer, alias, wanted)?;
-        Ok(writer.finish(outputs))
-    }
-
-    /// All rows from one JSON document: one shape for any number of them, and one round trip.
-    fn insert_json(&self, rows: &NewRows<'_>, meeting: Meeting<'_>, wanted: Wanted) -> Result<Statement> {
-        let mut writer = self.writer();
-        let alias = self.insert_into(&mut writer, rows);
-        let new = writer.new_alias();
-        writer.words(" SELECT ");
-        writer.list(", ", rows.columns.iter().enumerate(), |writer, (slot, (place, mixed))| {
-            if *mixed {
-                writer.words("CASE WHEN ").labelled(new, Label::Hidden(slot)).words(" THEN ");
-            }
-            writer.labelled(new, Label::Shown(slot));
-            if *mixed {
-                writer.words(" ELSE ").default_of(&self.relation.columns[*place]).words(" END");
-            }
-            Ok(())
-        })?;
-        self.version_of_new(&mut writer, rows)?;
-        writer.words(" FROM json_to_recordset(").value(Value::Json(document(rows))).words("::json) AS ").alias(new).words("(");
-        writer.list(", ", rows.columns.iter().enumerate(), |writer, (slot, (place, mixed))| {
-            writer.label(Label::Shown(slot)).words(" ").type_name(&self.relation.columns[*place].declared);
-            if *mixed {
-                writer.words(", ").label(Label::Hidden(slot)).words(" boolean");
-            }
-            Ok(())
-        })?;
-        writer.words(")");
-        self.meet(&mut writer, alias, meeting)?;
-        let outputs = self.returning(&mut writer, alias, wanted)?;
-        Ok(writer.finish(outputs))
-    }
-
-    /// `INSERT INTO`, the table, and the columns that get values. PostgreSQL needs a name for the row that is there
-    /// already, since `ON CONFLICT` knows two.
-    fn insert_into(&self, writer: &mut Writer<'c>, rows: &NewRows<'_>) -> Option<Alias> {
-        writer.words("INSERT INTO ").relation(self.relation);
-        let alias = (self.dialect == Dialect::Postgres).then(|| writer.new_alias());
-        if let Some(alias) = alias {
-            writer.words(" AS ").alias(alias);
-        }
-        let columns = rows.columns.iter().map(|(column, _)| column).chain(&rows.version);
-        for (at, column) in columns.enumerate() {
-            writer.words(if at == 0 { " (" } else { ", " }).identifier(&self.relation.columns[*column].name);
-        }
-        if !(rows.columns.is_empty() && rows.version.is_none()) {
-            writer.words(")");
-        }
-        alias
-    }
-
-    fn version_of_new(&self, writer: &mut Writer<'c>, rows: &NewRows<'_>) -> Result<()> {
-        let Some(version) = rows.version else {
-            return Ok(());
-        };
-        if !rows.columns.is_empty() {
-            writer.words(", ");
-        }
-        self.first_version(writer, &self.relation.columns[version])
-    }
-
-    /// What happens where the key is there.
-    fn meet(&self, writer: &mut Writer<'c>, alias: Option<Alias>, meeting: Meeting<'_>) -> Result<()> {
-        let (key, sets) = match meeting {
-            Meeting::Fail => return Ok(()),
-            Meeting::Ignore(key) => (key, None),
-            Meeting::Merge(key, sets) => (key, Some(sets)),
-        };
-        if matches!(self.dialect, Dialect::MariaDb { .. }) {
-            if let Some(sets) = sets {
-                writer.words(" ON DUPLICATE KEY UPDATE ");
-                self.assignments(writer, None, sets)?;
-            }
-            return Ok(());
-        }
-        writer.words(" ON CONFLICT (");
-        writer.list(", ", key, |writer, column| {
-            writer.identifier(&self.relation.columns[*column].name);
-            Ok(())
-        })?;
-        let Some(sets) = sets.filter(|sets| !sets.is_empty()) else {
-            writer.words(") DO NOTHING");
-            return Ok(());
-        };
-        writer.words(") DO UPDATE SET ");
-        self.assignments(writer, alias, sets)?;
-        if let Some(rule) = &self.change.rule {
-            writer.words(" WHERE ");
-            writer.filter(self.change.resource, alias, rule)?;
-        }
-        Ok(())
-    }
-
     /// Reads what MySQL inserted: by the key where it was given, or by the number that it gave to the one row. `None` where
     /// neither is known, and nobody asked.
     fn read_inserted(&mut self, rows: &NewRows<'_>) -> Result<Option<usize>> {
@@ -362,7 +237,8 @@ impl<'c> Plan<'c> {
         let given = |column: &usize| rows.columns.iter().any(|(place, mixed)| place == column && !mixed);
         if !key.is_empty() && key.iter().all(given) {
             let of_row = |plan: &Plan<'c>, row: &[Option<&Value>]| plan.by_key(key, |column| rows.value(row, column));
-            let (statement, batch) = self.each(rows, |plan, row| plan.select(plan.wanted(), Some(&of_row(plan, row))))?;
+            let (statement, batch) =
+                self.each(rows, |plan, row| plan.select(plan.wanted(), Some(&of_row(plan, row))))?;
             return Ok(Some(self.push_batch(statement, batch, Expect::anything())));
         }
         if let ([column], 1) = (key.as_slice(), rows.rows.len()) {
@@ -370,12 +246,16 @@ impl<'c> Plan<'c> {
             writer.words("SELECT ");
             let outputs = self.returned(&mut writer, None, self.wanted())?;
             writer.words(" FROM ").relation(self.relation).words(" WHERE ");
-            writer.identifier(&self.relation.columns[*column].name).words(" = LAST_INSERT_ID()");
+            writer
+                .identifier(&self.relation.columns[*column].name)
+                .words(" = LAST_INSERT_ID()");
             let statement = writer.finish(outputs);
             return Ok(Some(self.push(statement, Expect::anything())));
         }
         if self.change.shown.is_some() || self.change.rule.is_some() || !self.change.keep.is_empty() {
-            return Err(unsupported("MySQL tells nothing of several new rows whose keys it makes: send the keys, or one row"));
+            return Err(unsupported(
+                "MySQL tells nothing of several new rows whose keys it makes: send the keys, or one row",
+            ));
         }
         Ok(None)
     }
@@ -383,53 +263,7 @@ impl<'c> Plan<'c> {
     /// Whether all values can stand in one JSON document: those that earlier steps give can't, since only the driver
     /// knows them.
     fn fits_json(&self, rows: &NewRows<'_>) -> bool {
-        let known = |value: &&Value| !matches!(value, Value::Of { .. } | Value::AllOf { .. });
-        !rows.columns.is_empty() && rows.rows.iter().flatten().flatten().all(|value| known(&value))
-    }
-}
-
-/// The rows as the document that `json_to_recordset` takes apart.
-fn document(rows: &NewRows<'_>) -> String {
-    let mut json = String::from("[");
-    for (at, row) in rows.rows.iter().enumerate() {
-        json.push_str(if at == 0 { "{" } else { ",{" });
-        for (slot, ((_, mixed), value)) in rows.columns.iter().zip(row).enumerate() {
-            let comma = if slot == 0 { "" } else { "," };
-            json.push_str(&format!("{comma}\"c{slot}\":"));
-            write_json(&mut json, value.unwrap_or(&Value::Null));
-            if *mixed {
-                json.push_str(&format!(",\"h{slot}\":{}", value.is_some()));
-            }
-        }
-        json.push('}');
-    }
-    json.push(']');
-    json
-}
-
-fn write_json(json: &mut String, value: &Value) {
-    match value {
-        Value::Null | Value::Of { .. } | Value::AllOf { .. } => json.push_str("null"),
-        Value::Boolean(truth) => json.push_str(if *truth { "true" } else { "false" }),
-        Value::Integer(number) => json.push_str(itoa::Buffer::new().format(*number)),
-        Value::Real(number) => json.push_str(&serde_json::Value::from(*number).to_string()),
-        Value::Text(text) => json.push_str(&serde_json::Value::from(text.as_str()).to_string()),
-        Value::Json(document) => json.push_str(document),
-        // PostgreSQL's own form of bytes.
-        Value::Bytes(bytes) => {
-            json.push_str("\"\\\\x");
-            bytes.iter().for_each(|byte| json.push_str(&format!("{byte:02x}")));
-            json.push('"');
-        }
-        Value::List(items) => {
-            json.push('[');
-            for (at, item) in items.iter().enumerate() {
-                if at > 0 {
-                    json.push(',');
-                }
-                write_json(json, item);
-            }
-            json.push(']');
-        }
+        let known = |value: &Value| !matches!(value, Value::Of { .. } | Value::AllOf { .. });
+        !rows.columns.is_empty() && rows.rows.iter().flatten().flatten().all(|value| known(value))
     }
 }

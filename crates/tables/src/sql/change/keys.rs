@@ -37,7 +37,11 @@ impl<'a> Writer<'a> {
         let all = Value::AllOf { step };
         match dialect {
             Dialect::Postgres => {
-                self.words("json_array_elements(").value(all).words("::json) AS ").alias(keys).words("(");
+                self.words("json_array_elements(")
+                    .value(all)
+                    .words("::json) AS ")
+                    .alias(keys)
+                    .words("(");
                 self.label(Label::Hidden(0)).words(")");
             }
             Dialect::Sqlite => {
@@ -46,7 +50,10 @@ impl<'a> Writer<'a> {
             Dialect::MariaDb { .. } => {
                 self.words("JSON_TABLE(").value(all).words(", '$[*]' COLUMNS (");
                 self.list(", ", pairs, |writer, (column, output)| {
-                    writer.label(Label::Hidden(*output)).words(" ").words(type_of(&relation.columns[*column].kind));
+                    writer
+                        .label(Label::Hidden(*output))
+                        .words(" ")
+                        .words(type_of(&relation.columns[*column].kind));
                     writer.words(" PATH '$[").place(*output).words("]'");
                     Ok(())
                 })?;
@@ -61,14 +68,20 @@ impl<'a> Writer<'a> {
     fn key(&mut self, column: &Column, keys: Alias, output: usize) {
         match self.dialect() {
             Dialect::Postgres => {
-                self.words("(").labelled(keys, Label::Hidden(0)).words(" ->> ").place(output).words(")::");
+                self.words("(")
+                    .labelled(keys, Label::Hidden(0))
+                    .words(" ->> ")
+                    .place(output)
+                    .words(")::");
                 self.type_name(&column.declared);
             }
             Dialect::Sqlite => {
                 self.alias(keys).words(".value ->> ").place(output);
             }
             Dialect::MariaDb { .. } if column.kind == Type::Bytes => {
-                self.words("FROM_BASE64(").labelled(keys, Label::Hidden(output)).words(")");
+                self.words("FROM_BASE64(")
+                    .labelled(keys, Label::Hidden(output))
+                    .words(")");
             }
             Dialect::MariaDb { .. } => {
                 self.labelled(keys, Label::Hidden(output));

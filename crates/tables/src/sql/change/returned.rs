@@ -25,9 +25,17 @@ pub(super) struct Wanted {
 
 impl Wanted {
     /// That rows are there, and nothing of them.
-    pub(super) const NOTHING: Wanted = Wanted { shown: false, hidden: false, checked: false };
+    pub(super) const NOTHING: Wanted = Wanted {
+        shown: false,
+        hidden: false,
+        checked: false,
+    };
     /// Their keys.
-    pub(super) const KEYS: Wanted = Wanted { shown: false, hidden: true, checked: false };
+    pub(super) const KEYS: Wanted = Wanted {
+        shown: false,
+        hidden: true,
+        checked: false,
+    };
 
     fn is_nothing(self) -> bool {
         !(self.shown || self.hidden || self.checked)
@@ -56,8 +64,16 @@ impl<'c> Plan<'c> {
     /// What is wanted, as a list of columns with at least one in it.
     pub(super) fn returned(&self, writer: &mut Writer<'c>, alias: Option<Alias>, wanted: Wanted) -> Result<Outputs> {
         let mut started = false;
-        let shown = if wanted.shown { self.shown(writer, alias, &mut started)? } else { Shown::Nothing };
-        let hidden = if wanted.hidden { self.hidden_columns() } else { Vec::new() };
+        let shown = if wanted.shown {
+            self.shown(writer, alias, &mut started)?
+        } else {
+            Shown::Nothing
+        };
+        let hidden = if wanted.hidden {
+            self.hidden_columns()
+        } else {
+            Vec::new()
+        };
         for place in &hidden {
             comma(writer, &mut started);
             let column = &self.relation.columns[*place];
@@ -74,22 +90,36 @@ impl<'c> Plan<'c> {
         if !started {
             writer.words("1");
         }
-        Ok(Outputs { shown, hidden: hidden.len(), checked: rule.is_some() })
+        Ok(Outputs {
+            shown,
+            hidden: hidden.len(),
+            checked: rule.is_some(),
+        })
     }
 
     /// The columns that are given unseen: the primary key's, the version, and those that later steps refer to.
     pub(super) fn hidden_columns(&self) -> Vec<usize> {
         let key = &self.relation.primary_key;
-        key.iter().chain(&self.resource.version).chain(&self.change.keep).copied().collect()
+        key.iter()
+            .chain(&self.resource.version)
+            .chain(&self.change.keep)
+            .copied()
+            .collect()
     }
 
     fn shown(&self, writer: &mut Writer<'c>, alias: Option<Alias>, started: &mut bool) -> Result<Shown> {
         let mut parts = Vec::new();
         for item in self.change.shown.as_deref().unwrap_or_default() {
             let Item::Field { field, name, cast } = item else {
-                return Err(unsupported("`select`: what a change shows are columns and related rows"));
+                return Err(unsupported(
+                    "`select`: what a change shows are columns and related rows",
+                ));
             };
-            let operand = Operand { alias, relation: self.relation, field };
+            let operand = Operand {
+                alias,
+                relation: self.relation,
+                field,
+            };
             parts.push(Part {
                 name,
                 identifier: None,

@@ -39,7 +39,9 @@ impl Plan<'_> {
         }
         if self.relation.primary_key.is_empty() {
             if self.change.shown.is_some() || self.change.rule.is_some() || !self.change.keep.is_empty() {
-                return Err(unsupported("the table has no primary key, by which changed rows could be read again"));
+                return Err(unsupported(
+                    "the table has no primary key, by which changed rows could be read again",
+                ));
             }
             let statement = self.set_statement(sets, target.as_ref(), Wanted::NOTHING)?;
             let written = self.push(statement, expect);
@@ -60,7 +62,10 @@ impl Plan<'_> {
     /// A patch that names nothing changes nothing (RFC 7396 §2), but its rows must be there.
     fn look(mut self, filter: Option<&Filter>) -> Result<Changes> {
         let expect = self.expected(filter)?;
-        let wanted = Wanted { checked: false, ..self.wanted() };
+        let wanted = Wanted {
+            checked: false,
+            ..self.wanted()
+        };
         let statement = self.select(wanted, self.target(filter).as_ref())?;
         let written = self.push(statement, expect);
         self.finish(written, Made::No)
@@ -70,15 +75,27 @@ impl Plan<'_> {
     pub(super) fn delete(mut self, filter: Option<&Filter>) -> Result<Changes> {
         let target = self.target(filter);
         let expect = self.expected(filter)?;
-        let wanted = Wanted { checked: false, ..self.wanted() };
+        let wanted = Wanted {
+            checked: false,
+            ..self.wanted()
+        };
         if self.dialect == (Dialect::MariaDb { mysql: true }) && !self.relation.primary_key.is_empty() {
             let found = self.select(wanted, target.as_ref())?;
             let found = self.push(found, expect);
-            let answer = if self.shows_others() { self.read_back(found)? } else { found };
+            let answer = if self.shows_others() {
+                self.read_back(found)?
+            } else {
+                found
+            };
             let keys = self.keys_of(found, &[])?;
             let statement = self.delete_statement(Some(&keys), Wanted::NOTHING)?;
             self.push(statement, Expect::anything());
-            return Ok(Changes { steps: self.steps, answer, hidden: found, made: Made::No });
+            return Ok(Changes {
+                steps: self.steps,
+                answer,
+                hidden: found,
+                made: Made::No,
+            });
         }
         // What is gone can't be read any more.
         let shown = if self.shows_others() {
@@ -116,7 +133,11 @@ impl Plan<'_> {
         let mut writer = self.writer();
         writer.words("DELETE FROM ").relation(self.relation);
         self.matching(&mut writer, target)?;
-        let wanted = if self.dialect == (Dialect::MariaDb { mysql: true }) { Wanted::NOTHING } else { wanted };
+        let wanted = if self.dialect == (Dialect::MariaDb { mysql: true }) {
+            Wanted::NOTHING
+        } else {
+            wanted
+        };
         let outputs = self.returning(&mut writer, None, wanted)?;
         Ok(writer.finish(outputs))
     }

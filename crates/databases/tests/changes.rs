@@ -1,0 +1,13 @@
+//! Changes as `tables` makes them, on the engines as they are: the same steps, the same outcome.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod changes {
+    mod conditions;
+    mod inserting;
+    mod putting;
+    mod rules;
+    mod shop;
+    mod touching;
+    mod transactions;
+    mod values;
+}
