@@ -30,7 +30,7 @@ pub struct Database {
 #[derive(Debug)]
 enum Driver {
     Sqlite(Sqlite),
-    Postgres(Postgres),
+    Postgres(Box<Postgres>),
     MySql(MySql),
 }
 
@@ -89,7 +89,9 @@ impl Database {
     pub fn open(settings: Settings) -> std::result::Result<Arc<Database>, String> {
         let (driver, schema) = match settings.kind()? {
             Kind::Sqlite => Sqlite::open(&settings).map(|(driver, schema)| (Driver::Sqlite(driver), schema)),
-            Kind::Postgres => Postgres::open(&settings).map(|(driver, schema)| (Driver::Postgres(driver), schema)),
+            Kind::Postgres => {
+                Postgres::open(&settings).map(|(driver, schema)| (Driver::Postgres(Box::new(driver)), schema))
+            }
             Kind::MySql => MySql::open(&settings).map(|(driver, schema)| (Driver::MySql(driver), schema)),
         }?;
         Ok(Arc::new(Database {
@@ -215,7 +217,7 @@ impl Database {
     pub fn load(&self) -> Load {
         match &self.driver {
             Driver::Sqlite(driver) => driver.load(),
-            Driver::Postgres(_) => Load::default(),
+            Driver::Postgres(driver) => driver.load(),
             Driver::MySql(driver) => driver.load(),
         }
     }

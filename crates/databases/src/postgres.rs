@@ -2,6 +2,7 @@
 
 mod address;
 mod connection;
+mod cursor;
 mod explain;
 mod failure;
 mod introspection;
@@ -14,23 +15,24 @@ mod tls;
 mod transaction;
 mod values;
 
-use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use portcullis_core::{Error, Result, codes};
 use portcullis_tables::content::Format;
 use portcullis_tables::schema::Schema;
-use portcullis_tables::statement::{Outcome, Script, Statement};
+use portcullis_tables::statement::{Access, Outcome, Script, Statement};
 use thread_local::ThreadLocal;
 use tokio_postgres::Client;
 
 use self::address::Address;
 use self::connection::Connection;
-use self::failure::{describe, is_conflict, is_lost, is_stale, to_error, unknown};
+use self::failure::{describe, is_conflict, is_lost, is_stale, to_error};
 use self::pool::{Common, Pool, Want};
 use self::transaction::{Done, Failed, Plan, Run};
-use crate::database::Answer;
+use crate::database::{Answer, Load};
 use crate::settings::Settings;
 
 /// The namespace where none is named.
@@ -42,6 +44,11 @@ const MAX_CONFLICTS: u32 = 3;
 const MAX_LOST: u32 = 3;
 /// The pause before a script that met a conflict is tried again: a random part of it, which doubles.
 const PAUSE: Duration = Duration::from_millis(10);
+/// Bytes of an answer that are held in any case. An answer has to be larger than that for a cursor to be worth its
+/// round trips.
+const HELD: usize = 1 << 20;
+/// Statements of which is known that their answers are larger.
+const MAX_LARGE: usize = 256;
 /// What is added to a script's time and to the wait for a connection before we stop waiting for a server that is silent
 /// about its own time limit.
 const GRACE: Duration = Duration::from_secs(1);
@@ -54,6 +61,8 @@ pub(crate) struct Postgres {
     pools: ThreadLocal<Arc<Pool>>,
     /// The digest of the catalogs when the schema was read last.
     digest: Mutex<String>,
+    /// Statements whose answer was too large to be held the last time.
+    large: Mutex<HashSet<Arc<str>>>,
 }
 
 impl Postgres {
@@ -73,6 +82,7 @@ impl Postgres {
             wait: settings.wait,
             open: Arc::default(),
             waiting: AtomicUsize::new(0),
+            lent: AtomicUsize::new(0),
             pools: AtomicUsize::new(0),
         };
         let postgres = Postgres {
@@ -81,6 +91,7 @@ impl Postgres {
             common: Arc::new(common),
             pools: ThreadLocal::new(),
             digest: Mutex::new(digest),
+            large: Mutex::default(),
         };
         Ok((postgres, schema))
     }
@@ -147,41 +158,72 @@ impl Postgres {
     }
 
     async fn go(&self, script: &Script, format: Format, hold: usize) -> Result<Done> {
-        if script.steps.is_empty() {
+        let Some(last) = script.steps.last() else {
             return Ok(Done {
                 outcomes: Vec::new(),
                 rest: None,
             });
-        }
-        let plan = Plan::new(script, self.settings.pooled, self.settings.statement_timeout);
+        };
         let limit = script.timeout.saturating_add(self.settings.wait).saturating_add(GRACE);
-        match tokio::time::timeout(limit, Box::pin(self.attempts(script, &plan, format, hold))).await {
+        let text = &last.statement.text;
+        match tokio::time::timeout(limit, Box::pin(self.held_or_not(script, text, format, hold))).await {
             Ok(result) => result,
-            Err(_) if plan.writes => Err(Error::new(&codes::DATABASE_TIMEOUT)
+            Err(_) if script.access == Access::ReadWrite => Err(Error::new(&codes::DATABASE_TIMEOUT)
                 .with_detail("the database is silent: whether the change was made is unknown")),
             Err(_) => Err(Error::new(&codes::DATABASE_TIMEOUT)),
         }
     }
 
+    /// Runs a script whose last statement has that text, and once more where the answer turns out to be too large to be
+    /// held: most are not, and are had in one round trip.
+    async fn held_or_not(&self, script: &Script, text: &Arc<str>, format: Format, hold: usize) -> Result<Done> {
+        let plan = Plan::new(script, self.settings.pooled, self.settings.statement_timeout);
+        if plan.writes || hold == usize::MAX {
+            return self
+                .attempts(script, &plan, format, usize::MAX)
+                .await
+                .map_err(|failed| failed.into_error(&plan));
+        }
+        if !self.large().contains(text) {
+            match self.attempts(script, &plan, format, hold.max(HELD)).await {
+                Err(Failed::TooLarge) => {
+                    let mut large = self.large();
+                    if large.len() >= MAX_LARGE {
+                        large.clear();
+                    }
+                    large.insert(text.clone());
+                }
+                other => return other.map_err(|failed| failed.into_error(&plan)),
+            }
+        }
+        let plan = plan.with_cursor();
+        let done = self
+            .attempts(script, &plan, format, hold)
+            .await
+            .map_err(|failed| failed.into_error(&plan))?;
+        if done.rest.is_none() {
+            self.large().remove(text);
+        }
+        Ok(done)
+    }
+
     /// Runs a script, and runs it again where that is safe and helps.
-    async fn attempts(&self, script: &Script, plan: &Plan, format: Format, hold: usize) -> Result<Done> {
+    async fn attempts(
+        &self,
+        script: &Script,
+        plan: &Plan,
+        format: Format,
+        hold: usize,
+    ) -> std::result::Result<Done, Failed> {
         let (mut conflicts, mut lost, mut stale) = (0, 0, 0);
         loop {
             let lease = self.pool().lend(plan.want).await?;
             let connection = lease.connection().clone();
-            let failed = match Run::new(script, plan, format, hold).go(lease).await {
-                Ok(done) => return Ok(done),
-                Err(failed) => failed,
+            let (error, committing) = match Run::new(script, plan, format, hold).go(lease).await {
+                Err(Failed::Server { error, committing }) => (error, committing),
+                other => return other,
             };
-            let (error, committing) = match failed {
-                Failed::Refused(error) => return Err(error),
-                // Others are found free, or wait for in vain: there is no need to count.
-                Failed::Moved => continue,
-                Failed::Server { error, committing } => (error, committing),
-            };
-            if is_lost(&error) && committing {
-                return Err(unknown(&error));
-            } else if is_lost(&error) && lost + 1 < MAX_LOST {
+            if is_lost(&error) && !committing && lost + 1 < MAX_LOST {
                 lost += 1;
             } else if is_conflict(&error) && conflicts < MAX_CONFLICTS {
                 tokio::time::sleep(PAUSE.mul_f64(fastrand::f64()) * 2_u32.pow(conflicts)).await;
@@ -190,8 +232,22 @@ impl Postgres {
                 connection.forget();
                 stale += 1;
             } else {
-                return Err(to_error(&error, plan.writes));
+                return Err(Failed::Server { error, committing });
             }
+        }
+    }
+
+    fn large(&self) -> MutexGuard<'_, HashSet<Arc<str>>> {
+        self.large.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many connections there are, and who uses and wants them.
+    pub(crate) fn load(&self) -> Load {
+        let connections = self.common.open.load(Ordering::Relaxed);
+        Load {
+            connections,
+            busy: self.common.lent.load(Ordering::Relaxed).min(connections),
+            waiting: self.common.waiting.load(Ordering::Relaxed),
         }
     }
 

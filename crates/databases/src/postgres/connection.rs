@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error, NoTls, RowStream, Statement};
@@ -20,8 +19,6 @@ pub(super) struct Connection {
     pub(super) client: Client,
     address: Arc<Address>,
     prepared: Mutex<Prepared>,
-    /// Told when somebody keeps the connection for a long answer, and all others on it had better go elsewhere.
-    kept: Notify,
     task: AbortHandle,
     severed: AtomicBool,
     _permit: Permit,
@@ -65,7 +62,6 @@ impl Connection {
             client,
             address,
             prepared: Mutex::default(),
-            kept: Notify::new(),
             task: task.abort_handle(),
             severed: AtomicBool::new(false),
             _permit: permit,
@@ -123,16 +119,6 @@ impl Connection {
                 self.client.query_typed_raw(text, values).await
             }
         }
-    }
-
-    /// Tells all others who wait for answers on it that they had better ask elsewhere.
-    pub(super) fn keep_for_one(&self) {
-        self.kept.notify_waiters();
-    }
-
-    /// Ends when the connection is kept for somebody else.
-    pub(super) async fn is_kept(&self) {
-        self.kept.notified().await;
     }
 
     /// Ends it at once, and the statement that runs on it.

@@ -45,6 +45,8 @@ pub(super) struct Common {
     pub(super) open: Arc<AtomicUsize>,
     /// Requests that wait.
     pub(super) waiting: AtomicUsize,
+    /// Requests that have a connection, alone or with others.
+    pub(super) lent: AtomicUsize,
     /// Threads that have a pool.
     pub(super) pools: AtomicUsize,
 }
@@ -191,14 +193,9 @@ impl Pool {
 
     /// Takes a connection back.
     fn give_back(self: &Arc<Pool>, connection: &Arc<Connection>, want: Want) {
+        self.common.lent.fetch_sub(1, Ordering::Relaxed);
         self.lock().lines.give_back(connection, want);
         self.serve();
-    }
-
-    /// Keeps a shared connection for one of those who share it.
-    fn keep(&self, connection: &Arc<Connection>) {
-        self.lock().lines.keep(connection);
-        connection.keep_for_one();
     }
 
     /// Hands free connections to those who wait.

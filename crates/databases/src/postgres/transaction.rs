@@ -6,6 +6,7 @@ mod started;
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use portcullis_core::codes;
 use portcullis_tables::content::Format;
 use portcullis_tables::statement::{Outcome, Script, Step};
 use portcullis_tables::value::Value;
@@ -15,9 +16,10 @@ use self::plan::Execution;
 pub(super) use self::plan::Plan;
 use self::started::{Started, started};
 use super::connection::{Connection, Ready};
-use super::failure::is_forbidden;
+use super::cursor::{Answering, Cursor};
+use super::failure::{is_forbidden, is_lost, to_error, unknown};
 use super::pool::{Lease, Want};
-use super::rows::{Answering, Rows, drain};
+use super::rows::{Rows, drain};
 use super::values::Parameter;
 use crate::failure::unmet;
 use crate::script::{Progress, Taker, Verdict, judge};
@@ -31,8 +33,8 @@ pub(super) enum Failed {
     Server { error: Error, committing: bool },
     /// It did not come to what it must, or can't be run.
     Refused(portcullis_core::Error),
-    /// The connection is kept for somebody's long answer: nothing came of the script here.
-    Moved,
+    /// The answer is more than is held, and its rows are still coming.
+    TooLarge,
 }
 
 /// What came of a script.
@@ -75,18 +77,7 @@ impl<'s> Run<'s> {
     /// Runs it.
     pub(super) async fn go(mut self, lease: Lease) -> Result<Done, Failed> {
         let connection = lease.connection().clone();
-        let shared = self.plan.want == Want::Shared;
-        let result = if shared {
-            // Others may be on it, and one of them may have a long answer.
-            tokio::select! {
-                biased;
-                result = self.all(&connection) => result,
-                () = connection.is_kept() => Err(Failed::Moved),
-            }
-        } else {
-            self.all(&connection).await
-        };
-        match result {
+        match self.all(&connection).await {
             Ok(None) => {
                 lease.done();
                 Ok(Done {
@@ -94,12 +85,17 @@ impl<'s> Run<'s> {
                     rest: None,
                 })
             }
-            Ok(Some(rows)) => Ok(Done {
+            Ok(Some(cursor)) => Ok(Done {
                 outcomes: self.progress.finish(),
-                rest: Some(Answering::new(rows, lease)),
+                rest: Some(Answering::new(cursor, lease)),
             }),
+            Err(Failed::TooLarge) => {
+                // To receive the rest, which nobody wants, would take longer than to connect anew.
+                lease.sever();
+                Err(Failed::TooLarge)
+            }
             Err(failed) => {
-                if !shared && !connection.is_closed() {
+                if self.plan.want == Want::Own && !connection.is_closed() {
                     // The transaction may be open still.
                     let _ = connection.client.batch_execute("rollback").await;
                 }
@@ -109,7 +105,7 @@ impl<'s> Run<'s> {
         }
     }
 
-    async fn all(&mut self, connection: &Connection) -> Result<Option<Rows>, Failed> {
+    async fn all(&mut self, connection: &Connection) -> Result<Option<Cursor>, Failed> {
         let ready = self.prepare(connection).await?;
         if self.plan.in_transaction {
             return self.transaction(connection, &ready).await;
@@ -119,13 +115,18 @@ impl<'s> Run<'s> {
             .execute(&ready[0], self.values(&step.statement.values)?)
             .await?;
         let rows = Rows::new(rows, self.progress.taker(step, self.format), &step.statement.outputs);
-        self.complete(connection, step, rows, self.hold).await
+        let taker = rows.take(self.hold).await?;
+        self.judge(connection, step, taker).await?;
+        Ok(None)
     }
 
-    async fn transaction(&mut self, connection: &Connection, ready: &[Ready]) -> Result<Option<Rows>, Failed> {
+    async fn transaction(&mut self, connection: &Connection, ready: &[Ready]) -> Result<Option<Cursor>, Failed> {
         let settings = settings(self.plan, connection).await?;
         let mut beginning = Some(begin(self.plan, connection, &settings).await);
-        let executions = Execution::all(self.script);
+        let mut executions = Execution::all(self.script);
+        if self.plan.cursor {
+            executions.pop();
+        }
         let mut next = 0;
         loop {
             let (sent, ending) = self.send(connection, ready, &executions[next..]).await?;
@@ -138,26 +139,37 @@ impl<'s> Run<'s> {
             let committing = ending.is_some() && self.plan.commits;
             let received = &executions[next..next + sent.len()];
             next += received.len();
-            let rows = self
-                .receive(connection, received, sent)
-                .await
-                .map_err(|failed| match failed {
-                    Failed::Server { error, .. } => Failed::Server { error, committing },
-                    other => other,
-                })?;
-            if rows.is_some() {
-                return Ok(rows);
-            }
+            let received = self.receive(connection, received, sent).await;
+            received.map_err(|failed| match failed {
+                Failed::Server { error, .. } => Failed::Server { error, committing },
+                other => other,
+            })?;
             let end = match ending {
                 // What only reads has its answer: how it ends is of no interest.
                 Some(_) if !committing => return Ok(None),
                 Some(ending) => ending.done().await,
-                None if next == executions.len() => connection.client.batch_execute(self.plan.end).await,
-                None => continue,
+                None if next < executions.len() => continue,
+                None if self.plan.cursor => return self.open_cursor(connection).await,
+                None => connection.client.batch_execute(self.plan.end).await,
             };
             let committing = self.plan.commits;
             return end.map(|()| None).map_err(|error| Failed::Server { error, committing });
         }
+    }
+
+    /// Opens a cursor for the last step, and takes what is held of it. Gives it back where there is more.
+    async fn open_cursor(&mut self, connection: &Connection) -> Result<Option<Cursor>, Failed> {
+        let step = self.script.steps.last().expect("a script that reads has a step");
+        let values = self.values(&step.statement.values)?;
+        let taker = self.progress.taker(step, self.format);
+        let cursor = Cursor::open(connection, &step.statement, values, taker).await?;
+        let cursor = cursor.fill(connection, self.hold).await?;
+        if !cursor.is_complete() {
+            return Ok(Some(cursor));
+        }
+        self.judge(connection, step, cursor.into_taker()).await?;
+        connection.client.batch_execute(self.plan.end).await?;
+        Ok(None)
     }
 
     /// Sends as many executions as can be sent before something must be known of earlier ones; and the end of the
@@ -181,8 +193,8 @@ impl<'s> Run<'s> {
             sent.push(started(connection.execute(&ready[execution.step], values)).await);
         }
         let steps = executions.iter().map(|execution| &self.script.steps[execution.step]);
-        let ends =
-            sent.len() == executions.len() && (self.plan.want == Want::Shared || steps.into_iter().all(is_certain));
+        let all = sent.len() == executions.len() && !self.plan.cursor;
+        let ends = all && (self.plan.want == Want::Shared || steps.into_iter().all(is_certain));
         let ending = if ends {
             Some(started(connection.client.batch_execute(self.plan.end)).await)
         } else {
@@ -197,7 +209,7 @@ impl<'s> Run<'s> {
         connection: &Connection,
         executions: &[Execution],
         sent: Vec<Sent<'_>>,
-    ) -> Result<Option<Rows>, Failed> {
+    ) -> Result<(), Failed> {
         for (execution, sent) in executions.iter().zip(sent) {
             let script = self.script;
             let step = &script.steps[execution.step];
@@ -205,42 +217,31 @@ impl<'s> Run<'s> {
                 .taken
                 .take()
                 .unwrap_or_else(|| self.progress.taker(step, self.format));
-            let mut rows = Rows::new(sent.done().await?, taker, &step.statement.outputs);
-            if !execution.completes {
-                rows.take(usize::MAX).await?;
-                self.taken = Some(rows.into_taker());
-                continue;
-            }
-            // An answer that goes out before the end can't be taken back: only what reads is held up to a limit.
             let is_last = execution.step + 1 == script.steps.len();
+            // An answer that goes out before the end can't be taken back: only what reads is held up to a limit.
             let hold = if is_last && !self.plan.writes {
                 self.hold
             } else {
                 usize::MAX
             };
-            if let Some(rows) = self.complete(connection, step, rows, hold).await? {
-                return Ok(Some(rows));
+            let taker = Rows::new(sent.done().await?, taker, &step.statement.outputs)
+                .take(hold)
+                .await?;
+            if execution.completes {
+                self.judge(connection, step, taker).await?;
+            } else {
+                self.taken = Some(taker);
             }
         }
-        Ok(None)
+        Ok(())
     }
 
-    /// Takes the rows of a step, and judges it. Gives them back where they are more than are held.
-    async fn complete(
-        &mut self,
-        connection: &Connection,
-        step: &Step,
-        mut rows: Rows,
-        hold: usize,
-    ) -> Result<Option<Rows>, Failed> {
-        if !rows.take(hold).await? {
-            return Ok(Some(rows));
-        }
-        let taker = rows.into_taker();
+    /// Judges what a step came to.
+    async fn judge(&mut self, connection: &Connection, step: &Step, taker: Taker) -> Result<(), Failed> {
         let failure = match judge(&step.expect, taker.rows()) {
             Verdict::Met => {
                 self.progress.push(taker);
-                return Ok(None);
+                return Ok(());
             }
             Verdict::Unmet(failure) => failure,
             Verdict::Depends(probe, found, missing) => {
@@ -319,6 +320,23 @@ async fn begin<'a>(
 /// Whether nothing that comes of a step is a reason to roll back.
 fn is_certain(step: &Step) -> bool {
     step.expect.least == 0 && step.expect.most == u64::MAX && !step.statement.outputs.checked
+}
+
+impl Failed {
+    /// What it means to the client of a script that was run so.
+    pub(super) fn into_error(self, plan: &Plan) -> portcullis_core::Error {
+        match self {
+            Failed::Server {
+                error,
+                committing: true,
+            } if is_lost(&error) => unknown(&error),
+            Failed::Server { error, .. } => to_error(&error, plan.writes),
+            Failed::Refused(error) => error,
+            Failed::TooLarge => {
+                portcullis_core::Error::new(&codes::INTERNAL).with_cause("an answer was held that is too large")
+            }
+        }
+    }
 }
 
 impl From<Error> for Failed {

@@ -1,6 +1,7 @@
 //! A connection that is lent.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{Pool, Want};
@@ -21,6 +22,7 @@ struct Lent {
 
 impl Lease {
     pub(super) fn new(pool: Arc<Pool>, connection: Arc<Connection>, want: Want) -> Lease {
+        pool.common.lent.fetch_add(1, Ordering::Relaxed);
         Lease(Some(Lent { pool, connection, want }))
     }
 
@@ -33,16 +35,6 @@ impl Lease {
     pub(in crate::postgres) fn done(mut self) {
         if let Some(lent) = self.0.take() {
             lent.give_back();
-        }
-    }
-
-    /// Has it alone from now on, where it was shared: a long answer is under way, and nobody is to wait behind it.
-    pub(in crate::postgres) fn keep(&mut self) {
-        if let Some(lent) = &mut self.0
-            && lent.want == Want::Shared
-        {
-            lent.want = Want::Own;
-            lent.pool.keep(&lent.connection);
         }
     }
 

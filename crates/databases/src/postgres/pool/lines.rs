@@ -134,14 +134,6 @@ impl Lines {
         self.remove_idle();
     }
 
-    /// A connection that was shared is somebody's alone. Who shares it still gives it back as ever.
-    pub(super) fn keep(&mut self, connection: &Arc<Connection>) {
-        if let Some(line) = self.find(connection) {
-            line.sharing = line.sharing.saturating_sub(1);
-            line.alone = true;
-        }
-    }
-
     fn find(&mut self, connection: &Arc<Connection>) -> Option<&mut Line> {
         self.0.iter_mut().find(|line| Arc::ptr_eq(&line.connection, connection))
     }

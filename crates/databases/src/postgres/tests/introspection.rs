@@ -220,7 +220,7 @@ fn a_change_of_the_schema_is_seen_and_a_change_of_rows_is_none() {
     assert!(look(&postgres).is_none());
     for change in [
         "alter table a add b text",
-        "alter table a alter b set not null",
+        "alter table a alter b set default 'x'",
         "alter table a rename b to c",
         "comment on table a is 'x'",
         "create index on a (c)",

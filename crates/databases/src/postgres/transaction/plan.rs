@@ -22,6 +22,8 @@ pub(in crate::postgres) struct Plan {
     pub(super) commits: bool,
     /// Whether nothing may be kept on a connection.
     pub(super) pooled: bool,
+    /// Whether the last step's rows are fetched through a cursor, some at a time.
+    pub(super) cursor: bool,
     /// Whether a transaction is needed. A single statement that reads is one by itself: the session can't write.
     pub(super) in_transaction: bool,
     pub(super) begin: String,
@@ -56,6 +58,7 @@ impl Plan {
             writes,
             commits: writes && !script.roll_back,
             pooled,
+            cursor: false,
             in_transaction: writes || pooled || !alone || !at_once,
             begin: begin(script),
             end: if writes && script.roll_back {
@@ -65,6 +68,14 @@ impl Plan {
             },
             settings,
         }
+    }
+
+    /// The same for an answer that is too large to be held.
+    pub(in crate::postgres) fn with_cursor(mut self) -> Plan {
+        self.want = Want::Own;
+        self.cursor = true;
+        self.in_transaction = true;
+        self
     }
 }
 
