@@ -90,7 +90,7 @@ impl Writer<'_> {
         match test {
             Test::Compare(comparison, value) => self.compare(operand, operator(*comparison), value),
             Test::Quantified(Comparison::Equal, Quantifier::Any, values) | Test::In(values) => {
-                self.member(operand, values)
+                self.member(operand, values);
             }
             Test::Quantified(comparison, quantifier, values) => {
                 if self.dialect() == Dialect::Postgres {

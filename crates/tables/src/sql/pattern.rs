@@ -26,8 +26,14 @@ impl Writer<'_> {
                 .words(" ESCAPE '\\'"),
             // The first of the two is there for an index, which has the column's own collation.
             (Dialect::MariaDb { .. }, false) => {
-                self.operand(operand).words(" LIKE ").text_pattern(pattern).words(" AND ");
-                self.operand(operand).words(" LIKE ").text_pattern(pattern).words(" COLLATE utf8mb4_bin")
+                self.operand(operand)
+                    .words(" LIKE ")
+                    .text_pattern(pattern)
+                    .words(" AND ");
+                self.operand(operand)
+                    .words(" LIKE ")
+                    .text_pattern(pattern)
+                    .words(" COLLATE utf8mb4_bin")
             }
             // A collation that takes capitals for small letters would take accents for nothing as well.
             (Dialect::MariaDb { .. }, true) => {
@@ -55,7 +61,7 @@ impl Writer<'_> {
             return;
         }
         self.each(quantifier, patterns, |writer, pattern| {
-            writer.like(operand, insensitive, pattern)
+            writer.like(operand, insensitive, pattern);
         });
     }
 

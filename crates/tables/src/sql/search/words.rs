@@ -196,7 +196,7 @@ mod tests {
             ),
             (SearchForm::Query, "fat<->rat", r#"("fat rat")"#, r#"(+"fat rat")"#),
         ] {
-            let read = read(form, words).unwrap();
+            let read = read(form, words).expect("there are words");
             assert_eq!(
                 (read.to_fts5().as_str(), read.to_boolean_mode().as_str()),
                 (fts5, boolean),

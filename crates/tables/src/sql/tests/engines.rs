@@ -226,7 +226,9 @@ fn open_sqlite() -> rusqlite::Connection {
     ];
     connection.execute_batch(&shop(&words)).expect("the shop can be built");
     let articles = "CREATE VIRTUAL TABLE articles USING fts5(title, body);";
-    connection.execute_batch(&format!("{articles}{ARTICLES}")).expect("articles can be kept");
+    connection
+        .execute_batch(&format!("{articles}{ARTICLES}"))
+        .expect("articles can be kept");
     connection
 }
 
@@ -300,7 +302,9 @@ fn run_mariadb(statement: &Statement) -> Result<Vec<Vec<Value>>, String> {
         );
         server.run_sql("shop", &shop).expect("the shop can be built");
         let articles = "CREATE TABLE articles (title VARCHAR(200), body TEXT, FULLTEXT (body));";
-        server.run_sql("shop", &format!("{articles}{ARTICLES}")).expect("articles can be kept");
+        server
+            .run_sql("shop", &format!("{articles}{ARTICLES}"))
+            .expect("articles can be kept");
     });
     LazyLock::force(&SHOP);
     let text = |text: &str| {

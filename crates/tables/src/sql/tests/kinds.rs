@@ -24,7 +24,9 @@ fn values_are_taken_for_the_column_s_type() {
         ("an_other", "10.0.0.1"),
         ("doubled", "6"),
     ] {
-        let all = ["eq", "gte", "lte", "not.isdistinct"].map(|test| format!("{column}.{test}.\"{value}\",")).concat();
+        let all = ["eq", "gte", "lte", "not.isdistinct"]
+            .map(|test| format!("{column}.{test}.\"{value}\","))
+            .concat();
         let all = format!("and=({all}{column}.in.(\"{value}\"),{column}.eq(any).{{\"{value}\"}})");
         check_on("p", "kinds", &format!("select=id&{all}&order={column}.desc"), FIRST);
     }

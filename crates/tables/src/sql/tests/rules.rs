@@ -16,7 +16,11 @@ fn embed(read: &mut Read, place: usize) -> &mut Embed {
 }
 
 fn least(column: usize, value: i64) -> Option<Filter> {
-    let field = Field { column, path: Vec::new(), as_text: false };
+    let field = Field {
+        column,
+        path: Vec::new(),
+        as_text: false,
+    };
     let test = Test::Compare(Comparison::GreaterOrEqual, Value::Integer(value));
     Some(Filter::Test { field, test })
 }
@@ -32,19 +36,30 @@ fn of_the_resource_itself() {
         // Whatever a filter says, the rule holds beside it.
         let mut read = question(engine, "orders", "select=id&or=(id.eq.10,id.gt.0)&order=id");
         read.rule = least(0, 13);
-        assert_eq!(answer(engine, &read, RowForm::Json), json!([{"id": 13.0}]), "{engine:?}");
+        assert_eq!(
+            answer(engine, &read, RowForm::Json),
+            json!([{"id": 13.0}]),
+            "{engine:?}"
+        );
         read.rule = nothing();
         assert_eq!(answer(engine, &read, RowForm::Json), json!([]), "{engine:?}");
         let counted = sql::count(api(engine), &read, 10).expect("the engine can do it");
         let number = run(engine, &counted).expect("it runs").first.remove(0);
-        assert!(matches!(&number, Value::Integer(0)) || number == Value::Text("0".to_owned()), "{number:?}");
+        assert!(
+            matches!(&number, Value::Integer(0)) || number == Value::Text("0".to_owned()),
+            "{number:?}"
+        );
     }
 }
 
 #[test]
 fn of_related_rows() {
     for engine in ENGINES {
-        let mut read = question(engine, "orders", "select=id,customers(id),lines(number),tags(id)&id=eq.10");
+        let mut read = question(
+            engine,
+            "orders",
+            "select=id,customers(id),lines(number),tags(id)&id=eq.10",
+        );
         embed(&mut read, 1).read.rule = nothing();
         embed(&mut read, 2).read.rule = least(1, 3);
         embed(&mut read, 3).read.rule = least(0, 2);
@@ -83,9 +98,17 @@ fn of_members_of_a_union_and_of_groups() {
         read.rule = least(0, 13);
         let union = read.union.as_mut().expect("a union");
         union.members[0].rule = least(0, 2);
-        assert_eq!(answer(engine, &read, RowForm::Json), json!([{"id": 2.0}, {"id": 13.0}]), "{engine:?}");
+        assert_eq!(
+            answer(engine, &read, RowForm::Json),
+            json!([{"id": 2.0}, {"id": 13.0}]),
+            "{engine:?}"
+        );
         let mut read = question(engine, "customers", "select=id,orders(state,count())&id=eq.1");
         embed(&mut read, 1).read.rule = nothing();
-        assert_eq!(answer(engine, &read, RowForm::Json), json!([{"id": 1.0, "orders": []}]), "{engine:?}");
+        assert_eq!(
+            answer(engine, &read, RowForm::Json),
+            json!([{"id": 1.0, "orders": []}]),
+            "{engine:?}"
+        );
     }
 }

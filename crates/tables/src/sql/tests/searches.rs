@@ -86,7 +86,12 @@ fn words_are_found() {
             let statement = read(&api, &question, RowForm::Columns).expect("the engine can do it");
             let outcome = run(engine, &statement).unwrap_or_else(|failure| panic!("{failure}\n{}", statement.text));
             let rows: Json = serde_json::from_slice(&outcome.body).expect("rows");
-            let found: Vec<&str> = rows.as_array().expect("rows").iter().filter_map(|row| row["title"].as_str()).collect();
+            let found: Vec<&str> = rows
+                .as_array()
+                .expect("rows")
+                .iter()
+                .filter_map(|row| row["title"].as_str())
+                .collect();
             assert_eq!(found, titles, "{engine:?} {filter}");
         }
     }
