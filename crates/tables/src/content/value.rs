@@ -52,6 +52,9 @@ pub fn from_text(engine: Engine, kind: &Type, text: &str) -> Option<Value> {
         Type::Json { .. } => document::parse(text.as_bytes())
             .is_ok()
             .then(|| Value::Json(text.to_owned())),
+        Type::Composite => {
+            from_json(engine, kind, document::parse(text.as_bytes()).ok()?).filter(|value| *value != Value::Null)
+        }
         Type::Array(_) if text.starts_with('[') => from_json(engine, kind, document::parse(text.as_bytes()).ok()?),
         _ => from_string(engine, kind, text.to_owned()),
     }
@@ -128,14 +131,9 @@ fn from_string(engine: Engine, kind: &Type, text: String) -> Option<Value> {
         Type::Decimal if json::is_number(text.as_bytes()) && text.len() <= MAX_NUMBER => text,
         Type::Enumeration(words) if words.contains(&text) => text,
         Type::Array(_) if text.starts_with('{') => text,
-        Type::Text
-        | Type::Numeric
-        | Type::Any
-        | Type::Interval
-        | Type::Range
-        | Type::SearchVector
-        | Type::Composite
-        | Type::Other => text,
+        Type::Text | Type::Numeric | Type::Any | Type::Interval | Type::Range | Type::SearchVector | Type::Other => {
+            text
+        }
         _ => return None,
     };
     Some(Value::Text(text))
@@ -263,6 +261,7 @@ mod tests {
             (array(), "[1,\"x\"]"),
             (array(), "{}"),
             (Type::Other, "{}"),
+            (Type::Composite, "\"(1,2)\""),
         ] {
             assert_eq!(read(&kind, json), None, "{json} as {kind:?}");
         }

@@ -259,3 +259,6 @@ fn test(column: usize, test: Test) -> Filter {
     };
     Filter::Test { field, test }
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,9 +54,9 @@ impl<'c> Plan<'c> {
         })
     }
 
-    /// A placeholder for a value of the column.
+    /// A placeholder for a value of the column. Composite types come as JSON objects.
     pub(super) fn bind(&self, writer: &mut Writer<'c>, column: &Column, value: Value) {
-        if self.dialect == Dialect::Postgres && matches!((&column.kind, &value), (Type::Composite, Value::Json(_))) {
+        if self.dialect == Dialect::Postgres && column.kind == Type::Composite {
             writer
                 .words("json_populate_record(NULL::")
                 .type_name(&column.declared)
