@@ -49,8 +49,11 @@ struct Shared {
 /// Work on the connection of a thread; not begun where it waited too long.
 struct Job {
     asked: Instant,
-    work: Box<dyn FnOnce(Result<&Session>) + Send>,
+    work: Work,
 }
+
+/// Work that is given a connection, or why there is none.
+type Work = Box<dyn FnOnce(Result<&Session>) + Send>;
 
 /// The answer to a read as the thread gives it.
 type Begun = Result<(Vec<Outcome>, Outcome, Option<mpsc::Receiver<Result<Bytes>>>)>;

@@ -118,6 +118,10 @@ impl Serving {
 
     /// Runs that script, and those that come while it is run, and answers all of them.
     fn group(&self, first: Write) {
+        // Before the lock is waited for, which each of a long queue would do in its turn.
+        if self.is_late(&first) {
+            return first.refuse(busy());
+        }
         // Takes the lock at once: a transaction that began with reading could find, when it comes to write, that another
         // process was faster.
         if let Err(error) = self.session.connection.execute_batch("BEGIN IMMEDIATE") {
