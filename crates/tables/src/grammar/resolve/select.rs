@@ -1,5 +1,7 @@
 //! What rows show.
 
+use std::collections::{HashMap, HashSet};
+
 use portcullis_core::Result;
 
 use super::{Reach, Resolver, Scope, kind_of, resolve_field};
@@ -11,7 +13,10 @@ use crate::schema::{Cast, Type};
 impl Resolver<'_> {
     /// The items of a resource; without `select`, all columns that can be read.
     pub(super) fn items(&mut self, resource: usize, select: Option<&[Select]>, scope: &Scope<'_>) -> Result<Vec<Item>> {
-        let select = select.unwrap_or(&[Select::Everything]);
+        let Some(select) = select else {
+            scope.below(&[])?;
+            return Ok(self.everything(resource));
+        };
         let embeds: Vec<&syntax::Embed> = select
             .iter()
             .filter_map(|select| match select {
@@ -168,14 +173,17 @@ fn check_aggregate(function: Aggregate, kind: &Type, column: &str) -> Parsed<()>
 
 /// Leaves out what stands there twice, and refuses a name that stands there for two things.
 pub(super) fn distinct(items: &mut Vec<Item>) -> Parsed<()> {
+    // What stands there twice has the same name, so that only those need to be compared.
+    let mut places: HashMap<Box<str>, usize> = HashMap::with_capacity(items.len());
     let mut kept: Vec<Item> = Vec::with_capacity(items.len());
     for item in items.drain(..) {
-        if !kept.contains(&item) {
+        let place = places.entry(name_of(&item).into()).or_insert(kept.len());
+        if kept.get(*place) != Some(&item) {
             kept.push(item);
         }
     }
     *items = kept;
-    let mut names = std::collections::HashSet::new();
+    let mut names = HashSet::with_capacity(items.len());
     for name in names_of(items) {
         if !names.insert(name) {
             let name = shown(name);
@@ -185,6 +193,13 @@ pub(super) fn distinct(items: &mut Vec<Item>) -> Parsed<()> {
         }
     }
     Ok(())
+}
+
+fn name_of(item: &Item) -> &str {
+    match item {
+        Item::Field { name, .. } | Item::Aggregate { name, .. } | Item::Origin { name } => name,
+        Item::Embed(embed) => &embed.name,
+    }
 }
 
 /// The names of all members of a row, of what is spread into it too.
