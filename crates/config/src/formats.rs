@@ -53,6 +53,8 @@ pub(crate) fn check(format: &str, text: &str) -> Checked {
         "sqlite-url" => address::sqlite(text),
         "database-name" => not_empty(text, "a name in the database"),
         "resource-name" => resource_name(text),
+        "resource-pattern" if text == "*" => Ok(text.to_owned()),
+        "resource-pattern" => resource_name(text),
         "host-pattern" => address::host_pattern(text),
         "authority" => address::authority(text),
         "host-name" => address::host_name(text),

@@ -133,6 +133,7 @@ fn exposed(path: &str, route: &Route) -> Vec<(String, String, Exposed)> {
                     each.map(|(index, name)| (format!("{path}[{index}]"), name.clone(), Exposed::default()))
                         .collect()
                 }
+                // What is said of all others has `*` for its table, too.
                 Which::Named(named) => {
                     let each = named.iter().map(|(name, exposed)| {
                         let table = exposed.table.as_ref().unwrap_or(name);

@@ -16,6 +16,9 @@ pub(super) const METHODS: [Method; 7] = [
     Method::Delete,
 ];
 
+/// What stands for all that the file doesn't name.
+const ALL: &str = "*";
+
 /// What a route says: of one table, or of several.
 #[derive(Clone, Debug)]
 pub(super) enum Route {
@@ -55,29 +58,22 @@ impl Route {
 
 fn several(tables: &Tables, schema: &Schema) -> Result<Exposed, String> {
     let resources = match &tables.tables {
-        Which::All(_) => {
-            let each = schema.relations().iter().map(|relation| {
-                let full = format!("{}.{}", relation.namespace.as_str(), relation.name.as_str());
-                (relation.name.as_str(), full)
-            });
-            // Of two namespaces that have a table of the same name, the first is the one that is found by it.
-            let first = each.filter(|(name, full)| {
-                schema
-                    .relation(name)
-                    .is_some_and(|(_, found)| format!("{}.{name}", found.namespace.as_str()) == **full)
-            });
-            first
-                .map(|(name, full)| Ok((name.to_owned(), resource(&full, &Said::default())?)))
-                .collect::<Result<_, String>>()?
-        }
+        Which::All(_) => all(schema, &Said::default(), &[])?,
         Which::Listed(names) => names
             .iter()
             .map(|name| Ok((bare(name).to_owned(), resource(name, &Said::default())?)))
             .collect::<Result<_, String>>()?,
-        Which::Named(named) => named
-            .iter()
-            .map(|(name, said)| Ok((name.clone(), resource(said.table.as_ref().unwrap_or(name), said)?)))
-            .collect::<Result<_, String>>()?,
+        Which::Named(named) => {
+            let each = named.iter().filter(|(name, _)| *name != ALL);
+            let each =
+                each.map(|(name, said)| Ok((name.clone(), resource(said.table.as_ref().unwrap_or(name), said)?)));
+            let mut resources = each.collect::<Result<Vec<_>, String>>()?;
+            if let Some(said) = named.get(ALL) {
+                let others = all(schema, said, &resources)?;
+                resources.extend(others);
+            }
+            resources
+        }
     };
     let statements = tables.rpc.statements.iter().map(|(name, said)| {
         let arguments = said.arguments.iter();
@@ -88,13 +84,48 @@ fn several(tables: &Tables, schema: &Schema) -> Result<Exposed, String> {
         };
         (name.clone(), statement)
     });
-    let functions = tables.rpc.functions.iter();
+    let mut functions: Vec<String> = Vec::new();
+    for name in &tables.rpc.functions {
+        if name == ALL {
+            functions.extend(schema.routines().iter().map(|routine| routine.name.as_str().to_owned()));
+        } else {
+            functions.push(name.clone());
+        }
+    }
+    functions.sort();
+    functions.dedup();
     Ok(Exposed {
         resources,
-        routines: functions.map(|name| (bare(name).to_owned(), name.clone())).collect(),
+        routines: functions
+            .into_iter()
+            .map(|name| (bare(&name).to_owned(), name))
+            .collect(),
         statements: statements.collect(),
         limits: limits(&tables.limits),
     })
+}
+
+/// All relations but those that are exposed already, whether by this name or another.
+fn all(
+    schema: &Schema,
+    said: &Said,
+    but: &[(String, ExposedResource)],
+) -> Result<Vec<(String, ExposedResource)>, String> {
+    let mut resources = Vec::new();
+    for (place, relation) in schema.relations().iter().enumerate() {
+        let name = relation.name.as_str();
+        let found = schema.relation(name).map(|(found, _)| found);
+        // Of two namespaces that have a table of the same name, the first is the one that is found by it.
+        let is_known = but.iter().any(|(known, said)| {
+            let meant = schema.relation(&said.relation).map(|(meant, _)| meant);
+            known == name || meant == Some(place)
+        });
+        if found == Some(place) && !is_known {
+            let full = format!("{}.{name}", relation.namespace.as_str());
+            resources.push((name.to_owned(), resource(&full, said)?));
+        }
+    }
+    Ok(resources)
 }
 
 fn resource(relation: &str, said: &Said) -> Result<ExposedResource, String> {

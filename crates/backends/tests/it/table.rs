@@ -9,12 +9,14 @@ use std::time::{Instant, SystemTime};
 
 use portcullis_backends::table::{Open, Table, settings};
 use portcullis_config::route::To;
-use portcullis_core::{Backend, Connection, Ctx, Method, Request, RequestId, Target};
+use portcullis_core::{Backend, Connection, Consumer, Ctx, Method, Request, RequestId, Target};
 use portcullis_databases::Database;
 use portcullis_databases::settings::Settings;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+#[path = "table/api.rs"]
+mod api;
 #[path = "table/changes.rs"]
 mod changes;
 #[path = "table/injection.rs"]
@@ -82,6 +84,11 @@ impl Fixture {
         Table::new(&Open::still(self.database.clone()), &table_config(name, settings), 1).unwrap()
     }
 
+    /// An API of these tables, below `/v1`.
+    fn api(&self, tables: Value) -> Table {
+        Table::new(&Open::still(self.database.clone()), &api_config(tables), 1).unwrap()
+    }
+
     fn file(&self) -> PathBuf {
         self.folder.path().join("data/hiring.db")
     }
@@ -114,12 +121,22 @@ fn table_config(name: &str, settings: Value) -> To {
     To::Table(Box::new(serde_json::from_value(config).unwrap()))
 }
 
+fn api_config(tables: Value) -> To {
+    let mut config = json!({"database": "hiring"});
+    config
+        .as_object_mut()
+        .unwrap()
+        .extend(tables.as_object().unwrap().clone());
+    To::Tables(Box::new(serde_json::from_value(json!({"tables": config})).unwrap()))
+}
+
 /// What a client sends.
 struct Ask<'a> {
     method: &'a str,
     target: &'a str,
     headers: Vec<(&'a str, &'a str)>,
     body: String,
+    consumer: Option<Consumer>,
 }
 
 fn get(target: &str) -> Ask<'_> {
@@ -132,6 +149,7 @@ fn ask<'a>(method: &'a str, target: &'a str) -> Ask<'a> {
         target,
         headers: Vec::new(),
         body: String::new(),
+        consumer: None,
     }
 }
 
@@ -144,6 +162,16 @@ impl<'a> Ask<'a> {
     fn json(mut self, body: &Value) -> Ask<'a> {
         self.body = body.to_string();
         self.header("Content-Type", "application/json")
+    }
+
+    fn text(mut self, content_type: &'a str, body: &str) -> Ask<'a> {
+        self.body = body.to_owned();
+        self.header("Content-Type", content_type)
+    }
+
+    fn by(mut self, consumer: Consumer) -> Ask<'a> {
+        self.consumer = Some(consumer);
+        self
     }
 
     /// The answer, on a runtime of its own.
@@ -160,7 +188,9 @@ impl<'a> Ask<'a> {
             request.headers.append(name, value);
         }
         request.body = self.body.into();
-        match table.call(&mut context(), request).await {
+        let mut cx = context();
+        cx.consumer = self.consumer.map(Arc::new);
+        match table.call(&mut cx, request).await {
             Ok(response) => {
                 let fields = response
                     .headers

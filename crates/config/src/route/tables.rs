@@ -149,8 +149,8 @@ pub enum Which {
     All(All),
     /// These, by their names in the database.
     Listed(#[schemars(length(min = 1), transform = form::items("database-name"))] Vec<String>),
-    /// These, by their names in paths, with what is said of each.
-    Named(#[schemars(transform = form::keys("resource-name"))] BTreeMap<String, Exposed>),
+    /// These, by their names in paths, with what is said of each; `"*"` is said of all that aren't named.
+    Named(#[schemars(transform = form::keys("resource-pattern"))] BTreeMap<String, Exposed>),
 }
 
 /// All tables and views.
@@ -183,7 +183,7 @@ pub struct RowRule {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rpc {
-    /// Functions and procedures of the database, by their names there. What is volatile takes POST only.
+    /// Functions and procedures of the database, by their names there; `"*"` for all. What is volatile takes POST only.
     #[schemars(transform = form::items("database-name"), transform = form::single)]
     pub functions: Vec<String>,
     /// Statements, by their names in paths.

@@ -210,7 +210,7 @@ fn methods_that_a_resource_doesnt_take_are_405() {
     send(&mut client, "POST", "/hard", &json!({"question": "new?"}), "").assert_problem(405, "method_not_allowed");
     assert_eq!(client.get("/hard").json(), json!([{"id": 3, "question": "Why sagas?"}]));
     client
-        .ask("PUT", "/questions/1", &[], "{}")
+        .ask("PUT", "/levels/1", &[], "{}")
         .assert_problem(405, "method_not_allowed");
 }
 

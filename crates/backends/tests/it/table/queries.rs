@@ -129,7 +129,7 @@ fn what_is_not_understood_is_refused_by_name() {
         ("level=1", "none of the operators"),
         ("level=", "none of the operators"),
         ("level", "none of the operators"),
-        ("level=eq", "none of the operators"),
+        ("level=eq", "`level`"),
         ("level=eqq.1", "did you mean `eq`?"),
         ("level=eq.high", "`level`: `high` is not an integer"),
         ("public=eq.maybe", "true or false"),
