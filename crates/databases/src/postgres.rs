@@ -10,6 +10,7 @@ mod migrations;
 mod pool;
 mod rows;
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests;
 mod tls;
 mod transaction;

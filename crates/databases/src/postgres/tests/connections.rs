@@ -1,5 +1,3 @@
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -9,6 +7,7 @@ use portcullis_tables::statement::Access;
 use portcullis_tables::value::Value;
 
 use super::{database, open, reading, script, settings, statement, step};
+use crate::postgres::Postgres;
 
 #[tokio::test]
 async fn many_requests_go_over_one_connection_at_once() {
@@ -183,4 +182,36 @@ async fn nothing_is_kept_on_connections_behind_a_pooler() {
         .await
         .unwrap();
     assert!(plan.contains("Seq Scan"));
+}
+
+#[test]
+fn a_server_is_known_by_its_certificate_and_the_password_is_bound_to_it() {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+    let certificate = made.cert.pem();
+    let server = Server::builder()
+        .password("it's secret")
+        .tls(&certificate, &made.signing_key.serialize_pem())
+        .start()
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let roots = folder.path().join("roots.pem");
+    std::fs::write(&roots, certificate).unwrap();
+    let with = |parameters: &str| {
+        let url = server.url();
+        let separator = if url.contains('?') { '&' } else { '?' };
+        let settings = settings(&format!("{url}{separator}{parameters}"));
+        Postgres::inspect(&settings).map(|_| ())
+    };
+    let known = format!("sslrootcert={}", roots.display());
+    assert_eq!(
+        with(&format!("sslmode=verify-full&{known}&channel_binding=require")),
+        Ok(())
+    );
+    assert_eq!(with("sslmode=require&channel_binding=require"), Ok(()));
+    let reason = with("sslmode=verify-full").unwrap_err();
+    assert!(
+        reason.contains("ertificate") || reason.contains("authority"),
+        "{reason}"
+    );
+    assert!(!reason.contains("secret"), "{reason}");
 }
