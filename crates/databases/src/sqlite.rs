@@ -47,9 +47,11 @@ const MISSING: &str = "the file does not exist: name the right one, or a folder 
 pub(crate) struct Sqlite {
     inline: Arc<Inline>,
     readers: Readers,
-    writer: Writer,
     written: Arc<Counters>,
     looking: Mutex<Looking>,
+    /// The last, so that its connection is the last to be closed: it writes the log back into the database file, which one
+    /// that can only read could not.
+    writer: Writer,
 }
 
 /// The connection that looks at the schema, and the number that the schema had when it was read.
@@ -149,11 +151,9 @@ impl Sqlite {
 }
 
 impl Drop for Sqlite {
-    /// Ends the threads after what they do now. The writer goes last: its connection writes the log back into the
-    /// database file when it closes.
+    /// Ends the threads that read after what they do now. The writer goes last.
     fn drop(&mut self) {
         self.readers.end();
-        self.writer.end();
     }
 }
 

@@ -98,9 +98,11 @@ impl Writer {
             waiting,
         }
     }
+}
 
+impl Drop for Writer {
     /// Ends the thread after what waits now.
-    pub(super) fn end(&mut self) {
+    fn drop(&mut self) {
         self.queue.close();
         if let Some(thread) = self.thread.take() {
             // A thread that panicked has closed its connection on the way.
