@@ -1,14 +1,6 @@
-//! Percent-encoding, for query strings and for keys in paths.
+//! Percent-encoding, for names in paths and for links.
 
 use std::borrow::Cow;
-
-/// Decodes a part of a query string, where `+` is a space. `None` for a broken encoding and for what is not UTF-8.
-pub(super) fn decode_form(text: &str) -> Option<Cow<'_, str>> {
-    if !text.contains(['%', '+']) {
-        return Some(Cow::Borrowed(text));
-    }
-    decode(&text.replace('+', " ")).map(|decoded| Cow::Owned(decoded.into_owned()))
-}
 
 /// Decodes a part of a path. `None` for a broken encoding and for what is not UTF-8.
 pub(super) fn decode(text: &str) -> Option<Cow<'_, str>> {
@@ -52,7 +44,6 @@ mod tests {
             let mut encoded = String::new();
             encode_into(&mut encoded, text);
             assert_eq!(decode(&encoded).as_deref(), Some(text));
-            assert_eq!(decode_form(&encoded).as_deref(), Some(text));
         }
     }
 
@@ -60,9 +51,7 @@ mod tests {
     fn broken_encodings_are_refused() {
         for text in ["%", "%4", "%zz", "%ff", "a%2"] {
             assert_eq!(decode(text), None, "{text}");
-            assert_eq!(decode_form(text), None, "{text}");
         }
-        assert_eq!(decode_form("a+b%2B").as_deref(), Some("a b+"));
         assert_eq!(decode("a+b").as_deref(), Some("a+b"));
     }
 }
