@@ -1,7 +1,9 @@
 //! The schema, as the server's `information_schema` tells it. It is asked for all tables at once: whatever their number, there
 //! are as many questions as there are kinds of things.
 
+mod innodb;
 mod queries;
+mod routines;
 mod types;
 
 use std::collections::HashMap;
@@ -9,8 +11,7 @@ use std::collections::HashMap;
 use mysql_async::prelude::{FromRow, Queryable as _};
 use mysql_async::{Conn, Row};
 use portcullis_tables::schema::{
-    Engine, FoundArgument, FoundColumn, FoundForeignKey, FoundIndex, FoundRelation, FoundReturns, FoundRoutine,
-    FoundSchema, Kind, Schema, Volatile,
+    Engine, FoundColumn, FoundForeignKey, FoundIndex, FoundRelation, FoundSchema, Kind, Schema, Type, Volatile,
 };
 
 use super::failure::describe;
@@ -24,7 +25,12 @@ struct Reading {
     places: HashMap<String, usize>,
     /// Of each relation, the places of its columns.
     columns: Vec<HashMap<String, usize>>,
+    /// The relations that have a column which may be JSON.
+    perhaps_json: Vec<usize>,
 }
+
+/// One column of a reference: the table, the reference's name, the column; and the namespace, table and column referred to.
+type Referring = (String, String, String, String, String, String);
 
 /// Reads the schema of these namespaces.
 ///
@@ -48,12 +54,13 @@ pub(super) async fn read(connection: &mut Conn, engine: Engine, namespaces: &[St
             relations: Vec::new(),
             places: HashMap::new(),
             columns: Vec::new(),
+            perhaps_json: Vec::new(),
         };
         reading.read(connection).await?;
         found.relations.append(&mut reading.relations);
         found
             .routines
-            .append(&mut routines(connection, engine, namespace).await?);
+            .append(&mut routines::read(connection, engine, namespace).await?);
     }
     Ok(Schema::new(engine, found))
 }
@@ -64,19 +71,24 @@ impl Reading {
         for table in rows(connection, queries::TABLES, &namespace).await? {
             self.table(table);
         }
-        for (name, updatable) in rows::<(String, String)>(connection, queries::VIEWS, &namespace).await? {
-            if let Some(place) = self.places.get(&name) {
-                self.relations[*place].writable = updatable == "YES";
+        if self.relations.iter().any(|relation| relation.kind == Kind::View) {
+            for (name, updatable) in rows::<(String, String)>(connection, queries::VIEWS, &namespace).await? {
+                if let Some(place) = self.places.get(&name) {
+                    self.relations[*place].writable = updatable == "YES";
+                }
             }
         }
         for column in rows(connection, queries::COLUMNS, &namespace).await? {
             self.column(column);
         }
-        if self.engine == Engine::MariaDb {
-            for (table, check) in rows::<(String, String)>(connection, queries::CHECKS, &namespace).await? {
-                self.check(&table, &check);
+        for (name, number) in innodb::numbers_of_rows(connection, &namespace).await? {
+            if let Some(place) = self.places.get(&name)
+                && self.relations[*place].kind == Kind::Table
+            {
+                self.relations[*place].estimated_rows = Volatile(Some(number));
             }
         }
+        self.checks(connection).await?;
         let statistics = match self.engine {
             Engine::MariaDb => queries::INDEXES_MARIADB,
             _ => queries::INDEXES_MYSQL,
@@ -84,13 +96,100 @@ impl Reading {
         for part in rows(connection, statistics, &namespace).await? {
             self.index(part);
         }
-        for reference in rows(connection, queries::REFERENCES, &namespace).await? {
+        let is_mariadb = self.engine == Engine::MariaDb;
+        if is_mariadb {
+            self.methods(connection).await?;
+        }
+        let references = if is_mariadb {
+            innodb::references(connection, &namespace).await
+        } else {
+            None
+        };
+        let references = match references {
+            Some(references) => references,
+            None => rows(connection, queries::REFERENCES, &namespace).await?,
+        };
+        for reference in references {
             self.reference(reference);
         }
         Ok(())
     }
 
-    fn table(&mut self, (name, kind, count, comment): (String, String, Option<u64>, Option<String>)) {
+    /// Which texts are JSON: asked of each table that may have some, unless these are most of all.
+    async fn checks(&mut self, connection: &mut Conn) -> Result<(), String> {
+        let tables = std::mem::take(&mut self.perhaps_json);
+        if self.engine != Engine::MariaDb || tables.is_empty() {
+            return Ok(());
+        }
+        let checks: Vec<(String, String)> = if tables.len() * 2 > self.relations.len() {
+            rows(connection, queries::CHECKS, &self.namespace).await?
+        } else {
+            self.rows_of(connection, queries::CHECKS_OF_TABLE, &tables).await?
+        };
+        for (table, check) in checks {
+            self.check(&table, &check);
+        }
+        Ok(())
+    }
+
+    /// Which indexes are no B-trees: else asked of each table that has an index of texts or of what has no other type here.
+    async fn methods(&mut self, connection: &mut Conn) -> Result<(), String> {
+        let methods = match innodb::methods(connection, &self.namespace).await {
+            Some(methods) => methods,
+            None => {
+                let may_be_another = |relation: &FoundRelation| {
+                    let mut columns = relation
+                        .indexes
+                        .iter()
+                        .filter(|index| !index.unique)
+                        .flat_map(|index| &index.columns);
+                    columns.any(|column| {
+                        column.is_none_or(|place| matches!(relation.columns[place].kind, Type::Text | Type::Other))
+                    })
+                };
+                let places = 0..self.relations.len();
+                let tables: Vec<_> = places.filter(|place| may_be_another(&self.relations[*place])).collect();
+                self.rows_of(connection, queries::METHODS_OF_TABLE, &tables).await?
+            }
+        };
+        for (table, index, method) in methods {
+            let Some(place) = self.places.get(&table) else { continue };
+            let mut indexes = self.relations[*place].indexes.iter_mut();
+            if let Some(index) = indexes.find(|known| known.name == index) {
+                index.method = method.to_ascii_lowercase();
+            }
+        }
+        Ok(())
+    }
+
+    /// What a question gives about each of these relations.
+    async fn rows_of<T: FromRow + Send + 'static>(
+        &self,
+        connection: &mut Conn,
+        question: &str,
+        places: &[usize],
+    ) -> Result<Vec<T>, String> {
+        let statement = connection
+            .prep(question)
+            .await
+            .map_err(|failure| unreadable(&failure))?;
+        let mut rows = Vec::new();
+        for place in places {
+            let values = (&self.namespace, &self.relations[*place].name);
+            let found: Vec<Row> = connection
+                .exec(&statement, values)
+                .await
+                .map_err(|failure| unreadable(&failure))?;
+            rows.extend(found.into_iter().filter_map(|row| T::from_row_opt(row).ok()));
+        }
+        connection
+            .close(statement)
+            .await
+            .map_err(|failure| unreadable(&failure))?;
+        Ok(rows)
+    }
+
+    fn table(&mut self, (name, kind, comment): (String, String, Option<String>)) {
         let kind = match kind.as_str() {
             "BASE TABLE" | "SYSTEM VERSIONED" => Kind::Table,
             "VIEW" => Kind::View,
@@ -113,7 +212,7 @@ impl Reading {
             indexes: Vec::new(),
             // Each view has this word for a comment.
             comment: comment.filter(|comment| !comment.is_empty() && kind == Kind::Table),
-            estimated_rows: Volatile(count.filter(|_| kind == Kind::Table)),
+            estimated_rows: Volatile(None),
             rowid: None,
             writable: kind == Kind::Table,
         });
@@ -130,11 +229,12 @@ impl Reading {
             Option<u64>,
             String,
             Option<String>,
+            Option<String>,
         );
-        let Ok((table, name, default, nullable, kind, declared, length, extra, comment)) = Described::from_row_opt(row)
-        else {
+        let Ok(described) = Described::from_row_opt(row) else {
             return;
         };
+        let (table, name, default, nullable, kind, declared, length, extra, comment, collation) = described;
         let Some(place) = self.places.get(&table).copied() else {
             return;
         };
@@ -148,6 +248,11 @@ impl Reading {
         let is_generated = extra.contains("VIRTUAL GENERATED")
             || extra.contains("STORED GENERATED")
             || extra.contains("PERSISTENT GENERATED");
+        // So is each column that was declared as JSON.
+        let perhaps_json = kind == "longtext" && collation.as_deref() == Some("utf8mb4_bin");
+        if perhaps_json && self.perhaps_json.last() != Some(&place) {
+            self.perhaps_json.push(place);
+        }
         let relation = &mut self.relations[place];
         self.columns[place].insert(name.clone(), relation.columns.len());
         relation.columns.push(FoundColumn {
@@ -175,7 +280,7 @@ impl Reading {
         };
         let column = &mut self.relations[place].columns[column];
         if column.declared == "longtext" {
-            column.kind = portcullis_tables::schema::Type::Json { binary: false };
+            column.kind = Type::Json { binary: false };
         }
     }
 
@@ -220,8 +325,7 @@ impl Reading {
     }
 
     /// One column of a reference. They come in their order.
-    fn reference(&mut self, part: (String, String, String, String, String, String)) {
-        let (table, name, column, namespace, referred_table, referred) = part;
+    fn reference(&mut self, (table, name, column, namespace, referred_table, referred): Referring) {
         let Some(place) = self.places.get(&table).copied() else {
             return;
         };
@@ -245,61 +349,6 @@ impl Reading {
     }
 }
 
-/// Functions and procedures. One that gives values back by its arguments is left out: nothing takes them.
-async fn routines(connection: &mut Conn, engine: Engine, namespace: &str) -> Result<Vec<FoundRoutine>, String> {
-    type Described = (
-        String,
-        String,
-        String,
-        String,
-        Option<String>,
-        Option<String>,
-        Option<String>,
-    );
-    type Parameter = (String, String, u64, Option<String>, Option<String>, String, String);
-    let mut found = Vec::new();
-    let mut places = HashMap::new();
-    for routine in rows::<Described>(connection, queries::ROUTINES, namespace).await? {
-        let (name, kind, access, deterministic, data_type, declared, comment) = routine;
-        let procedure = kind == "PROCEDURE";
-        let returns = match (procedure, data_type) {
-            (false, Some(data_type)) => {
-                FoundReturns::Value(types::of(&data_type, &declared.unwrap_or_else(|| data_type.clone())))
-            }
-            _ => FoundReturns::Nothing,
-        };
-        // What nobody declared is CONTAINS SQL, which may be anything.
-        let only_reads = matches!(access.as_str(), "READS SQL DATA" | "NO SQL") || deterministic == "YES";
-        places.insert((kind, name.clone()), found.len());
-        found.push(Some(FoundRoutine {
-            namespace: namespace.to_owned(),
-            name,
-            procedure,
-            volatile: procedure || !only_reads,
-            arguments: Vec::new(),
-            returns,
-            comment: comment.filter(|comment| !comment.is_empty()),
-        }));
-    }
-    for parameter in rows::<Parameter>(connection, queries::PARAMETERS, namespace).await? {
-        let (routine, kind, _position, mode, name, data_type, declared) = parameter;
-        let Some(place) = places.get(&(kind, routine)).copied() else {
-            continue;
-        };
-        match (&mut found[place], mode.as_deref(), name) {
-            (Some(routine), Some("IN") | None, Some(name)) => routine.arguments.push(FoundArgument {
-                name,
-                kind: types::argument(engine, &data_type, &declared),
-                declared,
-                optional: false,
-                variadic: false,
-            }),
-            (routine, ..) => *routine = None,
-        }
-    }
-    Ok(found.into_iter().flatten().collect())
-}
-
 /// What a question about a namespace gives. Rows of another form than is expected are left out.
 async fn rows<T: FromRow + Send + 'static>(
     connection: &mut Conn,
@@ -311,6 +360,10 @@ async fn rows<T: FromRow + Send + 'static>(
     let rows: Vec<Row> = connection
         .exec(question, values)
         .await
-        .map_err(|failure| format!("the schema can't be read: {}", describe(&failure)))?;
+        .map_err(|failure| unreadable(&failure))?;
     Ok(rows.into_iter().filter_map(|row| T::from_row_opt(row).ok()).collect())
+}
+
+fn unreadable(failure: &mysql_async::Error) -> String {
+    format!("the schema can't be read: {}", describe(failure))
 }

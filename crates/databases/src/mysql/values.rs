@@ -62,6 +62,14 @@ impl output::Row for Cells<'_> {
             }
         }
     }
+
+    fn names(&self) -> Vec<String> {
+        self.row
+            .columns_ref()
+            .iter()
+            .map(|column| column.name_str().into_owned())
+            .collect()
+    }
 }
 
 fn from_bytes<'r>(bytes: &'r [u8], column: &Column) -> Cell<'r> {

@@ -8,7 +8,7 @@ use super::session::Session;
 
 /// Looks at which the schema is read again after a count changed: a statement is counted when it begins, and one that takes
 /// long changes the schema at its end.
-const SETTLING: u32 = 3;
+const SETTLING: u32 = 2;
 /// Looks after which it is read in any case, for what takes longer than that.
 const AT_THE_LATEST: u32 = 60;
 
@@ -28,7 +28,7 @@ impl Watch {
     pub(super) async fn begin(session: &mut Session) -> Result<Watch, String> {
         Ok(Watch {
             counts: counts(session).await?,
-            unsettled: SETTLING,
+            unsettled: 0,
             looks: 0,
         })
     }
@@ -85,8 +85,8 @@ mod tests {
         let mut watch = Watch::default();
         let mut looks = |number, times: u32| (0..times).filter(|_| watch.note(counts(number))).count();
         assert_eq!(looks(1, 1), 1);
-        assert_eq!(looks(1, 10), 3);
-        assert_eq!(looks(2, 10), 4);
+        assert_eq!(looks(1, 10), 2);
+        assert_eq!(looks(2, 10), 3);
         assert_eq!(looks(2, AT_THE_LATEST), 1);
     }
 }

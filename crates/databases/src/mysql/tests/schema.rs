@@ -153,3 +153,33 @@ fn many_tables_are_read_in_time() {
     Database::inspect(database.settings()).unwrap().unwrap();
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
 }
+
+#[test]
+fn an_account_of_few_privileges_sees_the_same() {
+    let database = database(SHOP);
+    let name = database.settings().url.rsplit_once('/').unwrap().1.to_owned();
+    let server = shared_mariadb();
+    let account = format!(
+        "CREATE USER '{name}'@'127.0.0.1' IDENTIFIED BY 'few'; \
+         GRANT SELECT, INSERT, UPDATE, DELETE, EXECUTE ON `{name}`.* TO '{name}'@'127.0.0.1'"
+    );
+    server.run_sql("", &account).unwrap();
+    let mut settings = database.settings().clone();
+    settings.url = settings
+        .url
+        .replacen("portcullis:portcullis", &format!("{name}:few"), 1);
+    let of_few = Database::open(settings).unwrap();
+    let described = |database: &Database| {
+        let schema = database.schema();
+        let relations: Vec<_> = schema
+            .relations()
+            .iter()
+            .map(|relation| format!("{relation:?}"))
+            .collect();
+        relations
+    };
+    for (all, few) in described(&database).into_iter().zip(described(&of_few)) {
+        assert_eq!(all, few);
+    }
+    assert_eq!(database.schema().relations().len(), of_few.schema().relations().len());
+}
