@@ -263,7 +263,7 @@ pub(super) fn bind(progress: &Progress, values: &[Value]) -> Outcomes<Vec<Raw>> 
     values.iter().map(|value| Ok(bound(&*progress.value(value)?))).collect()
 }
 
-/// How the server would execute a statement, as JSON.
+/// How the server would execute a statement, as JSON. Values that are missing are made up.
 pub(super) async fn explain(pool: &Arc<Pool>, statement: &Statement, limit: Duration) -> Outcomes<String> {
     let reads = ["SELECT", "WITH", "("].iter().any(|word| {
         let start = statement.text.get(..word.len()).unwrap_or_default();
@@ -294,9 +294,14 @@ async fn explain_on(
     mode: Mode,
     limit: Duration,
     text: &Arc<str>,
-    values: Vec<Raw>,
+    mut values: Vec<Raw>,
 ) -> mysql_async::Result<String> {
     session.prepare_for(mode, limit).await?;
+    // A shape has no values, but the server wants some. Of what each may be, a digit is what most columns take.
+    values.resize(
+        session.parameters(text).await?.max(values.len()),
+        Raw::Bytes(b"1".to_vec()),
+    );
     let mut result = session.execute(text, values).await?;
     let row = result.next().await?;
     result.drop_result().await?;

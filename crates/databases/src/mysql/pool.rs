@@ -30,6 +30,8 @@ pub(super) struct Pool {
     /// Connections that are open, whether in use or not.
     open: Arc<AtomicUsize>,
     idle: ThreadLocal<Idle>,
+    /// Large answers that are being sent.
+    streams: AtomicUsize,
     /// Connections whose statements are to be ended.
     doomed: Mutex<Doomed>,
 }
@@ -57,6 +59,9 @@ pub(super) struct Lease {
     _permit: OwnedSemaphorePermit,
 }
 
+/// A place among the large answers that are being sent.
+pub(super) struct Streaming(Arc<Pool>);
+
 /// One that waits, counted.
 struct Waiting<'p>(&'p AtomicUsize);
 
@@ -73,8 +78,20 @@ impl Pool {
             waiting: AtomicUsize::new(0),
             open: Arc::default(),
             idle: ThreadLocal::new(),
+            streams: AtomicUsize::new(0),
             doomed: Mutex::default(),
         })
+    }
+
+    /// A place for one more large answer. They may take half of the connections: clients that are slow to take their answers
+    /// must not keep others from reading.
+    pub(super) fn stream(self: &Arc<Pool>) -> Option<Streaming> {
+        let most = (self.most / 2).max(1);
+        let more = |streams: usize| (streams < most).then_some(streams + 1);
+        self.streams
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
+            .ok()?;
+        Some(Streaming(Arc::clone(self)))
     }
 
     /// A connection for work of that kind, `fresh` where one that was used before won't do.
@@ -249,6 +266,12 @@ impl Drop for Lease {
 impl Drop for Place {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Drop for Streaming {
+    fn drop(&mut self) {
+        self.0.streams.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

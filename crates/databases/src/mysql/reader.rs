@@ -15,10 +15,11 @@ use portcullis_tables::statement::{Outcome, Script};
 use tokio::time::Instant;
 
 use super::execute::{self, Attempts, Fault, bind, end_badly};
-use super::pool::{Lease, Pool};
+use super::pool::{Lease, Pool, Streaming};
 use super::session::Mode;
 use super::values::Cells;
 use crate::database::{Answer, Rest};
+use crate::failure::busy;
 use crate::script::{Progress, Taker};
 
 /// Bytes of a piece of a large answer.
@@ -52,6 +53,8 @@ struct Reading {
     /// When the piece that is being made must be there.
     deadline: Instant,
     has_begun: bool,
+    /// The place of an answer that is handed over in pieces.
+    streaming: Option<Streaming>,
 }
 
 /// Reads: the whole answer where it has at most `hold` bytes, else the beginning and the rest as it is taken.
@@ -69,6 +72,7 @@ pub(super) async fn read(
         hold: hold.max(1),
         handover: Rc::clone(&handover),
         has_begun: false,
+        streaming: None,
     };
     let mut work: Work = Box::pin(reading.run(Arc::clone(pool)));
     let ended = std::future::poll_fn(|context| match work.as_mut().poll(context) {
@@ -98,7 +102,7 @@ impl Reading {
         loop {
             let lease = tokio::time::timeout_at(self.deadline, pool.take(Mode::Reads, attempts.is_lost)).await;
             let lease = lease.map_err(|_| timeout())??;
-            match self.attempt(lease).await {
+            match self.attempt(&pool, lease).await {
                 Ok(begun) => return Ok(begun),
                 Err(fault) if self.has_begun => return Err(fault.into_error(self.script.access)),
                 Err(fault) => attempts.again(fault, &self.script).await?,
@@ -106,9 +110,9 @@ impl Reading {
         }
     }
 
-    async fn attempt(&mut self, mut lease: Lease) -> std::result::Result<Begun, Fault> {
+    async fn attempt(&mut self, pool: &Arc<Pool>, mut lease: Lease) -> std::result::Result<Begun, Fault> {
         let mut all_read = true;
-        match self.attempt_on(&mut lease, &mut all_read).await {
+        match self.attempt_on(pool, &mut lease, &mut all_read).await {
             Ok(begun) => {
                 lease.give_back();
                 Ok(begun)
@@ -122,7 +126,12 @@ impl Reading {
         }
     }
 
-    async fn attempt_on(&mut self, lease: &mut Lease, all_read: &mut bool) -> std::result::Result<Begun, Fault> {
+    async fn attempt_on(
+        &mut self,
+        pool: &Arc<Pool>,
+        lease: &mut Lease,
+        all_read: &mut bool,
+    ) -> std::result::Result<Begun, Fault> {
         let script = Rc::clone(&self.script);
         let Some((last, first)) = script.steps.split_last() else {
             return Ok((Vec::new(), Outcome::default()));
@@ -152,7 +161,7 @@ impl Reading {
             {
                 taker.row(&Cells::new(&row))?;
                 drop(row);
-                self.hand_over(&mut taker, &progress).await;
+                self.hand_over(pool, &mut taker, &progress).await?;
             }
             // What else a procedure gives is not asked for.
             result.drop_result().await?;
@@ -164,14 +173,15 @@ impl Reading {
     }
 
     /// Hands over what was written, where that is enough, and waits until it was taken.
-    async fn hand_over(&mut self, taker: &mut Taker, progress: &Progress) {
+    async fn hand_over(&mut self, pool: &Arc<Pool>, taker: &mut Taker, progress: &Progress) -> Result<()> {
         if taker.ready() < if self.has_begun { PIECE } else { self.hold } {
-            return;
+            return Ok(());
         }
         let body = taker.take();
         if self.has_begun {
             *self.handover.piece.borrow_mut() = Some(body);
         } else {
+            self.streaming = Some(pool.stream().ok_or_else(busy)?);
             self.has_begun = true;
             let outcome = Outcome {
                 rows: taker.rows(),
@@ -189,6 +199,7 @@ impl Reading {
         .await;
         // Each piece has the whole of the time: how long all of them take is up to the client.
         self.deadline = Instant::now() + self.script.timeout;
+        Ok(())
     }
 }
 

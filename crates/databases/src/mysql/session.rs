@@ -166,6 +166,14 @@ impl Session {
         let _ = self.connection.disconnect().await;
     }
 
+    /// How many values a statement takes.
+    ///
+    /// # Errors
+    /// What the server had against it.
+    pub(super) async fn parameters(&mut self, text: &Arc<str>) -> Result<usize> {
+        Ok(self.prepared(text).await?.num_params().into())
+    }
+
     /// Whether a result was not taken to its end, or the connection is lost.
     pub(super) fn is_lost(&self) -> bool {
         self.connection.is_disconnected()

@@ -57,6 +57,22 @@ async fn an_answer_that_is_dropped_in_the_middle_leaves_nothing_behind() {
 }
 
 #[tokio::test]
+async fn answers_that_are_not_taken_leave_connections_to_others() {
+    let database = database(NUMBERS);
+    // Four connections.
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let (_, answer) = database.read(all(), Format::Json, 1000).await.unwrap();
+        held.push(answer.rest.unwrap());
+    }
+    let error = database.read(all(), Format::Json, 1000).await.unwrap_err();
+    assert_eq!(error.code(), &codes::DATABASE_BUSY);
+    assert_eq!(number(&database, "SELECT COUNT(*) FROM number").await, 50_000);
+    held.pop();
+    database.read(all(), Format::Json, 1000).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_request_that_is_dropped_leaves_no_statement_running() {
     let database = database(NUMBERS);
     let sleep = statement("SELECT SLEEP(30)", vec![], columns(&[("n", INTEGER)], 0, false));
@@ -152,6 +168,14 @@ async fn a_plan_is_json_and_nothing_happens() {
     let plan = database.explain(&point).await.unwrap();
     let plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
     assert!(plan.to_string().contains("PRIMARY"), "{plan}");
+    // The plan of a shape is that of its statements.
+    let shape = statement(
+        "SELECT word FROM number WHERE id = ? LIMIT ?",
+        vec![],
+        columns(&[], 0, false),
+    );
+    let plan = database.explain(&shape).await.unwrap();
+    assert!(plan.contains("PRIMARY"), "{plan}");
     let delete = statement(
         "DELETE FROM number WHERE id = ?",
         vec![Value::Integer(5)],
