@@ -30,7 +30,8 @@ use std::time::{Instant, SystemTime};
 
 use portcullis_config::route::To;
 use portcullis_core::{
-    Backend, Body, Ctx, Error, Headers, Known, Method, Reply, Request, Response, Result, Status, Target, codes,
+    Backend, Body, Consumer, Ctx, Error, Headers, Known, Method, Reply, Request, Response, Result, Status, Target,
+    codes,
 };
 use portcullis_tables::api::{Api, Resource};
 use portcullis_tables::grammar::{Caller, Preferences};
@@ -47,6 +48,9 @@ use self::shapes::Shapes;
 /// Bytes of an answer that are held until all of it is there: what is smaller gets a length, a tag and links; what is
 /// larger is sent as its rows come. It is what one request may take of memory, several times over.
 const HOLD: usize = 256 << 10;
+
+/// Bytes of content that are read on the worker: less than a millisecond's work.
+const MOST_AT_ONCE: usize = 64 << 10;
 
 /// A backend that answers from tables and views of a database.
 #[derive(Debug)]
@@ -68,8 +72,9 @@ pub struct Table {
 /// A request on its way: what all steps of answering it need to know.
 struct Asked<'a> {
     table: &'a Table,
-    api: &'a Api,
+    api: &'a Arc<Api>,
     caller: Caller<'a>,
+    consumer: Option<Arc<Consumer>>,
     method: &'a Method,
     target: &'a Target,
     headers: &'a Headers,
@@ -132,6 +137,7 @@ impl Table {
             table: self,
             api: &api,
             caller: Caller { consumer },
+            consumer: cx.consumer.clone(),
             method: &method,
             target: &target,
             headers: &headers,
@@ -197,6 +203,25 @@ impl Asked<'_> {
             roll_back: self.preferences.roll_back == Some(true),
             timeout: self.table.open.database().settings().statement_timeout,
         }
+    }
+
+    /// What `parse` makes of that many bytes of content: where they are many, away from the worker.
+    async fn parsed<T, P>(&self, bytes: usize, parse: P) -> Result<T>
+    where
+        T: Send + 'static,
+        P: FnOnce(&Api, &Caller<'_>) -> Result<T> + Send + 'static,
+    {
+        let Some(slow) = self.table.open.slow().filter(|_| bytes > MOST_AT_ONCE) else {
+            return parse(self.api, &self.caller);
+        };
+        let (api, consumer) = (self.api.clone(), self.consumer.clone());
+        let parsing = slow.spawn_blocking(move || {
+            let consumer = consumer.as_deref();
+            parse(&api, &Caller { consumer })
+        });
+        parsing
+            .await
+            .unwrap_or_else(|lost| Err(Error::new(&codes::INTERNAL).with_cause(lost)))
     }
 
     /// The session of this request's script.

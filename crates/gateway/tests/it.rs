@@ -90,6 +90,7 @@ mod it {
     mod reveal;
     mod table_survival;
     mod tables;
+    mod tables_api;
     mod validate;
 
     mod adaptive_concurrency;

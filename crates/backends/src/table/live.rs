@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
 use portcullis_config::database::DatabaseRole;
@@ -21,6 +22,8 @@ pub struct Open {
     role: Option<DatabaseRole>,
     apis: Mutex<Vec<Weak<Live>>>,
     failures: AtomicU64,
+    /// Where work is done that would hold up a worker; none where nobody looks after the database.
+    slow: Option<Handle>,
     watch: Option<AbortHandle>,
 }
 
@@ -37,12 +40,13 @@ impl Open {
     /// Looks after a database, on `slow`. What can't be done is told there, in `journal`.
     pub fn new(database: Arc<Database>, role: Option<DatabaseRole>, journal: Journal, slow: &Handle) -> Arc<Open> {
         Arc::new_cyclic(|this: &Weak<Open>| {
-            let task = slow.spawn(watch(this.clone(), database.settings().look, journal));
+            let task = slow.spawn(watch(this.clone(), database.settings().look, journal, slow.clone()));
             Open {
                 database,
                 role,
                 apis: Mutex::default(),
                 failures: AtomicU64::new(0),
+                slow: Some(slow.clone()),
                 watch: Some(task.abort_handle()),
             }
         })
@@ -55,6 +59,7 @@ impl Open {
             role: None,
             apis: Mutex::default(),
             failures: AtomicU64::new(0),
+            slow: None,
             watch: None,
         })
     }
@@ -87,6 +92,11 @@ impl Open {
         failed.extend(renewed.filter_map(Result::err));
         self.failures.fetch_add(failed.len() as u64, Ordering::Relaxed);
         if failed.is_empty() { Ok(()) } else { Err(failed) }
+    }
+
+    /// Where work is done that would hold up a worker.
+    pub(super) fn slow(&self) -> Option<&Handle> {
+        self.slow.as_ref()
     }
 
     /// How often something could not be done so far.
@@ -146,10 +156,10 @@ fn make(route: &Route, database: &Database) -> Result<Api, String> {
     Api::new(schema, exposed)
 }
 
-async fn watch(open: Weak<Open>, every: std::time::Duration, journal: Journal) {
+async fn watch(open: Weak<Open>, every: Duration, journal: Journal, slow: Handle) {
     loop {
         tokio::time::sleep(every).await;
-        let looked = tokio::task::spawn_blocking({
+        let looked = slow.spawn_blocking({
             let open = open.clone();
             move || {
                 let Some(open) = open.upgrade() else { return false };

@@ -54,7 +54,7 @@ impl Form {
             said_something = true;
             let mut parts = member.split(';').map(str::trim);
             let range = parts.next().unwrap_or_default();
-            let weight = parts.find_map(|part| weight_of(part)).unwrap_or(1000);
+            let weight = parts.find_map(weight_of).unwrap_or(1000);
             let Some((form, precision)) = matching(range) else {
                 continue;
             };

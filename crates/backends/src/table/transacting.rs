@@ -33,7 +33,8 @@ impl Asked<'_> {
         let resources = self.api.resources().iter();
         let most = resources.map(|resource| resource.limits.max_body).max();
         let body = body.read_to_end(most.unwrap_or(defaults::table_body().0)).await?;
-        let transaction = tx::parse(self.api, &body, &self.caller)?;
+        let parsing = self.parsed(body.len(), move |api, caller| tx::parse(api, &body, caller));
+        let transaction = parsing.await?;
         let form = row_form(self.api.schema().engine(), Form::Rows(Format::Json));
         let planned = transaction.script(
             self.api,

@@ -52,9 +52,13 @@ impl Asked<'_> {
             return Err(bad_query("new rows are not found by a filter"));
         }
         let body = self.body(resource, body).await?;
-        let columns = said.columns.as_deref();
-        let missing_default = self.preferences.missing_default == Some(true);
-        let rows = content::parse_rows(self.api, resource, self.content_type(), &body, columns, missing_default)?;
+        let (columns, missing_default) = (said.columns, self.preferences.missing_default == Some(true));
+        let content_type = self.content_type().to_owned();
+        let rows = self
+            .parsed(body.len(), move |api, _| {
+                content::parse_rows(api, resource, &content_type, &body, columns.as_deref(), missing_default)
+            })
+            .await?;
         let conflict = self.conflict(resource, said.on_conflict)?;
         if conflict.as_ref().is_some_and(|conflict| conflict.merge) {
             // It changes rows that are there, which is what PATCH does.
@@ -88,7 +92,7 @@ impl Asked<'_> {
         let (filter, shown) = grammar::affected(self.api, resource, self.target.query(), &self.caller)?;
         self.demand_filter(resource, filter.as_ref())?;
         let body = self.body(resource, body).await?;
-        let values = content::parse_values(self.api, resource, self.content_type(), &body)?;
+        let values = self.values(resource, body).await?;
         let change = self.change(resource, shown, Action::Update { values, filter });
         let changed = self.make(change, false).await?;
         Ok(self.done(resource, changed))
@@ -109,7 +113,7 @@ impl Asked<'_> {
         let shown = self.shown_of_row(resource)?;
         let condition = self.condition(resource, key)?;
         let body = self.body(resource, body).await?;
-        let values = content::parse_values(self.api, resource, self.content_type(), &body)?;
+        let values = self.values(resource, body).await?;
         let filter = Some(grammar::filter_of_key(self.api, resource, key));
         let change = self.change(resource, shown, Action::Update { values, filter });
         let changed = self.make(single(change, condition), true).await?;
@@ -136,7 +140,7 @@ impl Asked<'_> {
             None => self.condition(resource, key)?,
         };
         let body = self.body(resource, body).await?;
-        let values = content::parse_values(self.api, resource, self.content_type(), &body)?;
+        let values = self.values(resource, body).await?;
         let values = content::with_key(self.api, resource, key, values)?;
         let change = self.change(resource, shown, Action::Put { values });
         let changed = self.make(single(change, condition), true).await?;
@@ -323,6 +327,15 @@ impl Asked<'_> {
 
     fn content_type(&self) -> &str {
         self.headers.get_str(Known::ContentType).unwrap_or_default()
+    }
+
+    /// The values that a content gives for one row.
+    async fn values(&self, resource: usize, body: Bytes) -> Result<Vec<(usize, Value)>> {
+        let content_type = self.content_type().to_owned();
+        self.parsed(body.len(), move |api, _| {
+            content::parse_values(api, resource, &content_type, &body)
+        })
+        .await
     }
 
     async fn body(&self, resource: usize, body: Body) -> Result<Bytes> {
