@@ -18,7 +18,7 @@ use super::{Asked, HOLD, step};
 
 /// Bytes of the arguments of a call.
 const LONGEST_ARGUMENTS: u64 = 1 << 20;
-/// The longest path of JSON that a function gives is written as it is; of one that gives nothing there is none.
+/// What is told of the one row that a function does not give.
 const NO_ROW: &[u8] = b"null";
 
 impl Asked<'_> {
