@@ -41,7 +41,9 @@ pub struct FoundRelation {
 pub struct Volatile<T>(pub T);
 
 impl<T> Hash for Volatile<T> {
-    fn hash<H: Hasher>(&self, _: &mut H) {}
+    fn hash<H: Hasher>(&self, _: &mut H) {
+        // It would make equal schemas differ.
+    }
 }
 
 /// A column that was found.
@@ -142,7 +144,11 @@ impl Schema {
             .iter()
             .map(|relation| relation.columns.iter().map(|column| column.name.clone()).collect())
             .collect();
-        let keys: Vec<Vec<usize>> = found.relations.iter().map(|relation| relation.primary_key.clone()).collect();
+        let keys: Vec<Vec<usize>> = found
+            .relations
+            .iter()
+            .map(|relation| relation.primary_key.clone())
+            .collect();
         let resolve = |key: FoundForeignKey| {
             let relation = *places.get(&(key.namespace, key.relation))?;
             let referred = if key.referred.is_empty() {
@@ -204,7 +210,11 @@ fn make_relation(
         namespace: Identifier::new(engine, &found.namespace),
         name: Identifier::new(engine, &found.name),
         kind: found.kind,
-        columns: found.columns.into_iter().map(|column| make_column(engine, column)).collect(),
+        columns: found
+            .columns
+            .into_iter()
+            .map(|column| make_column(engine, column))
+            .collect(),
         primary_key: found.primary_key,
         unique: found.unique,
         foreign_keys: found.foreign_keys.into_iter().filter_map(resolve).collect(),
@@ -247,8 +257,15 @@ fn make_routine(engine: Engine, found: FoundRoutine, places: &HashMap<(String, S
         FoundReturns::Values(kind) => Returns::Values(kind),
         FoundReturns::Row(found) => Returns::Row(columns(found)),
         FoundReturns::Rows(found) => Returns::Rows(columns(found)),
-        FoundReturns::Relation { namespace, relation, many } => match places.get(&(namespace, relation)) {
-            Some(relation) => Returns::Relation { relation: *relation, many },
+        FoundReturns::Relation {
+            namespace,
+            relation,
+            many,
+        } => match places.get(&(namespace, relation)) {
+            Some(relation) => Returns::Relation {
+                relation: *relation,
+                many,
+            },
             // A relation that isn't looked at: its rows are what the database makes JSON of.
             None if many => Returns::Values(Type::Composite),
             None => Returns::Value(Type::Composite),
