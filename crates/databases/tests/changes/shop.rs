@@ -299,7 +299,7 @@ impl Shop {
             expect: portcullis_tables::statement::Expect::anything(),
         };
         let outcomes = self.run(script(Access::ReadOnly, vec![step])).unwrap();
-        same(&String::from_utf8(outcomes[0].body.to_vec()).unwrap())
+        same(std::str::from_utf8(&outcomes[0].body).unwrap())
     }
 
     /// Whether a query gives that.
@@ -324,7 +324,7 @@ impl Shop {
 impl Done {
     /// What the answer shows.
     pub(super) fn body(&self) -> String {
-        same(&String::from_utf8(self.outcomes[self.changes.answer].body.to_vec()).unwrap())
+        same(std::str::from_utf8(&self.outcomes[self.changes.answer].body).unwrap())
     }
 
     /// How many rows it was.
