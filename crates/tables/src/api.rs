@@ -248,6 +248,24 @@ impl Default for ResourceLimits {
     }
 }
 
+impl Resource {
+    /// Whether a method may be used there: at a row's path, or at the collection's. HEAD goes with GET (RFC 9110 §9.3.2).
+    /// What the database can't write takes no method that writes, and what has no key has no rows to address.
+    pub fn takes(&self, method: &Method, is_row: bool) -> bool {
+        let has = |wanted: &Method| self.methods.contains(wanted);
+        if is_row && self.key.is_empty() {
+            return false;
+        }
+        match method {
+            Method::Get => has(method),
+            Method::Head => has(&Method::Get) || has(method),
+            Method::Post => !is_row && has(method) && self.relation.writable,
+            Method::Put => is_row && has(method) && self.relation.writable,
+            other => has(other) && self.relation.writable,
+        }
+    }
+}
+
 impl Api {
     /// The schema that it was made for.
     pub fn schema(&self) -> &Arc<Schema> {

@@ -24,8 +24,8 @@ pub use self::call::{Call, Callee, call, callable};
 pub use self::key::{filter_of_key, key, path_of_key};
 pub use self::literal::literal;
 pub use self::preferences::{Preferences, Resolution, Return};
-pub use self::template::Template;
 pub(crate) use self::resolve::kind_of;
+pub use self::template::{Template, admits};
 use crate::api::Api;
 use crate::query::{Filter, Item, Read};
 

@@ -12,6 +12,7 @@ pub mod cursor;
 #[cfg(any(test, feature = "fixture"))]
 pub mod fixture;
 pub mod grammar;
+pub mod openapi;
 pub mod output;
 pub mod query;
 pub mod schema;

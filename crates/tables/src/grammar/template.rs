@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::resolve::{Reach, check, kind_of, resolve_field, resolve_test};
 use super::syntax::{self, Budget, Condition, Operation, Parsed, placeholder};
 use super::{Caller, literal};
-use crate::api::{Limits, Resource};
+use crate::api::{Limits, Resource, Rule};
 use crate::query::{Field, Filter, Test};
 use crate::schema::{Engine, Relation, Type};
 use crate::value::Value;
@@ -46,20 +46,29 @@ pub(super) fn rule(resource: &Resource, caller: &Caller<'_>) -> Option<Filter> {
     if resource.rules.is_empty() {
         return None;
     }
+    match rule_for(resource, caller) {
+        None => Some(nothing()),
+        Some(rule) => rule.rows.as_ref().map(|template| template.bind(caller)),
+    }
+}
+
+/// Whether a rule is for the caller, or there is none to keep anybody out. Which rows it lets through is another matter.
+pub fn admits(resource: &Resource, caller: &Caller<'_>) -> bool {
+    resource.rules.is_empty() || rule_for(resource, caller).is_some()
+}
+
+/// The first rule that is for the caller.
+fn rule_for<'r>(resource: &'r Resource, caller: &Caller<'_>) -> Option<&'r Rule> {
     let is_one =
         |wanted: &[Box<str>], has: &dyn Fn(&str) -> bool| wanted.is_empty() || wanted.iter().any(|one| has(one));
-    let found = resource.rules.iter().find(|rule| {
+    resource.rules.iter().find(|rule| {
         let consumer = caller.consumer;
         is_one(&rule.roles, &|role| {
             consumer.is_some_and(|consumer| consumer.has_role(role))
         }) && is_one(&rule.scopes, &|scope| {
             consumer.is_some_and(|consumer| consumer.has_scope(scope))
         })
-    });
-    match found {
-        None => Some(nothing()),
-        Some(rule) => rule.rows.as_ref().map(|template| template.bind(caller)),
-    }
+    })
 }
 
 impl Template {
