@@ -69,8 +69,8 @@ pub trait Row {
     /// The column of that place.
     fn cell(&self, place: usize) -> Cell<'_>;
 
-    /// The names of its columns, where the driver knows them: for [`Shown::Found`].
-    fn names(&self) -> Vec<String> {
+    /// The names of its columns, and what is known of their types, where the driver knows them: for [`Shown::Found`].
+    fn names(&self) -> Vec<(String, Type)> {
         Vec::new()
     }
 }

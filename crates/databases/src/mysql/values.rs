@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use mysql_async::consts::ColumnType;
 use mysql_async::{Column, Row, Value as Raw};
 use portcullis_tables::output::{self, Cell};
+use portcullis_tables::schema::Type;
 use portcullis_tables::value::Value;
 
 use crate::script::json_list;
@@ -63,11 +64,15 @@ impl output::Row for Cells<'_> {
         }
     }
 
-    fn names(&self) -> Vec<String> {
+    fn names(&self) -> Vec<(String, Type)> {
+        let kind = |column: &Column| match column.column_type() {
+            ColumnType::MYSQL_TYPE_DECIMAL | ColumnType::MYSQL_TYPE_NEWDECIMAL => Type::Decimal,
+            _ => Type::Any,
+        };
         self.row
             .columns_ref()
             .iter()
-            .map(|column| column.name_str().into_owned())
+            .map(|column| (column.name_str().into_owned(), kind(column)))
             .collect()
     }
 }

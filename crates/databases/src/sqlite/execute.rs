@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use portcullis_core::{Error, codes};
 use portcullis_tables::content::Format;
 use portcullis_tables::output::{Cell, Row};
+use portcullis_tables::schema::Type;
 use portcullis_tables::statement::{Failure, Outcome, Script, Statement, Step};
 use portcullis_tables::value::Value;
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -150,26 +151,24 @@ fn execute(
 
 /// How SQLite would execute a statement: a line for each part, indented by how deep it is in others.
 pub(super) fn explain(session: &Session, statement: &Statement) -> Result<String, Error> {
-    let explain = || -> Result<String, Fault> {
-        let text = format!("EXPLAIN QUERY PLAN {}", statement.text);
-        let mut prepared = session.connection.prepare(&text)?;
-        for (place, value) in statement.values.iter().enumerate() {
-            prepared.raw_bind_parameter(place + 1, Bound(Cow::Borrowed(value)))?;
-        }
-        let mut rows = prepared.raw_query();
-        let mut depths = HashMap::from([(0, 0)]);
-        let mut plan = String::new();
-        while let Some(row) = rows.next()? {
-            let (id, parent): (i64, i64) = (row.get(0)?, row.get(1)?);
-            let depth = depths.get(&parent).copied().unwrap_or_default();
-            depths.insert(id, depth + 1);
-            plan.push_str(&"  ".repeat(depth));
-            plan.push_str(row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?);
-            plan.push('\n');
-        }
-        Ok(plan)
-    };
-    explain().map_err(Fault::into_error)
+    plan(session, &statement.text).map_err(|error| Fault::from(error).into_error())
+}
+
+/// The plan of a statement. It is the same for all values (see [`Session::new`]), so that none are bound.
+pub(super) fn plan(session: &Session, text: &str) -> rusqlite::Result<String> {
+    let mut prepared = session.connection.prepare(&format!("EXPLAIN QUERY PLAN {text}"))?;
+    let mut rows = prepared.raw_query();
+    let mut depths = HashMap::from([(0, 0)]);
+    let mut plan = String::new();
+    while let Some(row) = rows.next()? {
+        let (id, parent): (i64, i64) = (row.get(0)?, row.get(1)?);
+        let depth = depths.get(&parent).copied().unwrap_or_default();
+        depths.insert(id, depth + 1);
+        plan.push_str(&"  ".repeat(depth));
+        plan.push_str(row.get_ref(3)?.as_str()?);
+        plan.push('\n');
+    }
+    Ok(plan)
 }
 
 fn finds_a_row(session: &Session, progress: &Progress, probe: &Statement) -> Result<bool, Fault> {
@@ -217,8 +216,8 @@ impl Row for SqliteRow<'_, '_> {
         }
     }
 
-    fn names(&self) -> Vec<String> {
+    fn names(&self) -> Vec<(String, Type)> {
         let names = self.0.as_ref().column_names();
-        names.into_iter().map(str::to_owned).collect()
+        names.into_iter().map(|name| (name.to_owned(), Type::Any)).collect()
     }
 }

@@ -4,7 +4,6 @@ use bytes::Bytes;
 
 use super::{csv, json, xml};
 use crate::output::{Cell, Output, Outputs, Row, Shown};
-use crate::schema::Type;
 use crate::statement::{Failure, Outcome};
 
 /// The form of an answer's content.
@@ -70,7 +69,7 @@ impl RowWriter {
     pub fn write(&mut self, row: &impl Row) -> Result<(), Failure> {
         if self.outputs.shown == Shown::Found {
             let names = row.names();
-            let columns = names.iter().map(|name| Output::new(name, Type::Any));
+            let columns = names.into_iter().map(|(name, kind)| Output::new(&name, kind));
             self.outputs.shown = Shown::Columns(columns.collect());
         }
         let shown = self.outputs.shown_columns();

@@ -7,7 +7,7 @@ use portcullis_core::{Error, Finding, Result, codes};
 use serde_json::value::RawValue;
 
 use super::{Caller, literal, pairs, read_pairs, refused, shown};
-use crate::api::Api;
+use crate::api::{Api, Resource};
 use crate::content;
 use crate::query::Read;
 use crate::schema::{Engine, Returns, Routine, Type, did_you_mean};
@@ -118,21 +118,34 @@ fn routines<'a>(api: &'a Api, name: &str) -> Option<&'a [Arc<Routine>]> {
 
 fn parameters(routine: &Routine) -> Vec<Parameter<'_>> {
     let arguments = routine.arguments.iter();
-    arguments.map(|argument| (argument.name.as_str(), &argument.kind)).collect()
+    arguments
+        .map(|argument| (argument.name.as_str(), &argument.kind))
+        .collect()
 }
 
 fn place_of(routine: &Routine, name: &str) -> Option<usize> {
-    routine.arguments.iter().position(|argument| argument.name.as_str() == name)
+    routine
+        .arguments
+        .iter()
+        .position(|argument| argument.name.as_str() == name)
 }
 
 /// The routine out of those of one name that takes these arguments, and none that isn't given.
 fn fitting<'r>(routines: &'r [Arc<Routine>], names: &[&str]) -> Result<&'r Arc<Routine>> {
     let takes_all = |routine: &Routine| names.iter().all(|name| place_of(routine, name).is_some());
     let lacks = |routine: &'r Routine| {
-        let needed = routine.arguments.iter().filter(|argument| !argument.optional && !argument.variadic);
-        needed.map(|argument| argument.name.as_str()).find(|name| !names.contains(name))
+        let needed = routine
+            .arguments
+            .iter()
+            .filter(|argument| !argument.optional && !argument.variadic);
+        needed
+            .map(|argument| argument.name.as_str())
+            .find(|name| !names.contains(name))
     };
-    if let Some(routine) = routines.iter().find(|routine| takes_all(routine) && lacks(routine).is_none()) {
+    if let Some(routine) = routines
+        .iter()
+        .find(|routine| takes_all(routine) && lacks(routine).is_none())
+    {
         return Ok(routine);
     }
     match routines.iter().find(|routine| takes_all(routine)) {
@@ -140,7 +153,10 @@ fn fitting<'r>(routines: &'r [Arc<Routine>], names: &[&str]) -> Result<&'r Arc<R
         None => {
             let first = routines.first().ok_or_else(|| Error::new(&codes::RESOURCE_NOT_FOUND))?;
             let unknown = names.iter().find(|name| place_of(first, name).is_none()).unwrap_or(&"");
-            Err(no_such_argument(first.arguments.iter().map(|argument| argument.name.as_str()), unknown))
+            Err(no_such_argument(
+                first.arguments.iter().map(|argument| argument.name.as_str()),
+                unknown,
+            ))
         }
     }
 }
@@ -194,7 +210,9 @@ fn from_body(
         None => Ok(arguments),
         Some(first) => {
             let detail = first.what.clone();
-            Err(Error::new(&codes::INVALID_CONTENT).with_detail(detail).with_findings(findings))
+            Err(Error::new(&codes::INVALID_CONTENT)
+                .with_detail(detail)
+                .with_findings(findings))
         }
     }
 }
@@ -214,7 +232,13 @@ fn resource_of(api: &Api, routine: &Routine) -> Option<usize> {
         return None;
     };
     let relation = api.schema.relations().get(*relation)?;
-    api.resources.iter().position(|resource| Arc::ptr_eq(&resource.relation, relation))
+    let rows_of = |resource: &Resource| Arc::ptr_eq(&resource.relation, relation);
+    // Where several resources are of that table, the one that has its name is meant.
+    let named = api
+        .resources
+        .iter()
+        .position(|resource| rows_of(resource) && *resource.name == *relation.name.as_str());
+    named.or_else(|| api.resources.iter().position(rows_of))
 }
 
 fn refuse_rest(routine: &Routine, rest: &[(String, String)]) -> Result<()> {

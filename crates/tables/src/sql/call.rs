@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use portcullis_core::{Error, Result, codes};
 
+use super::RowForm;
 use super::dialect::Dialect;
 use super::write::{Alias, Writer};
-use super::RowForm;
 use crate::api::Api;
 use crate::grammar::{Call, Callee};
 use crate::output::{Output, Outputs, Shown};
@@ -106,7 +106,9 @@ impl Writer<'_> {
         if !many {
             self.words(" LIMIT 1");
         }
-        let shown = columns.iter().map(|column| Output::new(column.name.as_str(), column.kind.clone()));
+        let shown = columns
+            .iter()
+            .map(|column| Output::new(column.name.as_str(), column.kind.clone()));
         Ok(Outputs {
             shown: Shown::Columns(shown.collect()),
             hidden: 0,
@@ -117,7 +119,10 @@ impl Writer<'_> {
     /// The routine with its arguments: by their names where the engine knows that, else all of them in their order.
     pub(super) fn called(&mut self, called: &Called) -> Result<&mut Self> {
         let Called { routine, arguments } = called;
-        self.identifier(&routine.namespace).words(".").identifier(&routine.name).words("(");
+        self.identifier(&routine.namespace)
+            .words(".")
+            .identifier(&routine.name)
+            .words("(");
         if self.dialect() == Dialect::Postgres {
             self.list(", ", arguments, |writer, (place, value)| {
                 let argument = &routine.arguments[*place];

@@ -183,6 +183,26 @@ impl<'c> Plan<'c> {
         let of_row = |plan: &Plan<'c>, row: &[Option<&Value>]| plan.by_key(key, |column| rows.value(row, column));
         let (statement, batch) = self.each(rows, |plan, row| plan.select(Wanted::NOTHING, Some(&of_row(plan, row))))?;
         self.push_batch(statement, batch, Expect::anything());
+        // A table of nothing but its key has nothing to change in a row that is there.
+        if !sets.is_empty() {
+            self.set_each(rows, key, sets)?;
+        }
+        let (statement, batch) = self.each(rows, |plan, row| {
+            plan.insert_one(rows, row, Meeting::Ignore(key), Wanted::NOTHING)
+        })?;
+        self.push_batch(statement, batch, Expect::anything());
+        let (statement, batch) = self.each(rows, |plan, row| plan.select(plan.wanted(), Some(&of_row(plan, row))))?;
+        let all = Expect {
+            least: rows.rows.len() as u64,
+            fewer: Box::new(Fewer::Fails(Failure::Forbidden)),
+            most: u64::MAX,
+        };
+        let written = self.push_batch(statement, batch, all);
+        self.finish(written, made)
+    }
+
+    /// Gives the rows that are there their new values.
+    fn set_each(&mut self, rows: &NewRows<'_>, key: &[usize], sets: &[(usize, To<'_>)]) -> Result<()> {
         let (statement, batch) = self.each(rows, |plan, row| {
             let values: Vec<(usize, Value)> = sets
                 .iter()
@@ -196,22 +216,12 @@ impl<'c> Plan<'c> {
                     to => (*column, *to),
                 })
                 .collect();
-            let all = plan.change.rule.iter().cloned().chain([of_row(plan, row)]).collect();
+            let of_row = plan.by_key(key, |column| rows.value(row, column));
+            let all = plan.change.rule.iter().cloned().chain([of_row]).collect();
             plan.set_statement(&sets, Some(&Filter::And(all)), Wanted::NOTHING)
         })?;
         self.push_batch(statement, batch, Expect::anything());
-        let (statement, batch) = self.each(rows, |plan, row| {
-            plan.insert_one(rows, row, Meeting::Ignore(key), Wanted::NOTHING)
-        })?;
-        self.push_batch(statement, batch, Expect::anything());
-        let (statement, batch) = self.each(rows, |plan, row| plan.select(plan.wanted(), Some(&of_row(plan, row))))?;
-        let all = Expect {
-            least: rows.rows.len() as u64,
-            fewer: Box::new(Fewer::Fails(Failure::Forbidden)),
-            most: u64::MAX,
-        };
-        let written = self.push_batch(statement, batch, all);
-        self.finish(written, made)
+        Ok(())
     }
 
     /// A statement that is the same for all rows but for its values: that of the first row, and the values of the others.
