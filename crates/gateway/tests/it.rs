@@ -88,6 +88,7 @@ mod it {
     mod policies;
     mod quota;
     mod reveal;
+    mod table_cases;
     mod table_survival;
     mod tables;
     mod tables_api;
