@@ -5,12 +5,15 @@
 //! database run it, and `answer` makes a response of what comes back. `live` keeps the API that all is resolved against,
 //! `shapes` counts what was run, and `failure` tells what went wrong.
 
+pub mod doctor;
 pub mod settings;
 pub mod shapes;
 
 mod answer;
 mod calling;
+mod costly;
 mod count;
+mod description;
 mod exposed;
 mod failure;
 mod link;
@@ -38,6 +41,8 @@ use portcullis_tables::grammar::{Caller, Preferences};
 use portcullis_tables::schema::Schema;
 use portcullis_tables::statement::{Access, Isolation, Script, Session, Statement, Step};
 
+use self::description::Descriptions;
+use self::doctor::Watched;
 use self::exposed::Route;
 use self::live::Live;
 pub use self::live::Open;
@@ -66,7 +71,13 @@ pub struct Table {
     transactions: bool,
     /// Who may see plans.
     plans: Vec<Box<str>>,
+    /// Whether the API is described, and the descriptions that were made.
+    is_described: bool,
+    descriptions: Descriptions,
     shapes: Arc<Shapes>,
+    /// Rows of a table from which on it isn't read from end to end.
+    reject_full_scan: Option<u64>,
+    watched: Option<Arc<Watched>>,
 }
 
 /// A request on its way: what all steps of answering it need to know.
@@ -95,16 +106,50 @@ impl Table {
             Route::One(_) => Vec::new(),
             Route::Several(tables) => tables.plans.roles.iter().map(|role| role.as_str().into()).collect(),
         };
+        let reject_full_scan = match &route {
+            Route::One(_) => None,
+            Route::Several(tables) => tables.reject_full_scan.map(u64::from),
+        };
         Ok(Table {
             roles: open.role().map(Roles::new),
             base_segments,
             is_one: matches!(route, Route::One(_)),
             transactions: matches!(&route, Route::Several(tables) if tables.transactions),
             plans,
+            is_described: matches!(&route, Route::Several(tables) if tables.openapi),
+            descriptions: Descriptions::default(),
             shapes: Arc::default(),
+            reject_full_scan,
+            watched: None,
             live: open.api(route)?,
             open: open.clone(),
         })
+    }
+
+    /// The same, by the name and path of its route: how its statements find rows is looked at while it serves.
+    #[must_use]
+    pub fn watched(mut self, route: &str, path: &str) -> Table {
+        let watched = Arc::new(Watched::new(route, path, self.live.clone(), self.shapes.clone()));
+        self.open.watch(&watched);
+        self.watched = Some(watched);
+        self
+    }
+
+    /// What a route exposes of a database with that schema.
+    ///
+    /// # Errors
+    /// Those of [`Table::new`].
+    pub fn api(schema: &Arc<Schema>, to: &To) -> std::result::Result<Api, String> {
+        let exposed = route_of(to)?.exposed(schema)?;
+        Api::new(schema.clone(), exposed)
+    }
+
+    /// The collection that a path leads to on a route with that API, by its place there.
+    pub fn collection(path: &str, base_segments: usize, to: &To, api: &Api) -> Option<usize> {
+        match Place::of(path, base_segments, matches!(to, To::Table(_)), api)? {
+            Place::Collection(resource) => Some(resource),
+            _ => None,
+        }
     }
 
     /// What [`Table::new`] would say about that configuration and schema, without an open database.
@@ -154,6 +199,7 @@ impl Table {
             Place::Query(resource) => asked.long_query(resource, body).await,
             Place::Call(name) => asked.call(&name, body).await,
             Place::Transaction if self.transactions => asked.transaction(body).await,
+            Place::Description if self.is_described => asked.describe().await,
             Place::Transaction | Place::Description => Err(Error::new(&codes::RESOURCE_NOT_FOUND)),
         }
     }

@@ -81,6 +81,35 @@ impl Form {
     }
 }
 
+/// Whether a description is wanted as a page and not as JSON: where HTML is named, and liked more.
+///
+/// # Errors
+/// `not_acceptable` where neither is taken.
+pub(super) fn wants_page(headers: &Headers) -> Result<bool> {
+    if !headers.contains(Known::Accept) {
+        return Ok(false);
+    }
+    let (mut page, mut json) = (0, 0);
+    for member in headers.list(Known::Accept) {
+        let Ok(member) = std::str::from_utf8(member) else {
+            continue;
+        };
+        let mut parts = member.split(';').map(str::trim);
+        let range = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let weight = parts.find_map(weight_of).unwrap_or(1000);
+        match range.as_str() {
+            "text/html" | "text/*" => page = page.max(weight),
+            "application/json" | "application/*" | "*/*" => json = json.max(weight),
+            _ => {}
+        }
+    }
+    if page == 0 && json == 0 {
+        return Err(Error::new(&codes::NOT_ACCEPTABLE).with_detail("there is application/json and text/html"));
+    }
+    // Browsers name HTML and take anything.
+    Ok(page > 0 && page >= json)
+}
+
 /// The form that a range of media types means, and how precise it is.
 fn matching(range: &str) -> Option<(Form, u8)> {
     match range {
