@@ -9,6 +9,7 @@ pub mod api;
 pub mod change;
 pub mod content;
 pub mod cursor;
+pub mod doctor;
 #[cfg(any(test, feature = "fixture"))]
 pub mod fixture;
 pub mod grammar;
