@@ -17,7 +17,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a peer may be silent about what it was sent: then it is gone, whatever the network says.
 const SILENCE: Duration = Duration::from_secs(10);
 /// How long a transaction may wait for its next statement: one that we forgot would hold its locks for ever.
-const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(30);
+pub(super) const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(30);
 
 /// Where a server is, and what connections to it are opened with.
 #[derive(Clone)]

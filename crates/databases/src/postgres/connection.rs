@@ -73,6 +73,11 @@ impl Connection {
         self.client.is_closed() || self.severed.load(Ordering::Relaxed)
     }
 
+    /// Whether we ended it: what fails on it from then on says nothing about itself.
+    pub(super) fn is_severed(&self) -> bool {
+        self.severed.load(Ordering::Relaxed)
+    }
+
     /// A statement, ready to be executed; prepared now if it hasn't been yet. `pooled` ones are never kept.
     pub(super) async fn prepare(&self, text: &Arc<str>, pooled: bool) -> Result<Ready, Error> {
         if pooled {

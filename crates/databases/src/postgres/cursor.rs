@@ -11,7 +11,7 @@ use portcullis_tables::statement::{Outcome, Statement};
 
 use super::connection::{Connection, Ready};
 use super::failure::to_error;
-use super::pool::Lease;
+use super::pool::{Lease, Streaming};
 use super::rows::{Rows, drain};
 use super::transaction::Failed;
 use super::values::Parameter;
@@ -36,6 +36,7 @@ pub(super) struct Cursor {
 /// An answer whose rows are fetched as it is taken.
 pub(super) struct Answering {
     state: State,
+    _streaming: Streaming,
 }
 
 enum State {
@@ -98,9 +99,10 @@ impl Cursor {
 }
 
 impl Answering {
-    pub(super) fn new(cursor: Cursor, lease: Lease) -> Answering {
+    pub(super) fn new(cursor: Cursor, lease: Lease, streaming: Streaming) -> Answering {
         Answering {
             state: State::Ready(Box::new(cursor), lease),
+            _streaming: streaming,
         }
     }
 

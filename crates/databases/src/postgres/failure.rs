@@ -111,6 +111,8 @@ fn judge(error: &DbError, words: Words, writes: bool) -> Error {
         "42883" | "42804" | "42846" | "42725" | "42P18" | "42P22" | "42P21" | "42803" | "0A000" => {
             query("the database has no such operation for these types")
         }
+        // The statement itself is ours: what else is read by a grammar are the words of a full text search.
+        "42601" if error.routine() != Some("scanner_yyerror") => query("the words of a search can't be read"),
         "42P10" => query("there is no unique key of these columns"),
         "21000" if writes => Error::new(&codes::CONFLICT).with_detail("two of the rows have the same key"),
         _ => match &code.get(..2) {

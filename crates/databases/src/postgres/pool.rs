@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use portcullis_core::{Error, Result};
 use tokio::sync::oneshot;
 
-pub(super) use self::lease::Lease;
+pub(super) use self::lease::{Lease, Streaming};
 use self::lines::{Choice, Lines};
 use super::address::Address;
 use super::connection::Connection;
@@ -64,6 +64,8 @@ struct State {
     opening: bool,
     alone: VecDeque<oneshot::Sender<Lease>>,
     shared: VecDeque<oneshot::Sender<Lease>>,
+    /// Large answers that clients are taking.
+    streams: usize,
     failure: Option<Attempt>,
 }
 
@@ -135,11 +137,25 @@ impl Pool {
         }
     }
 
-    /// Whether this thread may have one more. All threads have the same share, and each one at the least.
+    /// Whether this thread may have one more.
     fn may_open(&self, state: &State) -> bool {
-        let share = self.common.most / self.common.pools.load(Ordering::Relaxed).max(1);
         let within = self.common.open.load(Ordering::Relaxed) < self.common.most;
-        !state.opening && state.lines.len() < share.max(1) && (within || state.lines.is_empty())
+        !state.opening && state.lines.len() < self.share() && (within || state.lines.is_empty())
+    }
+
+    /// Connections of this thread at the most. All threads have the same share, and each one at the least.
+    fn share(&self) -> usize {
+        (self.common.most / self.common.pools.load(Ordering::Relaxed).max(1)).max(1)
+    }
+
+    /// Counts one more large answer. They may take half of the connections: clients that are slow to take their answers must
+    /// not keep others from reading.
+    fn begin_stream(&self) -> bool {
+        let most = (self.share() / 2).max(1);
+        let mut state = self.lock();
+        let may = state.streams < most;
+        state.streams += usize::from(may);
+        may
     }
 
     /// Opens a connection on a task of its own, and tries again for as long as somebody waits for it.

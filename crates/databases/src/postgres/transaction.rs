@@ -21,7 +21,7 @@ use super::failure::{is_forbidden, is_lost, to_error, unknown};
 use super::pool::{Lease, Want};
 use super::rows::{Rows, drain};
 use super::values::Parameter;
-use crate::failure::unmet;
+use crate::failure::{busy, unmet};
 use crate::script::{Progress, Taker, Verdict, judge};
 
 /// Executions of statements that are under way on a connection at the most.
@@ -85,10 +85,16 @@ impl<'s> Run<'s> {
                     rest: None,
                 })
             }
-            Ok(Some(cursor)) => Ok(Done {
-                outcomes: self.progress.finish(),
-                rest: Some(Answering::new(cursor, lease)),
-            }),
+            // Without a place for it, the lease is dropped, and so the transaction rolled back.
+            Ok(Some(cursor)) => match lease.stream() {
+                Some(streaming) => Ok(Done {
+                    outcomes: self.progress.finish(),
+                    rest: Some(Answering::new(cursor, lease, streaming)),
+                }),
+                None => Err(Failed::Refused(
+                    busy().with_cause("too many large answers are being taken"),
+                )),
+            },
             Err(Failed::TooLarge) => {
                 // To receive the rest, which nobody wants, would take longer than to connect anew.
                 lease.sever();

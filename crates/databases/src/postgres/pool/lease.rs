@@ -20,6 +20,9 @@ struct Lent {
     want: Want,
 }
 
+/// A large answer that is being taken, counted until this is dropped.
+pub(in crate::postgres) struct Streaming(Arc<Pool>);
+
 impl Lease {
     pub(super) fn new(pool: Arc<Pool>, connection: Arc<Connection>, want: Want) -> Lease {
         pool.common.lent.fetch_add(1, Ordering::Relaxed);
@@ -29,6 +32,12 @@ impl Lease {
     /// The connection.
     pub(in crate::postgres) fn connection(&self) -> &Arc<Connection> {
         &self.0.as_ref().expect("it is given back once, by value").connection
+    }
+
+    /// A place for a large answer on it; `None` where as many are being taken as may be.
+    pub(in crate::postgres) fn stream(&self) -> Option<Streaming> {
+        let pool = &self.0.as_ref().expect("it is given back once, by value").pool;
+        pool.begin_stream().then(|| Streaming(pool.clone()))
     }
 
     /// Gives it back: all that was sent on it leaves the session as it was.
@@ -65,6 +74,12 @@ impl Lent {
             self.connection.sever();
         }
         self.give_back();
+    }
+}
+
+impl Drop for Streaming {
+    fn drop(&mut self) {
+        self.0.lock().streams -= 1;
     }
 }
 

@@ -39,7 +39,7 @@ async fn a_small_answer_is_whole_and_a_large_one_comes_in_pieces() {
 #[tokio::test]
 async fn nobody_waits_behind_an_answer_that_is_taken_slowly() {
     let mut settings = database("select 1");
-    settings.connections = 2;
+    settings.connections = 4;
     let (postgres, _) = open(&settings);
     let large = || reading(MANY, vec![portcullis_tables::value::Value::Integer(1_000_000)]);
     let small = || reading("select 'here'", Vec::new());
@@ -60,6 +60,40 @@ async fn nobody_waits_behind_an_answer_that_is_taken_slowly() {
     for answer in again.await {
         assert!(answer.unwrap().1.rest.is_some());
     }
+}
+
+#[tokio::test]
+async fn clients_that_take_nothing_leave_connections_to_others() {
+    let (postgres, _) = open(&database("select 1"));
+    let large = || reading(MANY, vec![portcullis_tables::value::Value::Integer(1_000_000)]);
+    let mut stalled = Vec::new();
+    for _ in 0..2 {
+        stalled.push(postgres.read(large(), Format::Json, 10_000).await.unwrap());
+    }
+    for _ in 0..8 {
+        let refused = postgres.read(large(), Format::Json, 10_000).await.err().unwrap();
+        assert_eq!(refused.code().name, "database_busy");
+        postgres
+            .run(reading("select 'here'", Vec::new()), Format::Json)
+            .await
+            .unwrap();
+    }
+    stalled.pop();
+    assert!(postgres.read(large(), Format::Json, 10_000).await.is_ok());
+}
+
+#[tokio::test]
+async fn words_of_a_search_that_can_not_be_read_are_the_clients_matter() {
+    let (postgres, _) = open(&database("select 1"));
+    let search = |words: &str| {
+        let text = "select 'found' where to_tsvector('simple', 'a') @@ to_tsquery('simple', $1)";
+        reading(text, vec![portcullis_tables::value::Value::Text(words.to_owned())])
+    };
+    for words in ["' OR '1'='1", "a b", "(", "a &"] {
+        let refused = postgres.run(search(words), Format::Json).await.unwrap_err();
+        assert_eq!(refused.code().name, "bad_query", "{words}");
+    }
+    assert_eq!(postgres.run(search("a"), Format::Json).await.unwrap()[0].rows, 1);
 }
 
 #[tokio::test]

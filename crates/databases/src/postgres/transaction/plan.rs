@@ -7,6 +7,7 @@ use std::time::Duration;
 use portcullis_tables::statement::{Access, Fewer, Isolation, Script, Step};
 use portcullis_tables::value::Value;
 
+use crate::postgres::address::IDLE_IN_TRANSACTION;
 use crate::postgres::pool::Want;
 
 /// Executions that are sent on a connection that others use too.
@@ -111,6 +112,13 @@ fn settings(script: &Script, pooled: bool, limit: Duration) -> Option<(Arc<str>,
     };
     if pooled || script.timeout != limit {
         set("statement_timeout", script.timeout.as_millis().max(1).to_string());
+    }
+    if pooled {
+        // A client that takes nothing of a large answer must not keep the connection.
+        set(
+            "idle_in_transaction_session_timeout",
+            IDLE_IN_TRANSACTION.as_millis().to_string(),
+        );
     }
     if let Some(zone) = &session.time_zone {
         set("timezone", zone.clone());
