@@ -5,6 +5,7 @@ mod database;
 pub mod failure;
 mod migrations;
 mod mysql;
+pub mod plans;
 mod postgres;
 mod script;
 pub mod settings;

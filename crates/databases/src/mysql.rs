@@ -8,6 +8,7 @@ mod execute;
 mod failure;
 mod introspection;
 mod migrations;
+mod plans;
 mod pool;
 mod reader;
 mod session;
@@ -29,6 +30,7 @@ use self::pool::Pool;
 use self::session::{Mode, Session};
 use self::watch::Watch;
 use crate::database::{Answer, Load};
+use crate::plans::{Answered, Question};
 use crate::settings::Settings;
 
 /// How long a question about the schema may take, or a migration's statement.
@@ -85,6 +87,17 @@ impl MySql {
     /// Statements that define tables can't be taken back, so that nothing can be tried.
     pub(crate) fn rehearse(settings: &Settings) -> std::result::Result<Option<Schema>, String> {
         MySql::inspect(settings)
+    }
+
+    /// Plans of statements, on a connection that is there for them only.
+    pub(crate) fn plans(settings: &Settings, questions: &[Question]) -> std::result::Result<Vec<Answered>, String> {
+        let address = Address::new(&settings.url)?;
+        blocking(async {
+            let mut session = connect(&address, Mode::Writes).await?;
+            let answers = plans::answers(&mut session, questions).await;
+            session.close().await;
+            answers
+        })
     }
 
     /// The schema, where it may be another one than when it was read last.

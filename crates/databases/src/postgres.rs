@@ -7,6 +7,7 @@ mod explain;
 mod failure;
 mod introspection;
 mod migrations;
+mod plans;
 mod pool;
 mod rows;
 #[cfg(test)]
@@ -34,6 +35,7 @@ use self::failure::{describe, is_conflict, is_lost, is_stale, to_error};
 use self::pool::{Common, Pool, Want};
 use self::transaction::{Done, Failed, Plan, Run};
 use crate::database::{Answer, Load};
+use crate::plans::{Answered, Question};
 use crate::settings::Settings;
 
 /// The namespace where none is named.
@@ -112,6 +114,13 @@ impl Postgres {
     /// Migrations are not tried: even rolled back, they would hold locks on tables that are in use meanwhile.
     pub(crate) fn rehearse(settings: &Settings) -> std::result::Result<Option<Schema>, String> {
         Postgres::inspect(settings)
+    }
+
+    /// Plans of statements, on a connection that is there for them only.
+    pub(crate) fn plans(settings: &Settings, questions: &[Question]) -> std::result::Result<Vec<Answered>, String> {
+        with_connection(Address::new(settings)?, async |connection| {
+            plans::answers(connection, questions).await
+        })
     }
 
     /// The schema, where it is another one than when it was read last.
@@ -224,8 +233,7 @@ impl Postgres {
                 Err(Failed::Server { error, committing }) => (error, committing),
                 other => return other,
             };
-            // One whose answer was too large ended the connection, and with it what others had on it.
-            if (is_lost(&error) || connection.is_severed()) && !committing && lost + 1 < MAX_LOST {
+            if is_lost(&error) && !committing && lost + 1 < MAX_LOST {
                 lost += 1;
             } else if is_conflict(&error) && conflicts < MAX_CONFLICTS {
                 tokio::time::sleep(PAUSE.mul_f64(fastrand::f64()) * 2_u32.pow(conflicts)).await;
@@ -285,6 +293,13 @@ fn with_client<T>(
     address: Address,
     work: impl AsyncFnOnce(&Client) -> std::result::Result<T, String>,
 ) -> std::result::Result<T, String> {
+    with_connection(address, async |connection| work(&connection.client).await)
+}
+
+fn with_connection<T>(
+    address: Address,
+    work: impl AsyncFnOnce(&Connection) -> std::result::Result<T, String>,
+) -> std::result::Result<T, String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -293,6 +308,6 @@ fn with_client<T>(
         let connection = Connection::open(Arc::new(address), Arc::default())
             .await
             .map_err(|error| format!("can't connect: {}", describe(&error)))?;
-        work(&connection.client).await
+        work(&connection).await
     })
 }

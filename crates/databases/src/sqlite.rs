@@ -9,6 +9,7 @@ mod functions;
 mod inline;
 mod introspection;
 mod migrations;
+mod plans;
 mod queue;
 mod reader;
 mod writer;
@@ -32,6 +33,7 @@ use self::inline::{Inline, Inlined};
 use self::reader::Readers;
 use self::writer::Writer;
 use crate::database::{Answer, Counted, Load};
+use crate::plans::{Answered, Question};
 use crate::settings::Settings;
 
 /// Bytes of the largest database that `portcullis check` copies into memory to try migrations on.
@@ -79,6 +81,21 @@ impl Sqlite {
     pub(crate) fn rehearse(settings: &Settings) -> Opened<Option<Schema>> {
         let path = connection::file(&settings.url)?;
         rehearse_at(settings, &path).map_err(|reason| about(&path, &reason))
+    }
+
+    /// Plans of statements, on a copy of the schema in memory.
+    pub(crate) fn plans(settings: &Settings, questions: &[Question]) -> Opened<Vec<Answered>> {
+        let path = connection::file(&settings.url)?;
+        let plan = || -> Opened<Vec<Answered>> {
+            let session =
+                migrated(settings, &path)?.ok_or("it is too large, or locked, for its migrations to be tried")?;
+            let copy = plans::copy(&session).map_err(text)?;
+            Ok(questions
+                .iter()
+                .map(|question| plans::answer(&copy, question))
+                .collect())
+        };
+        plan().map_err(|reason| about(&path, &reason))
     }
 
     /// The schema, where it is another one than when it was read last.
@@ -219,15 +236,20 @@ fn inspect_at(settings: &Settings, path: &Path) -> Opened<Option<Schema>> {
 }
 
 fn rehearse_at(settings: &Settings, path: &Path) -> Opened<Option<Schema>> {
+    migrated(settings, path)?.map(|session| schema_of(&session)).transpose()
+}
+
+/// The database as it is, or where migrations are still to run, a copy on which they ran. `None` where that can't be done.
+fn migrated(settings: &Settings, path: &Path) -> Opened<Option<Session>> {
     let (session, pending) = look_at(settings, path)?;
     let Some(folder) = settings.migrations.as_ref().filter(|_| pending) else {
-        return schema_of(&session).map(Some);
+        return Ok(Some(session));
     };
     let Some(copy) = copied(&session, settings).map_err(text)? else {
         return Ok(None);
     };
     migrations::run(&copy, folder)?;
-    schema_of(&copy).map(Some)
+    Ok(Some(copy))
 }
 
 /// What is there, an empty database in place of one that is yet to be made, and whether migrations are to run on it.

@@ -12,6 +12,9 @@ use super::checks::{Check, checks};
 use super::connection::Session;
 use crate::migrations;
 
+/// Tables that are asked for their largest rowid: there may be ten thousand.
+const MOST_ASKED: usize = 1000;
+
 /// The one namespace.
 const MAIN: &str = "main";
 
@@ -393,8 +396,25 @@ fn refine(connection: &Connection, found: &mut Found) -> Result<()> {
     Ok(())
 }
 
-/// Numbers of rows that `ANALYZE` left behind.
+/// Numbers of rows that `ANALYZE` left behind, or else the largest rowid: there are no more rows than that unless somebody
+/// chose the numbers, and it is found in no time.
 fn estimates(connection: &Connection, found: &mut Found) -> Result<()> {
+    analysed(connection, found)?;
+    let unknown = found
+        .relations
+        .iter_mut()
+        .filter(|relation| relation.estimated_rows.0.is_none());
+    for relation in unknown.take(MOST_ASKED) {
+        let Some(rowid) = &relation.rowid else { continue };
+        let table = relation.name.replace('"', "\"\"");
+        let largest = format!("SELECT max(\"{rowid}\") FROM main.\"{table}\"");
+        let largest: Option<i64> = connection.query_row(&largest, [], |row| row.get(0))?;
+        relation.estimated_rows = Volatile(Some(largest.and_then(|rows| u64::try_from(rows).ok()).unwrap_or(0)));
+    }
+    Ok(())
+}
+
+fn analysed(connection: &Connection, found: &mut Found) -> Result<()> {
     if !connection.table_exists(Some(MAIN), "sqlite_stat1")? {
         return Ok(());
     }
