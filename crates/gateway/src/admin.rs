@@ -8,6 +8,7 @@ mod configuration;
 mod consumers;
 mod explain;
 mod health;
+mod indexes;
 mod parameters;
 mod rollouts;
 mod services;
@@ -132,6 +133,9 @@ impl Desk {
         if let Some(response) = consumers::answer(self, request).await {
             return response;
         }
+        if let Some(response) = indexes::answer(self, request).await {
+            return response;
+        }
         if let Some(response) = explain::answer(self, request) {
             return response;
         }
@@ -167,6 +171,7 @@ const PATHS: &[&str] = &[
     "/swap",
     "POST /swap?services=ONE,OTHER",
     "/explain?method=&url=&header=",
+    "/indexes",
     "/services",
     "/services/NAME",
     "POST and DELETE /services/NAME/targets",

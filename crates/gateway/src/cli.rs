@@ -3,6 +3,7 @@
 mod check;
 mod diff;
 mod explain;
+mod index;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use std::process::ExitCode;
 use clap::builder::UnknownArgumentValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use self::index::index_in_words;
 use crate::explain::Asked;
 use crate::server;
 use crate::source::Source;
@@ -134,6 +136,19 @@ enum Command {
         #[arg(long, value_enum, default_value = "text")]
         format: Format,
     },
+    /// Say how the questions that tables are asked find their rows, and which indexes would help.
+    ///
+    /// Every filter and every order that a route allows is a question, whether somebody asked it yet or not. Nothing is
+    /// changed, and no index is made: statements that would make one are printed.
+    #[command(after_help = "Examples:
+  portcullis index report
+  portcullis index report --live
+  portcullis index check --rows 100000 site.yaml
+  portcullis index explain GET '/v1/orders?state=eq.open'")]
+    Index {
+        #[command(subcommand)]
+        what: Index,
+    },
     /// Write the JSON Schema of the configuration, for editors.
     #[command(after_help = "Example:
   portcullis schema > portcullis.schema.json
@@ -164,6 +179,57 @@ and as the first line of the file:
         /// Which one.
         #[arg(value_enum)]
         page: crate::reference::Page,
+    },
+}
+
+#[derive(Subcommand)]
+enum Index {
+    /// Say of each table how its questions find their rows, which indexes would help, and which are of no use.
+    ///
+    /// Indexes are tried out by planning: SQLite on an empty copy of the schema in memory, PostgreSQL where the database has the
+    /// extension HypoPG. On others they are guessed, and marked as unverified.
+    Report {
+        /// The configuration.
+        #[arg(default_value = DEFAULT_FILE)]
+        file: PathBuf,
+        /// Only this route, by its name or path.
+        #[arg(long, value_name = "ROUTE")]
+        route: Option<String>,
+        /// Ask the gate that runs, which knows what was asked, how often, and how long it took. Without a URL, the gate whose
+        /// `admin` the configuration names.
+        #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
+        live: Option<String>,
+        /// Write JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Find the filters and orders that are allowed and would read a whole table.
+    ///
+    /// Exit code 0: there are none; 1: there are, or the configuration is wrong.
+    Check {
+        /// The configuration.
+        #[arg(default_value = DEFAULT_FILE)]
+        file: PathBuf,
+        /// Rows of a table from which on it must not be read whole. A table of which nobody knows how many it has is taken for
+        /// larger.
+        #[arg(long, value_name = "N", default_value_t = 10_000)]
+        rows: u64,
+        /// Write JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say how one question finds its rows: its statement, its plan, and what that means.
+    Explain {
+        /// The method: GET.
+        method: String,
+        /// A URL or a path of a collection: `/v1/orders?state=eq.open`. Rules of callers are left out.
+        url: String,
+        /// The configuration.
+        #[arg(short, long, visible_alias = "config", default_value = DEFAULT_FILE)]
+        file: PathBuf,
+        /// Write JSON.
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -235,6 +301,21 @@ pub(crate) fn run() -> ExitCode {
             all,
             json: format == Format::Json,
         }),
+        Some(Command::Index { what }) => match what {
+            Index::Report {
+                file,
+                route,
+                live,
+                json,
+            } => index::run(file, index::Wish::Report { route, live }, json),
+            Index::Check { file, rows, json } => index::run(file, index::Wish::Check { rows }, json),
+            Index::Explain {
+                method,
+                url,
+                file,
+                json,
+            } => index::run(file, index::Wish::Explain { method, url }, json),
+        },
         Some(Command::Schema) => {
             print(&format!("{:#}\n", portcullis_config::schema()));
             ExitCode::SUCCESS

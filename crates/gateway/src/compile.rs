@@ -92,6 +92,11 @@ pub(crate) fn route_names(routes: &[WrittenRoute]) -> Vec<String> {
     names::of_routes(routes)
 }
 
+/// How many segments the fixed part of a path of tables has.
+pub(crate) fn table_base_segments(path: &str) -> usize {
+    matches::table_base(path).split('/').skip(1).count()
+}
+
 /// What came of a compilation.
 pub(crate) struct Compiled {
     pub(crate) snapshot: Snapshot,
@@ -381,7 +386,7 @@ impl Compiler<'_> {
             To::Service(to) => self.service(to),
             To::Split(to) => self.split(name, to),
             To::Rollout(to) => self.rollout(name, to),
-            To::Table(_) | To::Tables(_) => self.table(&place, route, ends),
+            To::Table(_) | To::Tables(_) => self.table(&place, name, route, ends),
             To::Files(to) => {
                 let pattern = self.check(&format!("routes[{index}].path"), PathPattern::parse(&route.path))?;
                 let files = files::Files::new(to, &self.loaded.base, pattern.fixed_folder(), self.slow.clone());
@@ -400,12 +405,13 @@ impl Compiler<'_> {
         }
     }
 
-    fn table(&mut self, place: &str, route: &WrittenRoute, ends: &Ends) -> Option<Arc<dyn Backend>> {
-        let base_segments = matches::table_base(&route.path).split('/').skip(1).count();
+    fn table(&mut self, place: &str, name: &str, route: &WrittenRoute, ends: &Ends) -> Option<Arc<dyn Backend>> {
+        let base_segments = table_base_segments(&route.path);
         match ends.databases.get(route.to.database()?)? {
             Store::Open(database) => {
                 let table = Table::new(database, &route.to, base_segments);
-                self.check(place, table).map(|table| Arc::new(table) as _)
+                self.check(place, table)
+                    .map(|table| Arc::new(table.watched(name, &route.path)) as _)
             }
             Store::Seen(Some(schema)) => {
                 let checked = Table::check(schema, &route.to);

@@ -11,6 +11,7 @@ use portcullis_tables::api::Api;
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
+use super::doctor::{Patient, Plans, Watched};
 use super::exposed::Route;
 use crate::service::Journal;
 
@@ -24,7 +25,10 @@ pub struct Open {
     failures: AtomicU64,
     /// Where work is done that would hold up a worker; none where nobody looks after the database.
     slow: Option<Handle>,
-    watch: Option<AbortHandle>,
+    /// Routes whose statements are planned and counted.
+    watched: Mutex<Vec<Weak<Watched>>>,
+    plans: Plans,
+    tasks: Vec<AbortHandle>,
 }
 
 /// The API of a route as it is now.
@@ -40,14 +44,17 @@ impl Open {
     /// Looks after a database, on `slow`. What can't be done is told there, in `journal`.
     pub fn new(database: Arc<Database>, role: Option<DatabaseRole>, journal: Journal, slow: &Handle) -> Arc<Open> {
         Arc::new_cyclic(|this: &Weak<Open>| {
-            let task = slow.spawn(watch(this.clone(), database.settings().look, journal, slow.clone()));
+            let look = slow.spawn(watch(this.clone(), database.settings().look, journal, slow.clone()));
+            let plan = slow.spawn(plan(this.clone()));
             Open {
                 database,
                 role,
                 apis: Mutex::default(),
                 failures: AtomicU64::new(0),
                 slow: Some(slow.clone()),
-                watch: Some(task.abort_handle()),
+                watched: Mutex::default(),
+                plans: Plans::default(),
+                tasks: vec![look.abort_handle(), plan.abort_handle()],
             }
         })
     }
@@ -60,7 +67,9 @@ impl Open {
             apis: Mutex::default(),
             failures: AtomicU64::new(0),
             slow: None,
-            watch: None,
+            watched: Mutex::default(),
+            plans: Plans::default(),
+            tasks: Vec::new(),
         })
     }
 
@@ -99,6 +108,58 @@ impl Open {
         self.slow.as_ref()
     }
 
+    /// Plans up to `most` statements that are new, and counts what was run. It asks the database and blocks.
+    ///
+    /// # Errors
+    /// The database can't be reached.
+    pub fn plan(&self, most: usize) -> Result<(), String> {
+        self.plans.look(&self.database, &self.watched(), most)
+    }
+
+    /// What there is to be said of the indexes that the routes need: a report for each. It asks the database and blocks.
+    ///
+    /// # Errors
+    /// The database can't be reached.
+    pub fn indexes(&self) -> Result<Vec<serde_json::Value>, String> {
+        let reports = self.watched().into_iter().map(|watched| {
+            let api = watched.live.now();
+            let patient = Patient {
+                route: &watched.route,
+                path: &watched.path,
+                settings: self.database.settings(),
+                api: &api,
+                seen: Some((watched.shapes.seen(), watched.since.elapsed())),
+            };
+            patient.report()
+        });
+        reports.collect()
+    }
+
+    /// How many statements each route ran, by its name and by how they find rows.
+    pub fn accesses(&self) -> Vec<(String, &'static str, u64)> {
+        let watched = self.watched();
+        let counts = watched.iter().flat_map(|watched| {
+            let counts = watched.counts().filter(|(_, count)| *count > 0);
+            counts.map(|(access, count)| (watched.route.clone(), access.as_str(), count))
+        });
+        counts.collect()
+    }
+
+    pub(super) fn plans(&self) -> &Plans {
+        &self.plans
+    }
+
+    pub(super) fn watch(&self, route: &Arc<Watched>) {
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.push(Arc::downgrade(route));
+    }
+
+    fn watched(&self) -> Vec<Arc<Watched>> {
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.retain(|route| route.strong_count() > 0);
+        watched.iter().filter_map(Weak::upgrade).collect()
+    }
+
     /// How often something could not be done so far.
     pub fn failures(&self) -> u64 {
         self.failures.load(Ordering::Relaxed)
@@ -125,9 +186,7 @@ impl Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        if let Some(watch) = &self.watch {
-            watch.abort();
-        }
+        self.tasks.iter().for_each(AbortHandle::abort);
     }
 }
 
@@ -172,6 +231,26 @@ async fn watch(open: Weak<Open>, every: Duration, journal: Journal, slow: Handle
             }
         });
         if !looked.await.unwrap_or(true) {
+            return;
+        }
+    }
+}
+
+/// New statements are planned five at a time every five seconds, which is one a second, over one connection.
+async fn plan(open: Weak<Open>) {
+    const TOGETHER: usize = 5;
+    loop {
+        tokio::time::sleep(std::time::Duration::from_secs(TOGETHER as u64)).await;
+        let planned = tokio::task::spawn_blocking({
+            let open = open.clone();
+            move || {
+                let Some(open) = open.upgrade() else { return false };
+                // A database that can't be reached now is asked again; those whose requests fail for it are told why.
+                let _ = open.plan(TOGETHER);
+                true
+            }
+        });
+        if !planned.await.unwrap_or(true) {
             return;
         }
     }

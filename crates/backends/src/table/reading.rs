@@ -30,6 +30,9 @@ impl Asked<'_> {
         if let Some(range) = range {
             range.narrow(&mut read.window, self.api.resources()[resource].limits.max_offset)?;
         }
+        if form != Form::Plan {
+            self.refuse_costly(&read)?;
+        }
         read.count = self.preferences.count;
         match form {
             Form::Plan => self.plan(&read).await,

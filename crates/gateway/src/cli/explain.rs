@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use portcullis_core::Method;
 use serde_json::Value;
 
+pub(super) use self::live::of_gate;
 use super::{check, complain, print};
 use crate::explain::{Asked, answer, in_words, question};
 use crate::source::Source;

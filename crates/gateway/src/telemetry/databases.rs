@@ -46,6 +46,13 @@ const SCHEMA_FAILURES: Family = Family::counter(
     "Times that its tables could not be looked at, or a route could not follow a change of them; the log says why.",
 );
 
+const ACCESSES: Family = Family::counter(
+    "portcullis_sql_access",
+    &["route", "class"],
+    "Statements that were run, by the dearest step of their plan: `clustered` and `covering` are the cheapest, `full_scan` reads a \
+     whole table. A statement is counted once its plan is known, which takes some seconds.",
+);
+
 /// The numbers of all databases. While a reload is under way, one that is opened anew may be there twice.
 pub(super) fn render(mut databases: Vec<Arc<Open>>, out: &mut String) {
     databases.dedup_by(|one, other| one.database().name() == other.database().name());
@@ -59,9 +66,21 @@ pub(super) fn render(mut databases: Vec<Arc<Open>>, out: &mut String) {
     for open in &databases {
         SCHEMA_FAILURES.sample(&[open.database().name()], open.failures(), out);
     }
+    ACCESSES.announce(out);
+    // A route that a reload made anew may be there twice, as long as the old one has requests.
+    let mut sums = std::collections::BTreeMap::new();
+    for (route, class, count) in databases.iter().flat_map(|open| open.accesses()) {
+        *sums.entry((route, class)).or_insert(0) += count;
+    }
+    for ((route, class), count) in sums {
+        ACCESSES.sample(&[&route, class], count, out);
+    }
 }
 
 /// Every family, in the order of the text.
 pub(super) fn families() -> impl Iterator<Item = &'static Family> {
-    NUMBERS.iter().map(|number| &number.family).chain([&SCHEMA_FAILURES])
+    NUMBERS
+        .iter()
+        .map(|number| &number.family)
+        .chain([&SCHEMA_FAILURES, &ACCESSES])
 }

@@ -20,15 +20,6 @@ const MOST_BYTES: u64 = 32 * 1024 * 1024;
 /// What a running gate says of a request: the one whose operators' listener has this URL, or that of the file where the URL is
 /// empty.
 pub(super) fn ask(url: &str, file: &Path, asked: &Asked, all: bool) -> Result<Value, String> {
-    let address = match url {
-        "" => of_file(file)?,
-        url => {
-            let rest = url.strip_prefix("http://").unwrap_or(url).trim_end_matches('/');
-            rest.parse().map_err(|_| {
-                format!("`{url}` is not the operators' listener of a gate, such as `http://127.0.0.1:9901`")
-            })?
-        }
-    };
     let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     let mut target = format!("/explain?method={}&url={}", encoded(&asked.method), encoded(&asked.url));
     for field in &asked.headers {
@@ -38,8 +29,22 @@ pub(super) fn ask(url: &str, file: &Path, asked: &Asked, all: bool) -> Result<Va
     if all {
         target.push_str("&all");
     }
+    of_gate(url, file, &target)
+}
+
+/// The document that a running gate has at that path of its operators' listener.
+pub(in crate::cli) fn of_gate(url: &str, file: &Path, target: &str) -> Result<Value, String> {
+    let address = match url {
+        "" => of_file(file)?,
+        url => {
+            let rest = url.strip_prefix("http://").unwrap_or(url).trim_end_matches('/');
+            rest.parse().map_err(|_| {
+                format!("`{url}` is not the operators' listener of a gate, such as `http://127.0.0.1:9901`")
+            })?
+        }
+    };
     let failed = |error: std::io::Error| format!("the gate at {address} can't be asked: {error}");
-    let (status, body) = get(address, &target).map_err(failed)?;
+    let (status, body) = get(address, target).map_err(failed)?;
     let answer: Value = serde_json::from_slice(&body)
         .map_err(|_| format!("what is at {address} doesn't answer as a gate does: {status}"))?;
     match status.split(' ').nth(1) {
