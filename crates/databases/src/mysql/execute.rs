@@ -136,6 +136,11 @@ async fn attempt(
     });
     // A lease that is dropped by the timeout takes its connection with it, and so the transaction.
     let (mut lease, worked) = working.await.map_err(|_| Error::new(&codes::DATABASE_TIMEOUT))??;
+    // Some statements end as if nothing were, when the server stops them (DO).
+    let worked = match worked {
+        Ok(_) if Instant::now() >= deadline => Err(Error::new(&codes::DATABASE_TIMEOUT).into()),
+        worked => worked,
+    };
     let ended = match worked {
         // The commit has a time of its own: nobody would know what became of one that was stopped.
         Ok(outcomes) => end(&mut lease, mode, script).await.map(|()| outcomes),
