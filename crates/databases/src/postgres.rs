@@ -233,7 +233,8 @@ impl Postgres {
                 Err(Failed::Server { error, committing }) => (error, committing),
                 other => return other,
             };
-            if is_lost(&error) && !committing && lost + 1 < MAX_LOST {
+            // One whose answer was too large ended the connection, and with it what others had on it.
+            if (is_lost(&error) || connection.is_severed()) && !committing && lost + 1 < MAX_LOST {
                 lost += 1;
             } else if is_conflict(&error) && conflicts < MAX_CONFLICTS {
                 tokio::time::sleep(PAUSE.mul_f64(fastrand::f64()) * 2_u32.pow(conflicts)).await;

@@ -159,3 +159,17 @@ fn what_breaks_a_rule_of_the_table_is_refused() {
         }
     }
 }
+
+#[test]
+fn rows_that_are_left_may_give_different_columns_or_are_refused() {
+    for shop in shops() {
+        let rows = r#"[{"word":"red","uses":7},{"word":"green"}]"#;
+        let change = shop.insertion("tags", "select=word,uses", rows, Some((&["word"], false)));
+        if shop.engine == "mariadb" {
+            assert_eq!(shop.refused(&change), "bad_query");
+        } else {
+            let done = shop.make(&change).unwrap();
+            assert_eq!(done.body(), same(r#"[{"word":"green","uses":0}]"#), "{}", shop.engine);
+        }
+    }
+}

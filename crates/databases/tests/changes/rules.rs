@@ -89,3 +89,23 @@ fn a_row_that_is_not_seen_can_not_be_taken_over() {
         assert_eq!(shop.make(&by_ada(&shop, merged)).unwrap().rows(), 1, "{}", shop.engine);
     }
 }
+
+#[test]
+fn a_key_that_the_column_rounds_hides_no_change_from_the_rule() {
+    for shop in shops() {
+        let by_ada = |change: Change| Change {
+            rule: shop.filter("prices", "owner=eq.ada"),
+            ..change
+        };
+        for query in ["amount=eq.1.00", "amount=gt.0"] {
+            let given_away = by_ada(shop.update("prices", query, r#"{"amount":1.239,"owner":"bob"}"#));
+            assert_eq!(shop.refused(&given_away), "forbidden", "{}", shop.engine);
+        }
+        let put = by_ada(shop.put("prices", "3.339", "", r#"{"owner":"bob"}"#));
+        assert_eq!(shop.refused(&put), "forbidden", "{}", shop.engine);
+        shop.holds("prices", "owner=eq.ada&select=amount", r#"[{"amount":1.00}]"#);
+        let moved = by_ada(shop.update("prices", "amount=eq.1.00", r#"{"amount":1.25}"#));
+        shop.make(&moved).unwrap();
+        shop.holds("prices", "owner=eq.ada&select=amount", r#"[{"amount":1.25}]"#);
+    }
+}

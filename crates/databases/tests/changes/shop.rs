@@ -60,6 +60,8 @@ CREATE TABLE kinds (
     a_json {json}
 );
 CREATE TABLE loose (word {name}, uses integer);
+CREATE TABLE prices (amount decimal(6, 2) NOT NULL PRIMARY KEY, owner {name} NOT NULL);
+INSERT INTO prices VALUES (1.00, 'ada'), (2.00, 'bob');
 INSERT INTO orders (customer, state, total, owner) VALUES
     ('Ada', 'new', 10.50, 'ada'), ('Ada', 'paid', 20, 'ada'), ('Bob', 'new', 30, 'bob');
 INSERT INTO order_lines (order_id, number, product, quantity) VALUES (1, 1, 'pen', 2), (1, 2, 'ink', 1), (3, 1, 'pen', 5);
@@ -177,7 +179,7 @@ impl Shop {
             .build()
             .unwrap();
         let database = Database::open(settings).unwrap();
-        let names = ["orders", "order_lines", "tags", "settings", "kinds", "loose"];
+        let names = ["orders", "order_lines", "tags", "settings", "kinds", "loose", "prices"];
         let exposed = Exposed {
             resources: names.iter().map(|name| ((*name).to_owned(), resource(name))).collect(),
             limits: Limits::default(),

@@ -6,7 +6,7 @@ use super::insert::{Meeting, NewRows};
 use super::returned::Wanted;
 use super::{Plan, document};
 use crate::sql::dialect::Dialect;
-use crate::sql::write::{Alias, Label, Writer};
+use crate::sql::write::{Alias, Label, Writer, unsupported};
 use crate::statement::Statement;
 use crate::value::Value;
 
@@ -34,6 +34,11 @@ impl<'c> Plan<'c> {
             writer.words(if unless.is_some() { " SELECT " } else { " VALUES (" });
             writer.list(", ", rows.columns.iter().zip(row), |writer, ((place, mixed), value)| {
                 let column = &self.relation.columns[*place];
+                if *mixed && unless.is_some() {
+                    return Err(unsupported(
+                        "where rows may be there already, this engine needs the same columns in all rows",
+                    ));
+                }
                 if *mixed {
                     writer.words("CASE WHEN ").value(Value::Boolean(value.is_some()));
                     writer.words(if self.dialect == Dialect::Postgres {

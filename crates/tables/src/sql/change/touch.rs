@@ -8,7 +8,7 @@ use super::{Changes, Made, Plan};
 use crate::query::Filter;
 use crate::sql::dialect::Dialect;
 use crate::sql::write::unsupported;
-use crate::statement::{Expect, Statement};
+use crate::statement::{Expect, Failure, Fewer, Statement};
 use crate::value::Value;
 
 impl Plan<'_> {
@@ -55,7 +55,16 @@ impl Plan<'_> {
         self.push(statement, Expect::anything());
         let keys = self.keys_of(found, values)?;
         let statement = self.select(self.wanted(), Some(&keys))?;
-        let written = self.push(statement, Expect::anything());
+        // A key that the column rounds is not found by what was given. Then nobody knows whether the rule holds.
+        let is_moved = values
+            .iter()
+            .any(|(column, _)| self.relation.primary_key.contains(column));
+        let expect = Expect {
+            least: u64::from(is_moved && self.change.rule.is_some()),
+            fewer: Box::new(Fewer::Fails(Failure::Forbidden)),
+            most: u64::MAX,
+        };
+        let written = self.push(statement, expect);
         self.finish(written, Made::No)
     }
 
