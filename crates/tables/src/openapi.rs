@@ -44,6 +44,7 @@ struct Parts {
     paths: Map<String, Json>,
     parameters: Map<String, Json>,
     schemas: Map<String, Json>,
+    responses: Map<String, Json>,
 }
 
 impl Visible {
@@ -72,7 +73,7 @@ impl Visible {
 pub fn document(api: &Api, visible: &Visible, description: &Description<'_>) -> Json {
     let mut parts = Parts::default();
     parameter::add_shared(&mut parts.parameters);
-    answer::add_schemas(&mut parts.schemas);
+    answer::add_shared(&mut parts);
     for resource in visible.resources(api) {
         resource::add(&mut parts, api, visible, resource);
     }
@@ -83,7 +84,7 @@ pub fn document(api: &Api, visible: &Visible, description: &Description<'_>) -> 
     let components = json!({
         "parameters": parts.parameters,
         "schemas": parts.schemas,
-        "responses": answer::shared(),
+        "responses": parts.responses,
     });
     let paths = Json::Object(parts.paths);
     let base_path = if description.base_path.is_empty() {

@@ -13,6 +13,8 @@ use super::{Asked, negotiation};
 
 /// Documents that are kept: one for each set of resources that callers see, which are as many as rules tell apart.
 const MOST: usize = 32;
+/// Bytes of documents that are kept; the newest is kept whatever it takes. A table takes some 15 kB.
+const MOST_BYTES: usize = 16 << 20;
 /// What it takes.
 const ALLOW: &str = "GET, HEAD, OPTIONS";
 
@@ -20,6 +22,8 @@ const ALLOW: &str = "GET, HEAD, OPTIONS";
 #[derive(Debug, Default)]
 pub(super) struct Descriptions {
     made: Mutex<Vec<Arc<Made>>>,
+    /// Held while one is made, so that many who ask at once wait for one and don't each make it.
+    making: tokio::sync::Mutex<()>,
 }
 
 /// A document, for whom it is, and of which API.
@@ -38,6 +42,12 @@ struct Content {
     tag: Box<str>,
 }
 
+impl Made {
+    fn bytes(&self) -> usize {
+        self.json.text.len() + self.page.text.len()
+    }
+}
+
 impl Descriptions {
     fn find(&self, api: &Arc<Api>, visible: &Visible, base_path: &str) -> Option<Arc<Made>> {
         let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
@@ -51,10 +61,11 @@ impl Descriptions {
     fn keep(&self, new: Arc<Made>) {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         made.retain(|it| Weak::ptr_eq(&it.api, &new.api));
-        if made.len() >= MOST {
-            made.remove(0);
-        }
         made.push(new);
+        let mut bytes: usize = made.iter().map(|it| it.bytes()).sum();
+        while made.len() > 1 && (made.len() > MOST || bytes > MOST_BYTES) {
+            bytes -= made.remove(0).bytes();
+        }
     }
 }
 
@@ -97,6 +108,10 @@ impl Asked<'_> {
         let path = self.target.path();
         let base_path = path.rsplit_once('/').map_or("", |(base, _)| base);
         let descriptions = &self.table.descriptions;
+        if let Some(made) = descriptions.find(self.api, &visible, base_path) {
+            return Ok(made);
+        }
+        let _making = descriptions.making.lock().await;
         if let Some(made) = descriptions.find(self.api, &visible, base_path) {
             return Ok(made);
         }

@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::reference;
+use super::{Parts, reference};
 
-/// The schemas that all responses share.
-pub(super) fn add_schemas(schemas: &mut Map<String, Json>) {
+/// Adds the responses that all operations share.
+pub(super) fn add_shared(parts: &mut Parts) {
     // RFC 9457; a dot is in the name so that no resource has it.
     let problem = json!({
         "type": "object",
@@ -20,28 +20,40 @@ pub(super) fn add_schemas(schemas: &mut Map<String, Json>) {
         },
         "required": ["type", "title", "status", "code"],
     });
-    schemas.insert("problem.document".to_owned(), problem);
-}
-
-/// The responses that all operations share.
-pub(super) fn shared() -> Json {
+    parts.schemas.insert("problem.document".to_owned(), problem);
     let field = |description: &str| json!({"description": description, "schema": {"type": "string"}});
-    json!({
-        "problem": {
-            "description": "What went wrong.",
-            "content": {"application/problem+json": {"schema": reference("schemas", "problem.document")}},
-        },
-        "unchanged": {"description": "The client has it already.", "headers": {"ETag": field("The tag of what it has.")}},
-        "done": {"description": "It was done, and nothing is shown.", "headers": {
-            "Preference-Applied": field("The preferences that were applied."),
-        }},
-    })
+    let shared = [
+        (
+            "problem",
+            json!({
+                "description": "What went wrong.",
+                "content": {"application/problem+json": {"schema": reference("schemas", "problem.document")}},
+            }),
+        ),
+        (
+            "problem.head",
+            json!({"description": "What went wrong, by the status alone."}),
+        ),
+        (
+            "unchanged",
+            json!({"description": "The client has it already.", "headers": {"ETag": field("The tag of what it has.")}}),
+        ),
+        (
+            "done",
+            json!({
+                "description": "It was done, and nothing is shown.",
+                "headers": {"Preference-Applied": field("The preferences that were applied.")},
+            }),
+        ),
+    ];
+    let shared = shared.map(|(name, response)| (name.to_owned(), response));
+    parts.responses.extend(shared);
 }
 
 /// The answer with rows of that schema.
-pub(super) fn rows(schema: &str, description: &str) -> Json {
+pub(super) fn rows(schema: &str) -> Json {
     let mut response = json!({
-        "description": description,
+        "description": "The rows.",
         "content": forms(&json!({"type": "array", "items": reference("schemas", schema)}), Some(reference("schemas", schema))),
     });
     response["headers"] = json!({
@@ -54,9 +66,9 @@ pub(super) fn rows(schema: &str, description: &str) -> Json {
 }
 
 /// The answer with one row of that schema.
-pub(super) fn row(schema: &str, description: &str) -> Json {
+pub(super) fn row(schema: &str) -> Json {
     json!({
-        "description": description,
+        "description": "The row.",
         "headers": {"ETag": {"description": "The tag of the row.", "schema": {"type": "string"}}},
         "content": forms(&reference("schemas", schema), None),
     })

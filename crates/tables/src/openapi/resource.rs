@@ -22,10 +22,19 @@ struct Described<'r> {
 /// Adds what can be asked of a resource.
 pub(super) fn add(parts: &mut Parts, api: &Api, visible: &Visible, resource: &Resource) {
     schema::add(&mut parts.schemas, resource);
+    let row = schema::row_name(resource);
+    let (rows, found) = (answer::rows(&row), answer::row(&row));
+    let responses = [
+        (format!("{row}.rows"), rows.clone()),
+        (format!("{row}.row"), found.clone()),
+        (format!("{row}.rows.head"), answer::without_content(rows)),
+        (format!("{row}.row.head"), answer::without_content(found)),
+    ];
+    parts.responses.extend(responses);
     let described = Described {
         resource,
         key: key(&resource.name),
-        row: schema::row_name(resource),
+        row,
         filters: parameter::add_filters(&mut parts.parameters, resource),
         unites: visible.resources(api).nth(1).is_some(),
     };
@@ -110,18 +119,22 @@ impl Described<'_> {
         let takes = |method| self.resource.takes(method, false);
         let mut operations = Map::new();
         let read = [
-            ("200", answer::rows(&self.row, "The rows.")),
-            ("206", answer::rows(&self.row, "Some of the rows.")),
+            ("200", self.answered("rows")),
+            ("206", self.answered("rows")),
             ("304", reference("responses", "unchanged")),
         ];
         if takes(&Method::Get) {
-            let mut get = self.operation("list", "The rows that a query asks for", answer::all(read.clone()));
+            let mut get = self.operation("list", "The rows that a query asks for", answer::all(read));
             get["parameters"] = self.reading().into();
             get["x-max-rows"] = self.resource.limits.max_rows.into();
             operations.insert("get".to_owned(), get);
         }
         if takes(&Method::Head) {
-            let read = read.map(|(status, response)| (status, answer::without_content(response)));
+            let read = [
+                ("200", self.answered("rows.head")),
+                ("206", self.answered("rows.head")),
+                ("304", reference("responses", "unchanged")),
+            ];
             let mut head = self.operation("head", "The fields that GET has", headless(answer::all(read)));
             head["parameters"] = self.reading().into();
             operations.insert("head".to_owned(), head);
@@ -130,21 +143,13 @@ impl Described<'_> {
             operations.insert("post".to_owned(), self.insert());
         }
         if takes(&Method::Patch) && !self.resource.writable.is_empty() {
-            let mut patch = self.operation(
-                "update_rows",
-                "Changes the rows that a filter finds",
-                self.changed("200"),
-            );
+            let mut patch = self.operation("update_rows", "Changes the rows that a filter finds", self.changed());
             patch["parameters"] = self.changing().into();
             patch["requestBody"] = content(&reference("schemas", &schema::change_name(self.resource)), true);
             operations.insert("patch".to_owned(), patch);
         }
         if takes(&Method::Delete) {
-            let mut delete = self.operation(
-                "delete_rows",
-                "Deletes the rows that a filter finds",
-                self.changed("200"),
-            );
+            let mut delete = self.operation("delete_rows", "Deletes the rows that a filter finds", self.changed());
             delete["parameters"] = self.changing().into();
             operations.insert("delete".to_owned(), delete);
         }
@@ -155,7 +160,7 @@ impl Described<'_> {
         let takes = |method| self.resource.takes(method, true);
         let has_version = self.resource.version.is_some();
         let mut operations = Map::new();
-        let found = || answer::row(&self.row, "The row.");
+        let found = || self.answered("row");
         let unchanged = || reference("responses", "unchanged");
         let select = parameter::shared(&["select", "If-None-Match"]);
         if takes(&Method::Get) {
@@ -165,7 +170,7 @@ impl Described<'_> {
             operations.insert("get".to_owned(), get);
         }
         if takes(&Method::Head) {
-            let responses = answer::all([("200", answer::without_content(found())), ("304", unchanged())]);
+            let responses = answer::all([("200", self.answered("row.head")), ("304", unchanged())]);
             let mut head = self.operation("head_row", "The fields that GET has", headless(responses));
             head["parameters"] = select.into();
             operations.insert("head".to_owned(), head);
@@ -233,8 +238,8 @@ impl Described<'_> {
 
     fn long_query(&self) -> Json {
         let responses = answer::all([
-            ("200", answer::rows(&self.row, "The rows.")),
-            ("206", answer::rows(&self.row, "Some of the rows.")),
+            ("200", self.answered("rows")),
+            ("206", self.answered("rows")),
             ("304", reference("responses", "unchanged")),
         ]);
         let mut query = self.operation(
@@ -268,6 +273,11 @@ impl Described<'_> {
         })
     }
 
+    /// A response of this resource: `rows`, `row`, and those of HEAD.
+    fn answered(&self, name: &str) -> Json {
+        reference("responses", &format!("{}.{name}", self.row))
+    }
+
     /// The parameters of what reads the collection.
     fn reading(&self) -> Vec<Json> {
         let mut parameters = self.filters.clone();
@@ -291,9 +301,8 @@ impl Described<'_> {
         parameters
     }
 
-    fn changed(&self, shown: &str) -> Json {
-        let rows = answer::rows(&self.row, "The rows, with `Prefer: return=representation`.");
-        answer::all([(shown, rows), ("204", reference("responses", "done"))])
+    fn changed(&self) -> Json {
+        answer::all([("200", self.answered("rows")), ("204", reference("responses", "done"))])
     }
 
     fn if_match(&self) -> Json {
@@ -340,6 +349,6 @@ fn content(schema: &Json, merges: bool) -> Json {
 
 /// The responses of HEAD, whose problems have no content either.
 fn headless(mut responses: Json) -> Json {
-    responses["default"] = json!({"description": "What went wrong, by the status alone."});
+    responses["default"] = reference("responses", "problem.head");
     responses
 }
