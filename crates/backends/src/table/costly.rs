@@ -4,8 +4,8 @@ use portcullis_core::{Error, Result, codes};
 use portcullis_tables::api::Resource;
 use portcullis_tables::content::Format;
 use portcullis_tables::doctor::unindexed::{indexed, unindexed};
-use portcullis_tables::query::Read;
-use portcullis_tables::sql;
+use portcullis_tables::query::{Filter, Read, Window};
+use portcullis_tables::{grammar, sql};
 
 use super::Asked;
 use super::count::row_form;
@@ -21,12 +21,47 @@ impl Asked<'_> {
     /// # Errors
     /// `unindexed_query`, with columns that have an index.
     pub(super) fn refuse_costly(&self, read: &Read) -> Result<()> {
-        let Some(most) = self.table.reject_full_scan else {
+        let Some(resource) = self.costly(read) else {
             return Ok(());
         };
+        let form = row_form(self.api.schema().engine(), Form::Rows(Format::Json));
+        let statement = sql::read(self.api, read, form)?;
+        let relation = resource.relation.name.as_str();
+        let plan = self.table.open.plans().plan(&statement.text);
+        if plan.is_some_and(|plan| !plan.reads_all().any(|read| read == relation)) {
+            return Ok(());
+        }
+        Err(refusal(resource))
+    }
+
+    /// The same of a change of the rows that a filter lets through. To change all rows, a route has to allow it.
+    ///
+    /// # Errors
+    /// `unindexed_query`, with columns that have an index.
+    pub(super) fn refuse_costly_change(&self, resource: usize, filter: Option<&Filter>) -> Result<()> {
+        let (Some(filter), Some(_)) = (filter, self.table.reject_full_scan) else {
+            return Ok(());
+        };
+        let read = Read {
+            resource,
+            items: Vec::new(),
+            filter: Some(filter.clone()),
+            rule: grammar::rule(self.api, resource, &self.caller),
+            order: Vec::new(),
+            window: Window::default(),
+            having: None,
+            union: None,
+            count: None,
+        };
+        self.costly(&read).map_or(Ok(()), |resource| Err(refusal(resource)))
+    }
+
+    /// The resource whose table is too large to be read whole, as a question would by what the schema tells.
+    fn costly(&self, read: &Read) -> Option<&Resource> {
+        let most = self.table.reject_full_scan?;
         let found = unindexed(self.api, read);
         if found.is_empty() {
-            return Ok(());
+            return None;
         }
         // The newest numbers: those of the API are as old as itself.
         let schema = self.table.open.database().schema();
@@ -37,37 +72,27 @@ impl Asked<'_> {
             let newest = schema.relation(&name).and_then(|(_, relation)| relation.estimated_rows);
             newest.or(relation.estimated_rows).is_some_and(|rows| rows >= most)
         };
-        let Some(found) = found.into_iter().find(|found| is_large(&resources[found.resource])) else {
-            return Ok(());
-        };
-        let resource = &resources[found.resource];
-        let form = row_form(self.api.schema().engine(), Form::Rows(Format::Json));
-        let statement = sql::read(self.api, read, form)?;
-        if let Some(plan) = self.table.open.plans().plan(&statement.text)
-            && !plan
-                .reads_all()
-                .any(|relation| relation == resource.relation.name.as_str())
-        {
-            return Ok(());
-        }
-        Err(Error::new(&codes::UNINDEXED_QUERY).with_detail(detail(resource)))
+        let found = found.into_iter().find(|found| is_large(&resources[found.resource]))?;
+        Some(&resources[found.resource])
     }
 }
 
-fn detail(resource: &Resource) -> String {
+fn refusal(resource: &Resource) -> Error {
     let named = indexed(resource).take(MOST_NAMED);
     let named: Vec<String> = named
         .map(|column| format!("`{}`", resource.relation.columns[column].name.as_str()))
         .collect();
-    match named.is_empty() {
-        true => format!(
+    let detail = if named.is_empty() {
+        format!(
             "`{}` has no column that can be filtered by and has an index",
             resource.name
-        ),
-        false => format!(
+        )
+    } else {
+        format!(
             "of `{}` these columns have an index: {}",
             resource.name,
             named.join(", ")
-        ),
-    }
+        )
+    };
+    Error::new(&codes::UNINDEXED_QUERY).with_detail(detail)
 }

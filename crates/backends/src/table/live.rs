@@ -240,7 +240,7 @@ async fn watch(open: Weak<Open>, every: Duration, journal: Journal, slow: Handle
 async fn plan(open: Weak<Open>) {
     const TOGETHER: usize = 5;
     loop {
-        tokio::time::sleep(std::time::Duration::from_secs(TOGETHER as u64)).await;
+        tokio::time::sleep(Duration::from_secs(TOGETHER as u64)).await;
         let planned = tokio::task::spawn_blocking({
             let open = open.clone();
             move || {

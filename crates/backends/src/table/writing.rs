@@ -91,6 +91,7 @@ impl Asked<'_> {
         self.no_tags()?;
         let (filter, shown) = grammar::affected(self.api, resource, self.target.query(), &self.caller)?;
         self.demand_filter(resource, filter.as_ref())?;
+        self.refuse_costly_change(resource, filter.as_ref())?;
         let body = self.body(resource, body).await?;
         let values = self.values(resource, body).await?;
         let change = self.change(resource, shown, Action::Update { values, filter });
@@ -103,6 +104,7 @@ impl Asked<'_> {
         self.no_tags()?;
         let (filter, shown) = grammar::affected(self.api, resource, self.target.query(), &self.caller)?;
         self.demand_filter(resource, filter.as_ref())?;
+        self.refuse_costly_change(resource, filter.as_ref())?;
         let change = self.change(resource, shown, Action::Delete { filter });
         let changed = self.make(change, false).await?;
         Ok(self.done(resource, changed))

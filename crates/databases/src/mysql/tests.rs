@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod migrating;
+mod plans;
 mod reading;
 mod schema;
 mod surviving;

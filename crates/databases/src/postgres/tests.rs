@@ -3,6 +3,7 @@
 mod connections;
 mod introspection;
 mod migrations;
+mod plans;
 mod scripts;
 mod streams;
 

@@ -170,7 +170,16 @@ fn failing(reports: &[Value], most: u64) -> Vec<Value> {
                     let is_read = question["reads_all"]
                         .as_array()
                         .is_none_or(|all| all.contains(&found["relation"]));
-                    if is_large && is_read {
+                    // What a filter does by itself it does in every order too.
+                    let same = |known: &Value| {
+                        ["resource", "relation", "columns", "why"]
+                            .iter()
+                            .all(|name| match *name {
+                                "resource" => known[*name] == resource["name"] && known["route"] == report["route"],
+                                name => known[name] == found[name],
+                            })
+                    };
+                    if is_large && is_read && !failing.iter().any(same) {
                         failing.push(json!({
                             "route": report["route"],
                             "resource": resource["name"],

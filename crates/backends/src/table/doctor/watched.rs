@@ -70,7 +70,10 @@ impl Watched {
             let Some(plan) = plans.plan(&seen.text) else { continue };
             let before = counted.entry((seen.method, seen.text.clone())).or_default();
             let class = plan.class();
-            let place = Access::ALL.iter().position(|access| *access == class).unwrap_or_default();
+            let place = Access::ALL
+                .iter()
+                .position(|access| *access == class)
+                .unwrap_or_default();
             self.counts[place].fetch_add(seen.runs.saturating_sub(*before), Ordering::Relaxed);
             *before = seen.runs;
         }
@@ -87,7 +90,12 @@ impl Plans {
     ///
     /// # Errors
     /// The database can't be reached.
-    pub(in crate::table) fn look(&self, database: &Database, routes: &[Arc<Watched>], most: usize) -> Result<(), String> {
+    pub(in crate::table) fn look(
+        &self,
+        database: &Database,
+        routes: &[Arc<Watched>],
+        most: usize,
+    ) -> Result<(), String> {
         let generation = database.generation();
         let seen: Vec<Vec<Seen>> = routes.iter().map(|route| route.shapes.seen()).collect();
         let mut questions: Vec<Question> = Vec::new();

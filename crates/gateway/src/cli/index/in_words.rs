@@ -60,7 +60,9 @@ pub(super) fn check(failing: &[Value], rows: u64) -> String {
             text(&found["resource"]),
             text(&found["query"]),
             text(&found["relation"]),
-            found["rows"].as_u64().map_or("unknown".to_owned(), |rows| rows.to_string()),
+            found["rows"]
+                .as_u64()
+                .map_or("unknown".to_owned(), |rows| rows.to_string()),
             text(&found["why"])
         );
         advice(&mut out, &found["advice"], "  ");
@@ -97,20 +99,31 @@ pub(super) fn explanation(told: &Value) -> String {
 fn resource(out: &mut String, resource: &Value) {
     let rows = resource["rows"].as_u64();
     let rows = rows.map_or("rows unknown".to_owned(), |rows| format!("about {rows} rows"));
-    let _ = writeln!(out, "\n  {} (table {}, {rows})", text(&resource["name"]), text(&resource["relation"]));
+    let _ = writeln!(
+        out,
+        "\n  {} (table {}, {rows})",
+        text(&resource["name"]),
+        text(&resource["relation"])
+    );
     if let Some(writes) = resource["writes_per_second"].as_f64().filter(|writes| *writes > 0.0) {
         let _ = writeln!(out, "    {writes:.1} writes/s: each index makes them dearer");
     }
     let _ = writeln!(out, "    {}", text(&resource["storage"]));
     let questions = items(&resource["questions"]);
-    let mut classes: Vec<&str> = questions.iter().filter_map(|question| question["class"].as_str()).collect();
+    let mut classes: Vec<&str> = questions
+        .iter()
+        .filter_map(|question| question["class"].as_str())
+        .collect();
     classes.sort_unstable();
     for class in classes.chunk_by(|one, other| one == other) {
         let _ = writeln!(out, "    {} questions: {}", class.len(), class[0]);
     }
     // Those that one index helps stand together.
     let mut told: Vec<(String, Vec<&str>, &Value)> = Vec::new();
-    for question in questions.iter().filter(|question| !items(&question["advice"]).is_empty()) {
+    for question in questions
+        .iter()
+        .filter(|question| !items(&question["advice"]).is_empty())
+    {
         let index = text(&question["advice"][0]["statement"]).to_owned();
         match told.iter_mut().find(|(known, ..)| *known == index) {
             Some((_, queries, _)) => queries.push(text(&question["query"])),
@@ -127,7 +140,12 @@ fn resource(out: &mut String, resource: &Value) {
         advice(out, advised, "      ");
     }
     for index in items(&resource["indexes"]) {
-        let _ = write!(out, "    index {}: serves {} questions", text(&index["index"]), items(&index["serves"]).len());
+        let _ = write!(
+            out,
+            "    index {}: serves {} questions",
+            text(&index["index"]),
+            items(&index["serves"]).len()
+        );
         if let Some(share) = index["share_of_runs"].as_f64() {
             let _ = write!(out, ", {:.0} % of what was run", share * 100.0);
         }
@@ -150,7 +168,7 @@ fn advice(out: &mut String, advice: &Value, indent: &str) {
                 let _ = write!(out, ", {times} times cheaper by the planner's own numbers");
             }
         } else {
-            out.push_str("  -- unverified: this engine can't plan with an index that there is not");
+            out.push_str("  -- unverified: the database can't plan with an index that it doesn't have (PostgreSQL can, with HypoPG)");
         }
         out.push('\n');
     }
