@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, Result};
 
 use super::counters::Counters;
@@ -18,6 +19,8 @@ const PREPARED: usize = 512;
 const BETWEEN_CHECKS: u16 = 1000;
 /// Kibibytes of pages that a connection keeps. The rest is in the kernel's cache, a system call away.
 const CACHED: i64 = 4096;
+/// Bytes of a value. SQLite works in our memory: rows within rows within rows, as one JSON text, would fill it.
+const LARGEST: i32 = 64 << 20;
 
 /// A connection, the clock that stops its statements, the guard over what they do, and what they took.
 pub(super) struct Session {
@@ -101,6 +104,7 @@ impl Session {
     /// Makes an open connection one of ours.
     pub(super) fn new(mut connection: Connection, busy: Duration) -> Result<Session> {
         connection.busy_timeout(busy)?;
+        connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, LARGEST)?;
         // No statement may damage the file, whatever it says.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         // The schema may come from elsewhere: its views and triggers call harmless functions only.
@@ -285,6 +289,21 @@ mod tests {
         assert!(super::super::failure::is_interrupt(&ask(ENDLESS).unwrap_err()));
         drop(running);
         assert_eq!(ask("SELECT 1"), Ok(1));
+    }
+
+    #[test]
+    fn no_value_fills_the_memory() {
+        let session = session();
+        let ask = |sql: &str| session.connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+        assert_eq!(ask("SELECT length(zeroblob(1 << 20))"), Ok(1 << 20));
+        for sql in [
+            "SELECT length(zeroblob((64 << 20) + 1))",
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100) \
+             SELECT length(json_group_array(hex(zeroblob(1 << 20)))) FROM n",
+        ] {
+            let refused = ask(sql).unwrap_err();
+            assert_eq!(refused.sqlite_error_code(), Some(rusqlite::ErrorCode::TooBig), "{sql}");
+        }
     }
 
     #[test]
