@@ -84,22 +84,21 @@ fn several(tables: &Tables, schema: &Schema) -> Result<Exposed, String> {
         };
         (name.clone(), statement)
     });
-    let mut functions: Vec<String> = Vec::new();
+    let mut functions: Vec<(String, String)> = Vec::new();
     for name in &tables.rpc.functions {
         if name == ALL {
-            functions.extend(schema.routines().iter().map(|routine| routine.name.as_str().to_owned()));
+            // A name of the database may have a dot itself.
+            let names = schema.routines().iter().map(|routine| routine.name.as_str().to_owned());
+            functions.extend(names.map(|name| (name.clone(), name)));
         } else {
-            functions.push(name.clone());
+            functions.push((bare(name).to_owned(), name.clone()));
         }
     }
     functions.sort();
     functions.dedup();
     Ok(Exposed {
         resources,
-        routines: functions
-            .into_iter()
-            .map(|name| (bare(&name).to_owned(), name))
-            .collect(),
+        routines: functions,
         statements: statements.collect(),
         limits: limits(&tables.limits),
     })

@@ -20,9 +20,11 @@ impl Schema {
 
     /// The routines of that name, `NAMESPACE.NAME` or `NAME` alone: several where it is overloaded.
     pub fn routines_named(&self, name: &str) -> Vec<&Arc<Routine>> {
+        // A name may have a dot itself, and is looked for as a whole first.
+        let is_whole = self.routines.iter().any(|routine| routine.name.as_str() == name);
         let (namespace, bare) = match name.split_once('.') {
-            Some((namespace, bare)) => (Some(namespace), bare),
-            None => (None, name),
+            Some((namespace, bare)) if !is_whole => (Some(namespace), bare),
+            _ => (None, name),
         };
         self.routines
             .iter()
