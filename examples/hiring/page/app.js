@@ -8,6 +8,7 @@
 // What a test can hold on to (ids stay; lists carry data attributes):
 //   plan       #candidate ("" = new) #candidate-name #candidate-email #interviewer #slot (value = slot id)
 //              #level-all #level-1 #level-2 #level-3 #topic (value = topic id) #bank-count
+//              #search #found button[data-resource][data-id] #found-count
 //              #questions input[data-question-id]   #chosen li[data-question-id] button   #chosen-count #start
 //              #interviews a[data-interview-id]   #candidate-name-error … #chosen-error #slot-error #slot-retry
 //   interview  #progress-text ("Question 1 of 3") #question-topic #question-level #question-text #reveal #answer
@@ -35,7 +36,7 @@ class Problem extends Error {
   }
 }
 
-/** One request. Resolves to the JSON of the answer, or null where there is none; throws a Problem. */
+/** One request. Resolves to the JSON of the answer, or null where there is none, and its entity tag; throws a Problem. */
 async function ask(method, path, { query, body } = {}) {
   const url = query ? `${path}?${new URLSearchParams(query)}` : path;
   const headers = { Accept: 'application/json, application/problem+json' };
@@ -66,13 +67,16 @@ async function ask(method, path, { query, body } = {}) {
     const { title, detail, code } = value ?? {};
     throw new Problem({ title: title ?? `The answer was ${response.status} ${response.statusText}`, detail, code, status: response.status });
   }
-  return value;
+  return { value, tag: response.headers.get('ETag') };
 }
 
-const list = (path, query) => ask('GET', path, { query });
-const create = (path, body) => ask('POST', path, { body });
-const change = (path, body) => ask('PATCH', path, { body });
+const list = async (path, query) => (await ask('GET', path, { query })).value;
+const create = async (path, body) => (await ask('POST', path, { body })).value;
+const change = async (path, body) => (await ask('PATCH', path, { body })).value;
 const remove = (path) => ask('DELETE', path);
+
+/** Several operations, of which all happen or none; resolves to what became of each. */
+const together = async (ops) => (await ask('POST', '/v1/$tx', { body: { ops } })).value.results;
 
 // ---- telling people ------------------------------------------------------------------------------------------------
 
@@ -165,6 +169,7 @@ const plan = {
   chosen: new Map(), // id -> question, in the order in which they will be asked
   slots: new Map(), // id -> slot
   asked: 0, // number of the latest question to the bank: an answer that was overtaken is not shown
+  searched: 0, // the same of searches
 };
 
 async function openPlan() {
@@ -236,6 +241,35 @@ function bankLine(question) {
   return make('li', {}, make('label', {}, box, make('span', {}, question.question, ' ', tags)));
 }
 
+/** Looks among questions and candidates at once: a union of two resources of one shape. */
+async function search() {
+  const mine = ++plan.searched;
+  const words = element('search').value.trim();
+  const found = words === '' ? [] : await list('/v1/found-questions', {
+    union: 'found-candidates', select: '$resource,id,text', text: `ilike.*${words}*`, limit: 10,
+  });
+  if (mine !== plan.searched) return;
+  element('found').replaceChildren(...found.map(foundLine));
+  element('found-count').textContent = words === '' ? '' : `${found.length === 10 ? 'The first 10' : found.length} found`;
+}
+
+function foundLine({ $resource: resource, id, text }) {
+  const isCandidate = resource === 'found-candidates';
+  const button = make('button', { type: 'button', className: 'quiet', data: { resource, id } }, `${isCandidate ? 'Candidate' : 'Question'}: ${text}`);
+  button.addEventListener('click', () => {
+    if (isCandidate) {
+      element('candidate').value = String(id);
+      showNewCandidate();
+    } else {
+      plan.chosen.set(id, { id, question: text });
+      const box = document.querySelector(`#questions [data-question-id="${id}"]`);
+      if (box) box.checked = true;
+      showChosen();
+    }
+  });
+  return make('li', {}, button);
+}
+
 function showChosen() {
   element('chosen').replaceChildren(...[...plan.chosen.values()].map((question) => {
     const button = make('button', { type: 'button', className: 'quiet remove', ariaLabel: `Leave out: ${question.question}` }, '×');
@@ -281,31 +315,27 @@ function planComplete() {
 }
 
 /**
- * Books the slot and stores the interview with its questions. The slot lives in another service, so no transaction
- * covers both: when a later step fails, the earlier ones are undone, the last one first.
+ * Books the slot and stores the interview with its questions. Interview and questions are one transaction. The slot lives in
+ * another service, which no transaction covers: when the interview can't be stored, the slot is given back.
  */
 async function startInterview() {
   const candidate = await chosenCandidate();
   const slot = plan.slots.get(Number(element('slot').value));
-  const undo = [];
+  if (slot) await book(slot);
   try {
-    if (slot) {
-      await book(slot);
-      undo.push(`/calendar/bookings/${slot.id}`);
-    }
     const interview = { candidate_id: candidate, interviewer: element('interviewer').value.trim() };
     if (slot) Object.assign(interview, { slot_id: slot.id, starts_at: slot.starts_at });
-    const { id } = await create('/interviews', interview);
-    undo.push(`/interviews/${id}`);
-    const card = [...plan.chosen.keys()].map((question, index) => ({ interview_id: id, question_id: question, position: index + 1 }));
-    await create('/scores', card);
+    const card = [...plan.chosen.keys()].map((question, index) => ({ interview_id: { $ref: 'made.id' }, question_id: question, position: index + 1 }));
+    const [made] = await together([
+      { as: 'made', insert: 'interviews', values: interview, select: 'id' },
+      { insert: 'scores', values: card },
+    ]);
+    const { id } = made.body;
     plan.chosen.clear();
     element('slot').value = '';
     location.hash = `#/interviews/${id}`;
   } catch (problem) {
-    for (const path of undo.reverse()) {
-      await remove(path).catch(() => console.warn(`${path} could not be undone`));
-    }
+    if (slot) await remove(`/calendar/bookings/${slot.id}`).catch(() => console.warn(`slot ${slot.id} could not be given back`));
     await showSlots();
     throw problem;
   }
@@ -326,7 +356,7 @@ async function chosenCandidate() {
   if (select.value !== '') return Number(select.value);
   const name = element('candidate-name').value.trim();
   const email = element('candidate-email').value.trim();
-  const { id } = await create('/candidates', { name, email });
+  const { id } = await create('/v1/candidates', { name, email });
   select.append(make('option', { value: id }, `${name} (${email})`));
   select.value = String(id);
   element('candidate-name').value = '';
@@ -340,16 +370,14 @@ async function chosenCandidate() {
 const interview = {
   id: 0,
   lines: [], // rows of the score card, each with its question
+  tag: '', // of the version that is shown
   at: 0, // index of the line that is shown
   saving: Promise.resolve(), // the save in progress: the next one waits for it
 };
 
 async function openInterview(id) {
-  const [facts] = await list('/interview-summaries', { interview_id: `eq.${id}` });
-  if (!facts) throw new Problem({ title: 'There is no such interview.', detail: `Number ${id} is not in the table.`, status: 404 });
-  element('where').textContent = facts.candidate;
-  const { lines, topics } = await scoreCard(id, 'id,topic_id,level,question,answer,try_it');
-  plan.topics = topics;
+  const { facts, lines } = await scoreCard(id, 'id,level,question,answer,try_it,topics(name)');
+  element('where').textContent = facts.candidates.name;
   if (lines.length === 0) throw new Problem({ title: 'This interview has no questions.' });
   // Begin where something was written and not saved, else with what was not asked yet.
   const unsaved = lines.findIndex((line) => drafts.read(draftKey(line)));
@@ -358,19 +386,19 @@ async function openInterview(id) {
   showQuestion();
 }
 
-/** The lines of an interview's score card, joined here with their questions in one request for all of them. */
+/** An interview with its candidate and the lines of its score card, each with its question and topic: joined by the database. */
 async function scoreCard(id, columns) {
-  const [rows, topics] = await Promise.all([
-    list('/scores', { interview_id: `eq.${id}`, order: 'position.asc' }),
-    list('/topics', { select: 'id,name' }),
-  ]);
-  const ids = rows.map((row) => row.question_id);
-  const questions = ids.length === 0 ? [] : await list('/questions', { id: `in.(${ids})`, select: columns });
-  const byId = new Map(questions.map((question) => [question.id, question]));
-  return {
-    lines: rows.map((row) => ({ ...row, question: byId.get(row.question_id) })),
-    topics: new Map(topics.map((topic) => [topic.id, topic.name])),
+  const query = {
+    select: `id,interviewer,starts_at,finished_at,conclusion,candidates(name),lines:scores(id,position,score,note,question:questions(${columns}))`,
+    'lines.order': 'position',
   };
+  try {
+    const { value, tag } = await ask('GET', `/v1/interviews/${id}`, { query });
+    return { facts: value, lines: value.lines, tag };
+  } catch (problem) {
+    if (problem.status !== 404) throw problem;
+    throw new Problem({ title: 'There is no such interview.', detail: `Number ${id} is not in the table.`, status: 404, code: problem.code });
+  }
 }
 
 const draftKey = (line) => `draft/scores/${line.id}`;
@@ -382,7 +410,7 @@ function showQuestion() {
   element('progress-text').textContent = `Question ${interview.at + 1} of ${count}`;
   element('progress').max = count;
   element('progress').value = interview.at + 1;
-  element('question-topic').textContent = plan.topics.get(question.topic_id) ?? '';
+  element('question-topic').textContent = question.topics.name;
   element('question-level').textContent = LEVELS[question.level];
   element('question-text').textContent = question.question;
   element('answer-text').textContent = question.answer;
@@ -422,7 +450,7 @@ function saveLine() {
   const save = async () => {
     if (written.score !== line.score || written.note !== line.note) {
       element('saved').textContent = 'Saving …';
-      await change(`/scores/${line.id}`, written).catch((problem) => {
+      await change(`/v1/scores/${line.id}`, written).catch((problem) => {
         element('saved').textContent = 'Not saved yet.';
         throw problem;
       });
@@ -466,22 +494,22 @@ function go(to) {
 // ---- summing up ----------------------------------------------------------------------------------------------------
 
 async function openSummary(id) {
-  const [[facts], averages, { lines, topics }] = await Promise.all([
-    list('/interview-summaries', { interview_id: `eq.${id}` }),
+  const [[total], averages, { facts, lines, tag }] = await Promise.all([
+    list('/v1/scores', { interview_id: `eq.${id}`, select: 'questions:count(),scored:score.count(),average:score.avg()' }),
     list('/interview-averages', { interview_id: `eq.${id}`, order: 'key.asc' }),
-    scoreCard(id, 'id,topic_id,level,question'),
+    scoreCard(id, 'id,level,question,topics(name)'),
   ]);
-  if (!facts) throw new Problem({ title: 'There is no such interview.', detail: `Number ${id} is not in the table.`, status: 404 });
-  interview.id = id;
-  element('where').textContent = facts.candidate;
-  element('summary-heading').textContent = `Summary: ${facts.candidate}`;
+  Object.assign(interview, { id, lines, tag });
+  const { name } = facts.candidates;
+  element('where').textContent = name;
+  element('summary-heading').textContent = `Summary: ${name}`;
   element('summary-facts').textContent = `${when(facts.starts_at)}, asked by ${facts.interviewer}`;
-  element('average').textContent = facts.average ?? '–';
-  element('scored').textContent = `${facts.scored} of ${facts.questions} questions scored`;
+  element('average').textContent = total.average === null ? '–' : String(Math.round(total.average * 100) / 100);
+  element('scored').textContent = `${total.scored} of ${total.questions} questions scored`;
   for (const kind of ['level', 'topic']) {
     element(`by-${kind}`).replaceChildren(...averages.filter((row) => row.kind === kind).map(averageLine));
   }
-  element('score-card').replaceChildren(...lines.map((line) => cardLine(line, topics)));
+  element('score-card').replaceChildren(...lines.map(cardLine));
   element('back').href = `#/interviews/${id}`;
   element('conclusion').value = drafts.read(`draft/interviews/${id}`) ?? facts.conclusion;
   showFinished(facts.finished_at);
@@ -492,11 +520,11 @@ function averageLine(row) {
     make('th', { scope: 'row' }, row.name), make('td', {}, `${row.scored} of ${row.questions}`), make('td', {}, String(row.average ?? '–')));
 }
 
-function cardLine(line, topics) {
+function cardLine(line) {
   const { question } = line;
   const score = line.score === null ? 'not scored' : `${line.score} of 4`;
   const item = make('li', { data: { questionId: question.id } },
-    make('p', {}, question.question, ' ', make('span', { className: 'tag' }, `${topics.get(question.topic_id)} · ${LEVELS[question.level]}`)),
+    make('p', {}, question.question, ' ', make('span', { className: 'tag' }, `${question.topics.name} · ${LEVELS[question.level]}`)),
     make('p', {}, make('strong', {}, score)));
   if (line.note) item.append(make('p', { className: 'said muted' }, line.note));
   return item;
@@ -508,9 +536,24 @@ function showFinished(time) {
   element('finish').dataset.finishedAt = time ?? '';
 }
 
+/**
+ * Stores the conclusion, and with it what was scored and never reached the gate: all of it, or nothing. The interview must still be
+ * what is shown here (`if_match`), so that of two who conclude it at the same time the second overwrites nothing.
+ */
 async function finishInterview() {
   const time = element('finish').dataset.finishedAt || new Date().toISOString().replace(/\.\d+Z$/, 'Z');
-  await change(`/interviews/${interview.id}`, { conclusion: element('conclusion').value, finished_at: time });
+  const unsaved = interview.lines.filter((line) => drafts.read(draftKey(line)));
+  try {
+    const results = await together([
+      ...unsaved.map((line) => ({ patch: `scores/${line.id}`, values: drafts.read(draftKey(line)) })),
+      { patch: `interviews/${interview.id}`, if_match: interview.tag, values: { conclusion: element('conclusion').value, finished_at: time } },
+    ]);
+    interview.tag = results.at(-1).etag;
+  } catch (problem) {
+    if (problem.status === 412) problem.detail = 'Somebody else has changed this interview meanwhile. Load the page again to see how.';
+    throw problem;
+  }
+  unsaved.forEach((line) => drafts.drop(draftKey(line)));
   drafts.drop(`draft/interviews/${interview.id}`);
   showFinished(time);
 }
@@ -546,6 +589,7 @@ element('candidate').addEventListener('change', showNewCandidate);
 for (const id of ['candidate-name', 'candidate-email', 'interviewer']) element(id).addEventListener('input', () => complain(id, ''));
 element('topic').addEventListener('change', showBankOrTell);
 for (const radio of document.querySelectorAll('[name=level]')) radio.addEventListener('change', showBankOrTell);
+element('search').addEventListener('input', () => search().catch((problem) => tell('The search failed.', problem, search)));
 element('slot-retry').addEventListener('click', showSlots);
 element('plan-form').addEventListener('submit', (event) => {
   event.preventDefault();

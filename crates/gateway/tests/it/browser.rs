@@ -107,6 +107,54 @@ fn what_was_written_survives_a_gate_that_is_away() {
 }
 
 #[test]
+fn one_word_finds_questions_and_candidates() {
+    let folder = Folder::new();
+    let hiring = Hiring::new(folder.path());
+    let _gate = hiring.start();
+    let browser = Browser::start();
+    browser.open(&page(&hiring));
+    browser.await_view("plan");
+    browser.enter("#search", "linus");
+    browser.await_text("#found-count", "1 found");
+    browser.click("#found [data-resource=found-candidates]");
+    assert_eq!(browser.value("#candidate"), "2");
+    browser.run("document.querySelector('#search').value = '';");
+    browser.enter("#search", "smuggling");
+    eventually("a question to be found", || {
+        browser.shown("#found [data-resource=found-questions]")
+    });
+    browser.click("#found [data-resource=found-questions]");
+    browser.await_text("#chosen-count", "1 chosen");
+    assert!(browser.text("#chosen").contains("smuggling"));
+}
+
+#[test]
+fn of_two_who_conclude_an_interview_the_second_overwrites_nothing() {
+    let folder = Folder::new();
+    let hiring = Hiring::new(folder.path());
+    let gate = hiring.start();
+    let browser = Browser::start();
+    browser.open(&format!("{}#/interviews/1/summary", page(&hiring)));
+    browser.await_view("summary");
+    let changed = gate.connect().ask(
+        "PATCH",
+        "/interviews/1",
+        &[("Content-Type", "application/json")],
+        json!({"conclusion": "No."}).to_string(),
+    );
+    assert_eq!(changed.status, 204, "{changed}");
+    browser.enter("#conclusion", "Hire.");
+    browser.click("#finish");
+    eventually("the refusal to be shown", || browser.shown("#problem"));
+    assert!(browser.text("#problem-code").starts_with("412 "));
+    assert!(
+        browser.value("#conclusion").ends_with("Hire."),
+        "what was written is lost"
+    );
+    assert_eq!(gate.get("/interviews/1").json()["conclusion"], "No.");
+}
+
+#[test]
 fn the_gates_reason_is_shown() {
     let folder = Folder::new();
     let hiring = Hiring::new(folder.path());

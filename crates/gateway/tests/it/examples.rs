@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use socket2::{Domain, Socket, Type};
 
-use super::client::Client;
+use super::client::{Answer, Client};
 use super::folder::Folder;
 use super::gate::{Gate, portcullis};
 use super::http2_peer::Http2Upstream;
@@ -151,6 +151,115 @@ fn the_example_hiring_serves_its_page_its_tables_and_its_calendar() {
     assert_eq!(payroll.status, 200, "{payroll}");
     assert_eq!(Client::connect(hiring.admin()).get("/readyz").status, 200);
     assert_eq!(Client::connect(hiring.calendar()).get("/slots?limit=1").status, 200);
+}
+
+/// A request of somebody who has a key.
+fn send(client: &mut Client, key: &str, method: &str, target: &str, body: &Value) -> Answer {
+    let fields = [("X-Api-Key", key), ("Content-Type", "application/json")];
+    let body = if body.is_null() {
+        String::new()
+    } else {
+        body.to_string()
+    };
+    client.ask(method, target, &fields, body)
+}
+
+#[test]
+fn the_example_hiring_shows_interviewers_what_is_theirs_and_recruiters_all() {
+    let folder = Folder::new();
+    let hiring = Hiring::new(folder.path());
+    let gate = hiring.start();
+    let mut client = gate.connect();
+    let mut ask = |key: &str, method: &str, target: &str, body: Value| send(&mut client, key, method, target, &body);
+    let of_ruth = json!({"candidate_id": 2, "interviewer": "Ruth"});
+    let made = ask("i-am-ruth", "POST", "/v1/interviews", of_ruth.clone());
+    assert_eq!(made.field("location"), Some("/v1/interviews/2"), "{made}");
+    let line = |question: i64| json!({"interview_id": 2, "question_id": question, "position": question});
+    assert_eq!(ask("i-am-ruth", "POST", "/v1/scores", line(3)).status, 201);
+
+    for (key, interviews, lines) in [("i-am-ruth", 2, 5), ("i-am-barbara", 1, 4)] {
+        for (target, expected) in [
+            ("/v1/interviews", interviews),
+            ("/interviews", interviews),
+            ("/interview-summaries", interviews),
+            ("/v1/scores", lines),
+            ("/v1/questions?select=id,scores!inner(id)", lines),
+        ] {
+            let rows = ask(key, "GET", target, Value::Null).json();
+            assert_eq!(rows.as_array().unwrap().len(), expected, "{target} for {key}: {rows}");
+        }
+    }
+    let barbara = "i-am-barbara";
+    assert_eq!(ask(barbara, "GET", "/v1/interviews/2", Value::Null).status, 404);
+    assert_eq!(ask(barbara, "POST", "/v1/interviews", of_ruth).status, 403);
+    assert_eq!(ask(barbara, "POST", "/v1/scores", line(4)).status, 403);
+    // To say that it is one's own makes it no more so.
+    let claimed = json!({"interview_id": 2, "question_id": 2, "position": 2, "interviewer": "Barbara"});
+    ask(barbara, "POST", "/v1/scores", claimed).assert_problem(422, "invalid_content");
+    let own = json!({"interview_id": 1, "question_id": 2, "position": 9, "interviewer": "Barbara"});
+    assert_eq!(ask(barbara, "POST", "/v1/scores", own).status, 201);
+    assert_eq!(ask("i-am-nobody", "GET", "/v1/interviews", Value::Null).status, 401);
+    assert_eq!(
+        gate.get("/v1/scores?interview_id=eq.2").json()[0]["interviewer"],
+        "Ruth"
+    );
+}
+
+#[test]
+fn the_example_hiring_finishes_an_interview_wholly_or_not_at_all() {
+    let folder = Folder::new();
+    let hiring = Hiring::new(folder.path());
+    let gate = hiring.start();
+    let mut client = gate.connect();
+    let tag = client
+        .get("/v1/interviews/1?select=id")
+        .field("etag")
+        .unwrap()
+        .to_owned();
+    let finish = |tag: &str, question: i64, score: i64| {
+        let line = json!({"interview_id": 1, "interviewer": "Barbara", "question_id": question, "position": question + 7, "score": score});
+        let body = json!({"ops": [
+            {"insert": "scores", "values": line},
+            {"patch": "interviews/1", "if_match": tag, "values": {"conclusion": "Hire."}, "select": "conclusion"},
+            {"get": "scores?select=score&interview_id=eq.1&order=position.desc&limit=1"},
+        ]});
+        send(&mut gate.connect(), "i-am-barbara", "POST", "/v1/$tx", &body)
+    };
+    // No score is 9, and no version was that one.
+    finish(&tag, 2, 9).assert_problem(422, "invalid_content");
+    finish("\"another\"", 2, 3).assert_problem(412, "precondition_failed");
+    assert_eq!(
+        client.get("/v1/scores?position=eq.9").json(),
+        json!([]),
+        "half of it happened"
+    );
+    let done = finish(&tag, 2, 3).json();
+    assert_eq!(done["results"][0]["status"], 201, "{done}");
+    assert_eq!(done["results"][1]["body"], json!({"conclusion": "Hire."}));
+    assert_eq!(done["results"][2]["body"], json!([{"score": 3}]));
+    finish(&tag, 3, 3).assert_problem(412, "precondition_failed");
+    let alone = json!({"conclusion": "No."});
+    let missing = send(&mut client, "i-am-barbara", "PATCH", "/v1/interviews/1", &alone);
+    assert_eq!(missing.status, 428, "{missing}");
+}
+
+#[test]
+fn the_example_hiring_joins_unites_and_sums_up() {
+    let folder = Folder::new();
+    let hiring = Hiring::new(folder.path());
+    let gate = hiring.start();
+    let card = gate.get("/v1/interviews/1?select=candidates(name),scores(score,questions(topics(name)))&scores.order=position&scores.limit=1");
+    let expected = json!({
+        "candidates": {"name": "Grace Example"},
+        "scores": [{"score": 4, "questions": {"topics": {"name": "REST"}}}],
+    });
+    assert_eq!(card.json(), expected);
+    let found = gate.get("/v1/found-questions?union=found-candidates&select=$resource,id&text=ilike.*linus*");
+    assert_eq!(found.json(), json!([{"$resource": "found-candidates", "id": 2}]));
+    let average = gate.get("/v1/scores?select=interview_id,score.avg(),count()&having=(count.gt.3)");
+    assert_eq!(average.json(), json!([{"interview_id": 1, "avg": 3.0, "count": 4}]));
+    let unasked = gate.get("/v1/rpc/unasked?level=1").json();
+    assert_eq!(unasked.as_array().unwrap().len(), 31, "{unasked}");
 }
 
 #[test]
