@@ -145,6 +145,23 @@ fn the_commands_of_the_example_work() {
 }
 
 #[test]
+fn the_guide_to_tables_answers_as_it_says() {
+    let folder = Folder::new();
+    let hiring = Hiring::new(folder.path());
+    let _gate = hiring.start();
+    for line in typed("docs/tables.md") {
+        let (_, status) = line
+            .rsplit_once("# ")
+            .unwrap_or_else(|| panic!("which status has {line}"));
+        let mut command = Command::new("sh");
+        command.args(["-c", &aimed(&line, &hiring)]);
+        let said = succeeds(&line, &mut command);
+        let told = said.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3));
+        assert_eq!(told, Some(status), "{line}\n{said}");
+    }
+}
+
+#[test]
 fn the_try_it_commands_of_the_question_bank_work() {
     let folder = Folder::new();
     let hiring = Hiring::new(folder.path());
@@ -166,6 +183,13 @@ fn the_try_it_commands_of_the_question_bank_work() {
 fn furnished() -> Folder {
     let folder = Folder::new();
     folder.write("migrations/0001.sql", "CREATE TABLE questions (id INTEGER PRIMARY KEY)");
+    folder.write(
+        "shop/0001.sql",
+        "CREATE TABLE customers (id INTEGER PRIMARY KEY, name TEXT, email TEXT, note TEXT);
+         CREATE TABLE orders (id INTEGER PRIMARY KEY, clerk TEXT, state TEXT, total REAL, version INTEGER);
+         CREATE TABLE lines (order_id INTEGER REFERENCES orders (id), number INTEGER, PRIMARY KEY (order_id, number));
+         CREATE VIEW waiting_orders AS SELECT * FROM orders WHERE state = 'new';",
+    );
     fs::create_dir(folder.path().join("tls")).unwrap();
     for name in ["tls/example.com", "tls/example.org"] {
         Identity::make(&folder, name, &[name.trim_start_matches("tls/")]);
@@ -177,7 +201,7 @@ fn furnished() -> Folder {
 
 #[test]
 fn the_configurations_of_the_documents_can_run() {
-    for document in ["README.md", "docs/guide.md"] {
+    for document in ["README.md", "docs/guide.md", "docs/tables.md"] {
         let shown: Vec<Block> = blocks(document)
             .into_iter()
             .filter(|block| block.kind == "yaml")
