@@ -121,14 +121,28 @@ impl<'a> Writer<'a> {
                 self.around("to_json(", value, ")")?;
                 Ok(json)
             }
-            // As JSON has them, with a `T` between date and time.
-            (Dialect::Postgres, Type::Timestamp | Type::Moment) => {
+            // As JSON has them: with a `T` between date and time, and an address without the length of its network.
+            (Dialect::Postgres, Type::Timestamp | Type::Moment | Type::Other) => {
                 self.around("(to_json(", value, ") #>> '{}')")?;
                 Ok(part.kind.clone())
             }
             (Dialect::Sqlite, Type::Json { .. }) if !part.is_made() => {
                 self.valid_json(value)?;
                 Ok(json)
+            }
+            // What its driver doesn't know in the server's binary form comes as text.
+            (
+                Dialect::Postgres,
+                Type::Decimal
+                | Type::Uuid
+                | Type::Date
+                | Type::Time
+                | Type::Interval
+                | Type::Range
+                | Type::SearchVector,
+            ) => {
+                self.around("(", value, ")::text")?;
+                Ok(part.kind.clone())
             }
             (_, kind) => {
                 value(self)?;

@@ -50,6 +50,15 @@ impl Part<'_> {
         matches!(self.source, Source::Computed(_))
     }
 
+    /// Whether a driver's column of it becomes the same JSON as PostgreSQL would make of it. Rows of such parts come as
+    /// columns: `row_to_json` would take three times as long of the server for a thousand rows, and of us no less.
+    pub(super) fn is_plain(&self) -> bool {
+        !matches!(
+            self.kind,
+            Type::Real | Type::Bytes | Type::Composite | Type::Array(_) | Type::Any | Type::Other | Type::Range
+        )
+    }
+
     /// Whether it is JSON that this statement makes, so that it need not be checked.
     pub(super) fn is_made(&self) -> bool {
         matches!(self.source, Source::Object(..) | Source::Related { .. })

@@ -37,7 +37,7 @@ impl<'a> Writer<'a> {
             link: None,
         };
         let before = read.window.cursor.as_ref().is_some_and(|cursor| cursor.before);
-        let json = form == RowForm::Json && self.dialect() == Dialect::Postgres;
+        let json = form == RowForm::Json && self.dialect() == Dialect::Postgres && !parts.iter().all(Part::is_plain);
         let shown = if json || before {
             self.around_rows(&select, hidden, json, before)?
         } else {
