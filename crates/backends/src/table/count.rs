@@ -1,7 +1,7 @@
 //! How many rows there are in all, as exactly as the client wants to know it.
 
 use portcullis_core::Result;
-use portcullis_tables::query::{Count, Read};
+use portcullis_tables::query::{Count, Item, Read};
 use portcullis_tables::schema::Engine;
 use portcullis_tables::sql;
 use portcullis_tables::statement::{Outcome, Statement};
@@ -47,6 +47,8 @@ impl Asked<'_> {
         };
         match read.count {
             None => Ok(Counting::Not),
+            // What the planner believes comes from all rows of a table, and says something of those that nobody may see.
+            Some(_) if self.session.role.is_some() || is_restricted(read) => by(most, false),
             Some(Count::Exact) => by(most, false),
             Some(Count::Estimated) => by(most.min(FEW), true),
             Some(Count::Planned) => match self.planned(read).await? {
@@ -95,6 +97,16 @@ pub(super) fn number(outcomes: &[Outcome], cap: u64) -> Option<u64> {
     (number <= cap).then_some(number)
 }
 
+/// Whether there are rows of any table in it that the caller may not see.
+fn is_restricted(read: &Read) -> bool {
+    read.rule.is_some()
+        || read.union.iter().flat_map(|union| &union.members).any(is_restricted)
+        || read.items.iter().any(|item| match item {
+            Item::Embed(embed) => embed.through_rule.is_some() || is_restricted(&embed.read),
+            Item::Field { .. } | Item::Aggregate { .. } | Item::Origin { .. } => false,
+        })
+}
+
 /// The number of rows that a plan speaks of first, which is that of its outermost step.
 fn rows_of(plan: &Json) -> Option<u64> {
     match plan {
@@ -128,7 +140,46 @@ pub(super) fn row_form(engine: Engine, form: Form) -> sql::RowForm {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use portcullis_tables::query::{Embed, Filter, Union, Window};
     use serde_json::json;
+
+    #[test]
+    fn a_rule_anywhere_in_a_read_restricts_it() {
+        let read = |rule: Option<Filter>, items: Vec<Item>, members: Vec<Read>| Read {
+            resource: 0,
+            items,
+            filter: Some(Filter::And(Vec::new())),
+            rule,
+            order: Vec::new(),
+            window: Window::default(),
+            having: None,
+            union: (!members.is_empty()).then_some(Union {
+                distinct: false,
+                members,
+            }),
+            count: Some(Count::Planned),
+        };
+        let rule = || Some(Filter::Or(Vec::new()));
+        let embed = |inner: Read, through_rule: Option<Filter>| {
+            Item::Embed(Box::new(Embed {
+                name: "orders".into(),
+                relationship: 0,
+                inner: true,
+                spread: false,
+                read: inner,
+                through_rule,
+            }))
+        };
+        let open = || read(None, Vec::new(), Vec::new());
+        let closed = || read(rule(), Vec::new(), Vec::new());
+        assert!(!is_restricted(&open()));
+        assert!(!is_restricted(&read(None, vec![embed(open(), None)], vec![open()])));
+        assert!(is_restricted(&closed()));
+        assert!(is_restricted(&read(None, Vec::new(), vec![open(), closed()])));
+        assert!(is_restricted(&read(None, vec![embed(open(), rule())], Vec::new())));
+        let deep = read(None, vec![embed(closed(), None)], Vec::new());
+        assert!(is_restricted(&read(None, vec![embed(deep, None)], Vec::new())));
+    }
 
     #[test]
     fn the_outermost_step_says_how_many_rows() {
