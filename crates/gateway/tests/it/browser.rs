@@ -155,6 +155,19 @@ fn of_two_who_conclude_an_interview_the_second_overwrites_nothing() {
 }
 
 #[test]
+fn the_api_behind_the_page_is_described() {
+    let folder = Folder::new();
+    let hiring = Hiring::new(folder.path());
+    let _gate = hiring.start();
+    let browser = Browser::start();
+    browser.open(&page(&hiring));
+    browser.await_view("plan");
+    browser.click("#api");
+    eventually("the description", || browser.text("body").contains("/interviews/{id}"));
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
 fn the_gates_reason_is_shown() {
     let folder = Folder::new();
     let hiring = Hiring::new(folder.path());

@@ -260,6 +260,9 @@ fn the_example_hiring_joins_unites_and_sums_up() {
     assert_eq!(average.json(), json!([{"interview_id": 1, "avg": 3.0, "count": 4}]));
     let unasked = gate.get("/v1/rpc/unasked?level=1").json();
     assert_eq!(unasked.as_array().unwrap().len(), 31, "{unasked}");
+    let described = gate.get("/v1/openapi.json").json();
+    assert_eq!(described["paths"]["/topics"]["post"], Value::Null);
+    assert!(described["paths"]["/candidates"]["post"].is_object());
 }
 
 #[test]
