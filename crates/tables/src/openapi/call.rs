@@ -6,7 +6,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{Parts, Visible, answer, key, parameter, reference, schema, segment};
 use crate::api::{Api, NamedStatement, Resource};
-use crate::grammar::callable;
+use crate::grammar::{Effect, callable};
 use crate::schema::{Argument, Returns, Routine, Type};
 
 /// What a call takes: names, types, and whether each may be left out.
@@ -19,6 +19,8 @@ struct Callee<'a> {
     arguments: Vec<Arguments<'a>>,
     /// What it gives; `None` is nothing.
     gives: Option<Json>,
+    /// Whether it may give nothing.
+    silent: bool,
     /// The resource whose rows it gives.
     resource: Option<&'a Resource>,
     about: String,
@@ -37,7 +39,7 @@ pub(super) fn add(parts: &mut Parts, api: &Api, visible: &Visible) {
     }
     for callee in &callees {
         let mut operations = Map::new();
-        if callable(api, callee.name) == Some(true) {
+        if callable(api, callee.name) == Some(Effect::Reads) {
             operations.insert("get".to_owned(), get(callee));
         }
         operations.insert("post".to_owned(), post(callee));
@@ -53,6 +55,8 @@ fn of_statement(statement: &NamedStatement) -> Callee<'_> {
         name: &statement.name,
         arguments: vec![arguments.collect()],
         gives: Some(json!({"type": "array", "items": {"type": "object"}})),
+        // Only the database knows whether a statement has rows to show.
+        silent: statement.writes,
         resource: None,
         about: String::new(),
     }
@@ -85,6 +89,7 @@ fn of_routines<'a>(api: &'a Api, visible: &Visible, name: &'a str, routines: &'a
             1 => gives.pop(),
             _ => Some(json!({"anyOf": gives})),
         },
+        silent: routines.iter().any(|it| matches!(it.returns, Returns::Nothing)),
         resource,
         about: routines.iter().find_map(|it| it.comment.clone()).unwrap_or_default(),
     }
@@ -196,22 +201,24 @@ fn content(arguments: &Arguments<'_>) -> Json {
 }
 
 fn operation(callee: &Callee<'_>, name: &str, summary: &str) -> Json {
-    let responses = match &callee.gives {
-        None => answer::all([("204", reference("responses", "done"))]),
-        Some(schema) => {
-            let shown = json!({
-                "description": "What it gives.",
-                "content": {
-                    "application/json": {"schema": schema},
-                    "application/vnd.pgrst.object+json": {},
-                    "application/x-ndjson": {},
-                    "text/csv": {},
-                    "application/xml": {},
-                },
-            });
-            answer::all([("200", shown.clone()), ("206", shown)])
-        }
-    };
+    let mut responses = answer::all([]);
+    if let Some(schema) = &callee.gives {
+        let shown = json!({
+            "description": "What it gives.",
+            "content": {
+                "application/json": {"schema": schema},
+                "application/vnd.pgrst.object+json": {},
+                "application/x-ndjson": {},
+                "text/csv": {},
+                "application/xml": {},
+            },
+        });
+        responses["200"] = shown.clone();
+        responses["206"] = shown;
+    }
+    if callee.silent {
+        responses["204"] = reference("responses", "done");
+    }
     let mut operation = json!({
         "operationId": format!("rpc.{}.{name}", key(callee.name)),
         "summary": summary,

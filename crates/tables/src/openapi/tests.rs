@@ -235,6 +235,18 @@ fn equal_apis_have_equal_documents_and_others_another_version() {
 }
 
 #[test]
+fn a_statement_that_changes_something_may_show_nothing() {
+    let mut exposed = fixture::exposed();
+    let mut renaming = exposed.statements[0].1.clone();
+    renaming.sql = "update customers set name = 'x' where id = :id and balance > :least".to_owned();
+    renaming.writes = true;
+    exposed.statements.push(("rename".to_owned(), renaming));
+    let document = described(&Api::new(fixture::schema(Engine::Postgres), exposed).unwrap(), None);
+    let silent = |name: &str| document["paths"][name]["post"]["responses"].get("204").is_some();
+    assert!(silent("/rpc/rename") && !silent("/rpc/rich") && !silent("/rpc/place_order"));
+}
+
+#[test]
 fn an_api_of_nothing_is_described() {
     let api = Api::new(fixture::schema(Engine::Sqlite), crate::api::Exposed::default()).unwrap();
     let document = described(&api, None);
