@@ -89,6 +89,7 @@ mod it {
     mod quota;
     mod reveal;
     mod table_cases;
+    mod table_kills;
     mod table_survival;
     mod tables;
     mod tables_api;
