@@ -20,7 +20,7 @@ use std::borrow::Cow;
 
 use portcullis_core::{Consumer, Error, Result, codes};
 
-pub use self::call::{Call, Callee, call, callable};
+pub use self::call::{Call, Callee, Effect, call, callable};
 pub use self::key::{filter_of_key, key, path_of_key};
 pub use self::literal::literal;
 pub use self::preferences::{Preferences, Resolution, Return};

@@ -5,7 +5,7 @@ use std::time::Instant;
 use portcullis_core::{Body, Error, Known, Method, Response, Result, Status, codes};
 use portcullis_databases::Answer;
 use portcullis_tables::content::Format;
-use portcullis_tables::grammar::{self, Call, Callee};
+use portcullis_tables::grammar::{self, Call, Callee, Effect};
 use portcullis_tables::schema::Returns;
 use portcullis_tables::sql;
 use portcullis_tables::statement::Access;
@@ -24,23 +24,30 @@ const NO_ROW: &[u8] = b"null";
 impl Asked<'_> {
     /// Calls what has that name.
     pub(super) async fn call(&self, name: &str, body: Body) -> Result<Response> {
-        let reads = grammar::callable(self.api, name).ok_or_else(|| Error::new(&codes::RESOURCE_NOT_FOUND))?;
-        let allow = if reads {
-            "GET, HEAD, OPTIONS, POST"
-        } else {
+        let effect = grammar::callable(self.api, name).ok_or_else(|| Error::new(&codes::RESOURCE_NOT_FOUND))?;
+        let allow = if effect == Effect::Changes {
             "OPTIONS, POST"
+        } else {
+            "GET, HEAD, OPTIONS, POST"
         };
         let body = match self.method {
             Method::Options => {
                 return Ok(Response::new(Status::NO_CONTENT).with_header(Known::Allow, allow));
             }
-            Method::Get | Method::Head if reads => None,
+            Method::Get | Method::Head if effect != Effect::Changes => None,
             Method::Post => Some(self.arguments(body).await?),
             _ => return Err(Error::new(&codes::METHOD_NOT_ALLOWED).with_header(Known::Allow, allow)),
         };
         let call = grammar::call(self.api, name, self.target.query(), body.as_deref(), &self.caller)?;
-        let access = if reads { Access::ReadOnly } else { Access::ReadWrite };
-        self.run(call, access).await
+        if effect == Effect::Reads || body.is_none() {
+            let refused = |error: Error| match error.code().name == codes::METHOD_NOT_ALLOWED.name {
+                // The database did not let it change something.
+                true => error.with_header(Known::Allow, "OPTIONS, POST"),
+                false => error,
+            };
+            return self.run(call, Access::ReadOnly).await.map_err(refused);
+        }
+        self.run(call, Access::ReadWrite).await
     }
 
     async fn arguments(&self, body: Body) -> Result<bytes::Bytes> {

@@ -183,7 +183,8 @@ pub struct RowRule {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rpc {
-    /// Functions and procedures of the database, by their names there; `"*"` for all. What is volatile takes POST only.
+    /// Functions and procedures of the database, by their names there; `"*"` for all. What is volatile takes POST; GET
+    /// calls PostgreSQL's functions where they can't change anything (405 for those that try).
     #[schemars(transform = form::items("database-name"), transform = form::single)]
     pub functions: Vec<String>,
     /// Statements, by their names in paths.

@@ -33,13 +33,37 @@ pub enum Callee {
     Statement(usize),
 }
 
-/// Whether something of that name can be called, and if so whether all of that name only read.
-pub fn callable(api: &Api, name: &str) -> Option<bool> {
+/// What a call may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It only reads.
+    Reads,
+    /// It may change something, and can be called so that the database refuses that: PostgreSQL's functions are volatile
+    /// where their authors say nothing.
+    Either,
+    /// It changes something.
+    Changes,
+}
+
+/// What calls of that name may do; `None` where nothing of that name can be called.
+pub fn callable(api: &Api, name: &str) -> Option<Effect> {
     if let Some(statement) = api.statements.iter().find(|statement| *statement.name == *name) {
-        return Some(!statement.writes);
+        return Some(if statement.writes {
+            Effect::Changes
+        } else {
+            Effect::Reads
+        });
     }
     let routines = routines(api, name)?;
-    Some(!routines.iter().any(|routine| routine.volatile || routine.procedure))
+    Some(if routines.iter().any(|routine| routine.procedure) {
+        Effect::Changes
+    } else if !routines.iter().any(|routine| routine.volatile) {
+        Effect::Reads
+    } else if api.schema.engine() == Engine::Postgres {
+        Effect::Either
+    } else {
+        Effect::Changes
+    })
 }
 
 /// Reads a call: its arguments are in the query, or in `body`, a JSON object. All else in the query is asked of the rows
