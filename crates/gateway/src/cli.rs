@@ -307,14 +307,14 @@ pub(crate) fn run() -> ExitCode {
                 route,
                 live,
                 json,
-            } => index::run(file, index::Wish::Report { route, live }, json),
-            Index::Check { file, rows, json } => index::run(file, index::Wish::Check { rows }, json),
+            } => index::run(&file, index::Wish::Report { route, live }, json),
+            Index::Check { file, rows, json } => index::run(&file, index::Wish::Check { rows }, json),
             Index::Explain {
                 method,
                 url,
                 file,
                 json,
-            } => index::run(file, index::Wish::Explain { method, url }, json),
+            } => index::run(&file, index::Wish::Explain { method, url }, json),
         },
         Some(Command::Schema) => {
             print(&format!("{:#}\n", portcullis_config::schema()));

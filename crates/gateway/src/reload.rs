@@ -127,6 +127,11 @@ impl Reloader {
         }
     }
 
+    /// Where work is done that takes its time.
+    pub(crate) fn slow(&self) -> &Handle {
+        &self.slow
+    }
+
     /// Puts the first configuration in force and gives back the URLs that it listens on.
     ///
     /// # Errors

@@ -370,17 +370,17 @@ fn statement(seen: &Seen, plan: Option<&Plan>) -> Value {
         "sql": &*seen.text,
         "runs": seen.runs,
         "rows": seen.rows,
-        "p50_microseconds": quantile(seen, 0.5),
-        "p99_microseconds": quantile(seen, 0.99),
+        "p50_microseconds": quantile(seen, 50),
+        "p99_microseconds": quantile(seen, 99),
         "last_seen": last_seen.as_secs(),
         "class": plan.map(|plan| plan.class().as_str()),
         "plan": plan.map(words::of_plan),
     })
 }
 
-/// No more than how long that part of the runs took; none where it is longer than all that is told apart.
-fn quantile(seen: &Seen, part: f64) -> Option<u64> {
-    let wanted = (seen.runs as f64 * part).ceil() as u64;
+/// No more than how long so many of a hundred runs took; none where it is longer than all that is told apart.
+fn quantile(seen: &Seen, percent: u64) -> Option<u64> {
+    let wanted = seen.runs.saturating_mul(percent).div_ceil(100);
     let mut runs = 0;
     let bucket = seen.buckets.iter().position(|count| {
         runs += count;

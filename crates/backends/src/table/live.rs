@@ -45,7 +45,7 @@ impl Open {
     pub fn new(database: Arc<Database>, role: Option<DatabaseRole>, journal: Journal, slow: &Handle) -> Arc<Open> {
         Arc::new_cyclic(|this: &Weak<Open>| {
             let look = slow.spawn(watch(this.clone(), database.settings().look, journal, slow.clone()));
-            let plan = slow.spawn(plan(this.clone()));
+            let plan = slow.spawn(plan(this.clone(), slow.clone()));
             Open {
                 database,
                 role,
@@ -237,11 +237,11 @@ async fn watch(open: Weak<Open>, every: Duration, journal: Journal, slow: Handle
 }
 
 /// New statements are planned five at a time every five seconds, which is one a second, over one connection.
-async fn plan(open: Weak<Open>) {
+async fn plan(open: Weak<Open>, slow: Handle) {
     const TOGETHER: usize = 5;
     loop {
         tokio::time::sleep(Duration::from_secs(TOGETHER as u64)).await;
-        let planned = tokio::task::spawn_blocking({
+        let planned = slow.spawn_blocking({
             let open = open.clone();
             move || {
                 let Some(open) = open.upgrade() else { return false };

@@ -16,7 +16,7 @@ pub(super) async fn answer(desk: &Desk, request: &Request) -> Option<Response> {
     }
     let databases = desk.state.kept.databases.all();
     // Databases are asked for many plans: not on the thread that answers operators.
-    let reports = tokio::task::spawn_blocking(move || {
+    let reports = desk.reloader.slow().spawn_blocking(move || {
         let reports: Result<Vec<Vec<Value>>, String> = databases.iter().map(|open| open.indexes()).collect();
         reports
     });

@@ -2,7 +2,7 @@
 
 mod in_words;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use portcullis_backends::table::doctor::Patient;
@@ -44,8 +44,8 @@ struct Known {
 }
 
 /// `portcullis index`.
-pub(super) fn run(file: PathBuf, wish: Wish, json: bool) -> ExitCode {
-    match answer(&file, wish) {
+pub(super) fn run(file: &Path, wish: Wish, json: bool) -> ExitCode {
+    match answer(file, wish) {
         Ok((document, words, code)) => {
             if json {
                 print(&format!("{document:#}\n"));

@@ -103,7 +103,7 @@ fn covered(part: &Part<'_>, columns: &[usize]) -> Vec<usize> {
             Item::Field { field, .. } if columns.contains(&field.column) || covered.contains(&field.column) => {}
             Item::Field { field, .. } => covered.push(field.column),
             Item::Aggregate { field: Some(field), .. } if !columns.contains(&field.column) => {
-                covered.push(field.column)
+                covered.push(field.column);
             }
             Item::Aggregate { .. } | Item::Origin { .. } => {}
             // How rows are related is found by further columns.

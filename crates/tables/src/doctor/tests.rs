@@ -1,4 +1,5 @@
 //! Plans that the three engines gave, and what is told of the shop.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use super::plan::Plan;
 use super::unindexed::{Why, unindexed};
