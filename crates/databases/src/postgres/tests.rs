@@ -4,6 +4,7 @@ mod connections;
 mod introspection;
 mod migrations;
 mod plans;
+mod roles;
 mod scripts;
 mod streams;
 
