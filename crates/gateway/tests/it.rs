@@ -114,6 +114,7 @@ mod it {
     mod watch;
 
     mod browser;
+    mod table_page;
     mod clients;
     mod examples;
     mod readme;

@@ -70,19 +70,9 @@ pub(super) enum Level {
     Row,
 }
 
-/// Whether that method may be used there. HEAD goes with GET (RFC 9110 §9.3.2), and OPTIONS tells no more than a refusal's
-/// Allow. What the database can't write takes no method that writes.
+/// Whether that method may be used there. OPTIONS tells no more than a refusal's Allow.
 pub(super) fn allows(resource: &Resource, method: &Method, level: Level) -> bool {
-    let has = |wanted: &Method| resource.methods.contains(wanted);
-    match method {
-        Method::Options => true,
-        Method::Head => has(&Method::Get) || has(&Method::Head),
-        Method::Get => has(method),
-        Method::Post => level == Level::Collection && has(method) && resource.relation.writable,
-        // Without a key there is nothing that a row could be put at.
-        Method::Put => level == Level::Row && has(method) && resource.relation.writable && !resource.key.is_empty(),
-        other => has(other) && resource.relation.writable,
-    }
+    *method == Method::Options || resource.takes(method, level == Level::Row)
 }
 
 /// The value of `Allow`.

@@ -19,6 +19,8 @@ use tempfile::TempDir;
 mod api;
 #[path = "table/changes.rs"]
 mod changes;
+#[path = "table/description.rs"]
+mod description;
 #[path = "table/indexes.rs"]
 mod indexes;
 #[path = "table/injection.rs"]

@@ -39,7 +39,7 @@ pub fn page(document: &Json) -> String {
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\
          <meta name=\"viewport\" content=\"width=device-width\"><style>{STYLE}</style></head><body>\n\
          <header><h1>{title}</h1><p>{about} This is OpenAPI, too: ask for <code>application/json</code>.</p></header>\n",
-        about = Text(text(&document["info"]["description"])),
+        about = Prose(text(&document["info"]["description"])),
     );
     let empty = Vec::new();
     let tags = document["tags"].as_array().unwrap_or(&empty);
@@ -71,7 +71,7 @@ fn section(html: &mut String, document: &Json, at: usize, tag: &Json) {
         format_args!(
             "<section><h2 id=\"r{at}\">{}</h2><p>{}</p>\n",
             Text(name),
-            Text(text(&tag["description"]))
+            Prose(text(&tag["description"]))
         ),
     );
     columns(html, &document["components"]["schemas"][super::key(name)]);
@@ -165,7 +165,7 @@ fn table(html: &mut String, parameters: &[Json]) {
             format_args!(
                 "<tr><td><code>{}</code>{needed}</td><td>{}</td></tr>\n",
                 Text(text(&parameter["name"])),
-                Text(text(&parameter["description"]))
+                Prose(text(&parameter["description"]))
             ),
         );
     }
@@ -245,6 +245,23 @@ impl std::fmt::Display for Text<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Text in which what stands between backticks is code.
+struct Prose<'t>(&'t str);
+
+impl std::fmt::Display for Prose<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut rest = self.0;
+        while let Some((before, (code, after))) = rest
+            .split_once('`')
+            .and_then(|(before, rest)| Some((before, rest.split_once('`')?)))
+        {
+            write!(f, "{}<code>{}</code>", Text(before), Text(code))?;
+            rest = after;
+        }
+        Text(rest).fmt(f)
     }
 }
 
