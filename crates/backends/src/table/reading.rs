@@ -5,6 +5,8 @@ use std::time::Instant;
 use portcullis_core::{Body, Error, Known, Method, Response, Result, Status, codes};
 use portcullis_databases::Answer;
 use portcullis_tables::content::Format;
+use portcullis_tables::doctor::plan::Plan;
+use portcullis_tables::doctor::words;
 use portcullis_tables::query::{Read, Window};
 use portcullis_tables::statement::{Access, Outcome};
 use portcullis_tables::value::Value;
@@ -208,9 +210,16 @@ impl Asked<'_> {
         let engine = self.api.schema().engine();
         let statement = sql::read(self.api, read, row_form(engine, Form::Rows(Format::Json)))?;
         let plan = self.table.open.database().explain(&statement).await?;
+        let read = Plan::read(engine, &plan, &statement.text);
         let plan = serde_json::from_str(&plan).unwrap_or_else(|_| plan.lines().collect::<Vec<_>>().into());
         let plan: serde_json::Value = plan;
-        let told = serde_json::json!({"engine": engine.as_str(), "plan": plan}).to_string();
+        let told = serde_json::json!({
+            "engine": engine.as_str(),
+            "class": read.class().as_str(),
+            "words": words::of_plan(&read),
+            "plan": plan,
+        });
+        let told = told.to_string();
         Ok(Response::new(Status::OK).with_body(Form::Plan.media_type(), told))
     }
 
