@@ -99,7 +99,7 @@ impl<'a> Writer<'a> {
                 }
                 Item::Origin { name } => (name, Type::Text, Source::Origin(&self.resource(frame.resource).name)),
                 // An embed of nothing is there for its conditions only.
-                Item::Embed(embed) if embed.read.items.is_empty() => continue,
+                Item::Embed(embed) if !embed.is_shown() => continue,
                 Item::Embed(embed) => match joined {
                     Some(joined) if embed.spread => {
                         self.add_parts(joined, parts);
@@ -218,7 +218,7 @@ fn member_names(embed: &Embed) -> Vec<&str> {
     for item in &embed.read.items {
         match item {
             Item::Field { name, .. } | Item::Aggregate { name, .. } | Item::Origin { name } => names.push(&**name),
-            Item::Embed(inner) if inner.read.items.is_empty() => {}
+            Item::Embed(inner) if !inner.is_shown() => {}
             Item::Embed(inner) if inner.spread => names.extend(member_names(inner)),
             Item::Embed(inner) => names.push(&*inner.name),
         }
