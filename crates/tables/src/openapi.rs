@@ -143,7 +143,7 @@ fn segment(name: &str) -> String {
     for byte in name.bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'$' => {
-                segment.push(char::from(byte))
+                segment.push(char::from(byte));
             }
             other => {
                 let _ = write!(segment, "%{other:02X}");

@@ -265,12 +265,13 @@ impl Described<'_> {
     }
 
     fn operation(&self, name: &str, summary: &str, responses: Json) -> Json {
-        json!({
+        let mut operation = json!({
             "operationId": format!("{}.{name}", self.key),
             "summary": summary,
             "tags": [&*self.resource.name],
-            "responses": responses,
-        })
+        });
+        operation["responses"] = responses;
+        operation
     }
 
     /// A response of this resource: `rows`, `row`, and those of HEAD.
