@@ -78,7 +78,7 @@ class Asking(threading.Thread):
 
 def make(servers, engine, number):
     """Many tables, some hundreds in each transaction."""
-    one = "CREATE TABLE t{0} (id integer NOT NULL PRIMARY KEY, name varchar(60), amount integer, parent integer REFERENCES readings (id), note text);\n"
+    one = "CREATE TABLE t{0} (id integer NOT NULL PRIMARY KEY, name varchar(60), amount integer, parent integer REFERENCES parents (id), note text);\n"
     parts = []
     for first in range(0, number, 500):
         parts += ["BEGIN;\n", *(one.format(place) for place in range(first, min(first + 500, number))), "COMMIT;\n"]
@@ -118,7 +118,7 @@ def main():
     attack.PORT = given.port
     configuration = pathlib.Path(f"/tmp/portcullis-scale-{os.getpid()}.yaml")
     write(configuration, given.port, ENGINES)
-    table = "CREATE TABLE readings (id integer NOT NULL PRIMARY KEY, what varchar(60), degrees double precision, room integer);\n"
+    table = "CREATE TABLE parents (id integer NOT NULL PRIMARY KEY); CREATE TABLE readings (id integer NOT NULL PRIMARY KEY, what varchar(60), degrees double precision, room integer);\n"
     wrong = []
     servers = Servers(given.gate, given.port, lambda engine: table + SERIES[engine].format(rows=given.rows), configuration, is_logged=False)
     try:
