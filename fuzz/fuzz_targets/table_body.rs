@@ -21,8 +21,11 @@ use portcullis_tables::statement::{Session, Step};
 use portcullis_tables::tx;
 use portcullis_tables::value::Value;
 
-static APIS: LazyLock<Vec<Arc<Api>>> =
-    LazyLock::new(|| [Engine::Sqlite, Engine::Postgres, Engine::MariaDb].map(fixture::api).into());
+static APIS: LazyLock<Vec<Arc<Api>>> = LazyLock::new(|| {
+    [Engine::Sqlite, Engine::Postgres, Engine::MariaDb]
+        .map(fixture::api)
+        .into()
+});
 
 static CALLER: LazyLock<Consumer> = LazyLock::new(|| {
     let mut consumer = Consumer::new("ada", "fuzz");
@@ -40,12 +43,24 @@ fuzz_target!(|input: &[u8]| {
             transaction(api, body);
             continue;
         }
-        let Some((place, _)) = api.resource(resource) else { return };
+        let Some((place, _)) = api.resource(resource) else {
+            return;
+        };
         if let Ok(rows) = parse_rows(api, place, content_type, body, None, true) {
-            assert!(rows.rows.iter().all(|row| row.len() == rows.columns.len()), "each row has all columns");
+            assert!(
+                rows.rows.iter().all(|row| row.len() == rows.columns.len()),
+                "each row has all columns"
+            );
             let columns = rows.columns.clone();
-            let action = |rows| Action::Insert { columns: columns.clone(), rows, conflict: None };
-            let nulls = rows.rows.iter().map(|row| row.iter().map(|value| value.as_ref().map(|_| Value::Null)).collect());
+            let action = |rows| Action::Insert {
+                columns: columns.clone(),
+                rows,
+                conflict: None,
+            };
+            let nulls = rows
+                .rows
+                .iter()
+                .map(|row| row.iter().map(|value| value.as_ref().map(|_| Value::Null)).collect());
             same_text(api, place, &action(rows.rows.clone()), &action(nulls.collect()));
         }
         if let Ok(values) = parse_values(api, place, content_type, body) {
@@ -57,8 +72,12 @@ fuzz_target!(|input: &[u8]| {
 });
 
 fn transaction(api: &Api, body: &[u8]) {
-    let caller = Caller { consumer: Some(&CALLER) };
-    let Ok(transaction) = tx::parse(api, body, &caller) else { return };
+    let caller = Caller {
+        consumer: Some(&CALLER),
+    };
+    let Ok(transaction) = tx::parse(api, body, &caller) else {
+        return;
+    };
     let Ok(planned) = transaction.script(api, RowForm::Json, Session::default(), Duration::from_secs(1), false) else {
         return;
     };
@@ -87,12 +106,17 @@ fn same_text(api: &Api, resource: usize, action: &Action, empty: &Action) {
             condition: Condition::None,
             keep: Vec::new(),
         };
-        sql::change(api, &change, RowForm::Json, 0).map(|changes| changes.steps).unwrap_or_default()
+        sql::change(api, &change, RowForm::Json, 0)
+            .map(|changes| changes.steps)
+            .unwrap_or_default()
     };
     let (one, other) = (steps(action), steps(empty));
     assert_eq!(one.len(), other.len());
     for (one, other) in one.iter().zip(&other) {
-        assert_eq!(one.statement.text, other.statement.text, "the text depends on the shape only");
+        assert_eq!(
+            one.statement.text, other.statement.text,
+            "the text depends on the shape only"
+        );
         assert_eq!(one.statement.values.len(), other.statement.values.len());
     }
 }

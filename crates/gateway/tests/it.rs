@@ -114,10 +114,10 @@ mod it {
     mod watch;
 
     mod browser;
-    mod table_page;
     mod clients;
     mod examples;
     mod readme;
+    mod table_page;
     mod tutorial;
     mod webdriver;
 }

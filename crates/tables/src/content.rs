@@ -24,6 +24,6 @@ mod writer;
 mod xml;
 
 pub use self::rows::{Rows, parse_rows, parse_values, with_key, writable_columns};
-pub use self::value::from_text;
 pub(crate) use self::value::from_json;
+pub use self::value::from_text;
 pub use self::writer::{Format, RowWriter};

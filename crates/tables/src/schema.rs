@@ -9,7 +9,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use self::found::{
-    FoundArgument, FoundColumn, FoundForeignKey, FoundIndex, FoundRelation, FoundReturns, FoundRoutine, FoundSchema, Volatile,
+    FoundArgument, FoundColumn, FoundForeignKey, FoundIndex, FoundRelation, FoundReturns, FoundRoutine, FoundSchema,
+    Volatile,
 };
 pub use self::lookup::did_you_mean;
 pub use self::types::{Cast, Type};

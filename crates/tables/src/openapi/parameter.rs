@@ -92,6 +92,10 @@ pub(super) fn add_shared(parameters: &mut Map<String, Json>) {
         }
         parameters.insert(name.to_owned(), parameter);
     }
+    add_shared_headers(parameters);
+}
+
+fn add_shared_headers(parameters: &mut Map<String, Json>) {
     let header = [
         (
             "If-Match",

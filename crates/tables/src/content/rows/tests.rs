@@ -223,7 +223,12 @@ fn columns_that_nobody_writes_are_refused_and_hidden_ones_are_not_told_of() {
     ] {
         let error = read(resource, "application/json", body).unwrap_err();
         assert_eq!(error.code(), code, "{body}");
-        assert!(!error.detail().unwrap_or_default().contains("did you mean `internal_note`"));
+        assert!(
+            !error
+                .detail()
+                .unwrap_or_default()
+                .contains("did you mean `internal_note`")
+        );
         assert!(
             error.detail().unwrap_or_default().starts_with(detail),
             "{body}: {:?}",
