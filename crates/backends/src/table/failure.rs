@@ -4,10 +4,11 @@ use portcullis_core::{Error, Finding, codes};
 use portcullis_databases::failure::{Constraint, ConstraintKind, constraint};
 use portcullis_tables::api::{Api, Resource};
 
-/// The same error, saying which columns it is about, where that is known. A column that the route hides stays hidden.
-pub(super) fn named(error: Error, resource: &Resource) -> Error {
+/// The same error, saying which columns it is about, where that is known, or the rows that the change could have touched
+/// at the `most`. A column that the route hides stays hidden.
+pub(super) fn named(error: Error, resource: &Resource, most: u64) -> Error {
     let Some(constraint) = constraint(&error) else {
-        return limit_named(error, resource);
+        return limit_named(error, most);
     };
     let columns = columns(constraint, resource);
     let listed = match columns.as_slice() {
@@ -42,18 +43,17 @@ pub(super) fn named_in(error: Error, api: &Api) -> Error {
         resources.find(|resource| resource.relation.name.as_str() == name)
     });
     match resource {
-        Some(resource) => named(error, resource),
+        Some(resource) => named(error, resource, resource.limits.max_affected),
         None => error,
     }
 }
 
 /// A limit says how large it is.
-fn limit_named(error: Error, resource: &Resource) -> Error {
+fn limit_named(error: Error, most: u64) -> Error {
     if error.code().name != codes::TOO_MANY_ROWS.name {
         return error;
     }
-    let most = resource.limits.max_affected;
-    error.with_detail(format!("it is about more than {most} rows, the limit of one change"))
+    error.with_detail(format!("it is about more than {most} rows, the limit of this change"))
 }
 
 /// The columns that can be read and that it is about.

@@ -186,6 +186,7 @@ impl Asked<'_> {
             Form::Plan => return Err(Error::new(&codes::NOT_ACCEPTABLE).with_detail("only what reads has a plan")),
         };
         let shows = change.shown.is_some();
+        let mut most = change.max_affected;
         let mut made = sql::change(
             self.api,
             &change,
@@ -195,10 +196,11 @@ impl Asked<'_> {
         if shows && form == Form::Rows(Format::JsonObject) && !change.single {
             // One object is asked for: should it be another number of rows, nothing happens.
             if let Some(step) = made.steps.get_mut(made.answer) {
+                most = 1;
                 step.expect = Expect {
                     least: 1,
                     fewer: Box::new(Fewer::Fails(Failure::NotSingular)),
-                    most: 1,
+                    most,
                 };
             }
         }
@@ -206,7 +208,7 @@ impl Asked<'_> {
         let script = self.script(Access::ReadWrite, made.steps);
         let began = Instant::now();
         let outcomes = self.table.open.database().run(script, format).await;
-        let outcomes = outcomes.map_err(|error| failure::named(error, resource))?;
+        let outcomes = outcomes.map_err(|error| failure::named(error, resource, most))?;
         let answer = outcomes.get(made.answer).cloned().unwrap_or_default();
         if let Some(text) = text {
             self.ran(&text, began, answer.rows);
