@@ -50,6 +50,21 @@ fn a_row_of_nothing_but_its_key_can_be_put() {
 }
 
 #[test]
+fn a_row_whose_columns_are_all_of_its_key_can_be_put_twice() {
+    for shop in shops() {
+        for was_made in [true, false] {
+            let done = shop.make(&shop.put("pairs", "1,2", "select=one,other", "{}")).unwrap();
+            assert_eq!(
+                (made(&done), done.body()),
+                (was_made, same(r#"[{"one":1,"other":2}]"#)),
+                "{}",
+                shop.engine
+            );
+        }
+    }
+}
+
+#[test]
 fn a_put_may_make_only_or_replace_only() {
     for shop in shops() {
         let put = |key: &str, condition| Change {

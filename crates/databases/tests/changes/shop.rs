@@ -60,6 +60,7 @@ CREATE TABLE kinds (
     a_json {json}
 );
 CREATE TABLE loose (word {name}, uses integer);
+CREATE TABLE pairs (one integer NOT NULL, other integer NOT NULL, PRIMARY KEY (one, other));
 CREATE TABLE prices (amount decimal(6, 2) NOT NULL PRIMARY KEY, owner {name} NOT NULL);
 INSERT INTO prices VALUES (1.00, 'ada'), (2.00, 'bob');
 INSERT INTO orders (customer, state, total, owner) VALUES
@@ -179,7 +180,16 @@ impl Shop {
             .build()
             .unwrap();
         let database = Database::open(settings).unwrap();
-        let names = ["orders", "order_lines", "tags", "settings", "kinds", "loose", "prices"];
+        let names = [
+            "orders",
+            "order_lines",
+            "tags",
+            "settings",
+            "kinds",
+            "loose",
+            "pairs",
+            "prices",
+        ];
         let exposed = Exposed {
             resources: names.iter().map(|name| ((*name).to_owned(), resource(name))).collect(),
             limits: Limits::default(),

@@ -66,10 +66,14 @@ impl Plan<'_> {
                 if matches!(self.dialect, Dialect::MariaDb { .. }) {
                     return self.merge_by_steps(&rows, &key, &sets, Made::Unless(found));
                 }
-                let sets: Vec<(usize, To<'_>)> = sets
+                let mut sets: Vec<(usize, To<'_>)> = sets
                     .into_iter()
                     .map(|(column, to)| (column, if matches!(to, To::Next) { to } else { To::Excluded }))
                     .collect();
+                if sets.is_empty() {
+                    // A row that is all key stays as it is; but it must be touched to be seen.
+                    sets.push((key[0], To::Excluded));
+                }
                 // A row that the caller may not see is left as it is, and gives nothing.
                 self.insert_rows(
                     &rows,
