@@ -201,7 +201,10 @@ fn a_session_is_renewed_once_for_all_requests_and_ends_with_that_of_the_provider
             .map(|thread| thread.join().unwrap())
             .map(|(status, cookies)| {
                 assert_eq!(status, 200);
-                browser.cookies = cookies;
+                // One that was answered just before the second was over still has the old ones.
+                if cookies != old {
+                    browser.cookies = cookies;
+                }
             });
         renewed.count();
         provider.renewals() > 0
