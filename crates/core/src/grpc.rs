@@ -91,13 +91,13 @@ impl Status {
             return Status::DeadlineExceeded;
         }
         match code.status.code() {
-            400 | 414 | 417 | 422 => Status::InvalidArgument,
+            400 | 406 | 414 | 417 | 422 => Status::InvalidArgument,
             401 => Status::Unauthenticated,
             403 => Status::PermissionDenied,
             // Such a method is not there: it says more than NOT_FOUND, which means a thing that was asked for.
             404 | 405 | 415 | 501 | 505 => Status::Unimplemented,
             409 => Status::Aborted,
-            412 => Status::FailedPrecondition,
+            412 | 428 => Status::FailedPrecondition,
             // A quota is used up, which a client must not take for an outage and ask again at once; the mapping has
             // UNAVAILABLE, since a client can't tell whose quota it is.
             413 | 429 | 431 => Status::ResourceExhausted,
