@@ -76,6 +76,18 @@ const ABSENT: &[(&str, &[&str])] = &[
             "portcullis",
         ],
     ),
+    (
+        "bench",
+        &[
+            "clap",
+            "portcullis-config",
+            "portcullis-policies",
+            "portcullis-backends",
+            "portcullis-contract",
+            "portcullis-stores",
+            "portcullis",
+        ],
+    ),
     ("stores", &["portcullis-*"]),
     ("backends", &["clap", "portcullis-policies", "portcullis"]),
 ];
