@@ -60,7 +60,7 @@ pub fn read(api: &Api, resource: usize, query: Option<&str>, caller: &Caller<'_>
     read_pairs(api, resource, &pairs(query)?, caller)
 }
 
-/// The same, of names and values that came otherwise than in a query: the content of `POST …/$query`.
+/// The same, of names and values that did not come in a query alone, such as the content of `POST …/$query`.
 ///
 /// # Errors
 /// `bad_query`, naming the parameter.
@@ -75,8 +75,17 @@ pub fn read_pairs(api: &Api, resource: usize, pairs: &[(String, String)], caller
 /// # Errors
 /// `bad_query`, naming the parameter.
 pub fn change(api: &Api, resource: usize, query: Option<&str>, caller: &Caller<'_>) -> Result<Change> {
-    let pairs = pairs(query)?;
-    let query = syntax::parse(borrowed(&pairs), &api.limits)?;
+    change_pairs(api, resource, &pairs(query)?, caller)
+}
+
+/// The same, of names and values that did not come in a query alone, such as the members of an operation of `$tx`.
+pub(crate) fn change_pairs(
+    api: &Api,
+    resource: usize,
+    pairs: &[(String, String)],
+    caller: &Caller<'_>,
+) -> Result<Change> {
+    let query = syntax::parse(borrowed(pairs), &api.limits)?;
     resolve::change(api, resource, &query, caller)
 }
 

@@ -131,7 +131,8 @@ struct Asked<'a> {
     at: usize,
     resource: usize,
     key: Option<Vec<Value>>,
-    query: String,
+    /// What the target's query says, and the members that mean the same.
+    pairs: Vec<(String, String)>,
 }
 
 impl<'a> Asked<'a> {
@@ -156,18 +157,13 @@ impl<'a> Asked<'a> {
         let key = segment
             .map(|segment| grammar::key(api, resource, segment))
             .transpose()?;
-        let mut query = query.to_owned();
-        for (name, value) in [
+        let mut pairs = grammar::pairs(Some(query))?;
+        let members = [
             ("select", written.select.as_deref()),
             ("on_conflict", written.on_conflict.as_deref()),
-        ] {
-            if let Some(value) = value {
-                query.push_str(if query.is_empty() { "" } else { "&" });
-                query.push_str(name);
-                query.push('=');
-                encode(&mut query, value);
-            }
-        }
+        ];
+        let given = members.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        pairs.extend(given.map(|(name, value)| (name.to_owned(), value.to_owned())));
         Ok(Asked {
             api,
             caller,
@@ -175,7 +171,7 @@ impl<'a> Asked<'a> {
             at,
             resource,
             key,
-            query,
+            pairs,
         })
     }
 
@@ -187,7 +183,7 @@ impl<'a> Asked<'a> {
         if self.key.is_some() {
             return Err(refused("`insert` names a resource, without a key".to_owned()));
         }
-        let said = grammar::change(self.api, self.resource, Some(&self.query), self.caller)?;
+        let said = grammar::change_pairs(self.api, self.resource, &self.pairs, self.caller)?;
         if said.filter.is_some() || said.columns.is_some() {
             return Err(refused("`insert` takes no filter".to_owned()));
         }
@@ -257,7 +253,7 @@ impl<'a> Asked<'a> {
     }
 
     fn get(&self) -> Result<Task> {
-        let mut read = grammar::read(self.api, self.resource, Some(&self.query), self.caller)?;
+        let mut read = grammar::read_pairs(self.api, self.resource, &self.pairs, self.caller)?;
         if let Some(key) = &self.key {
             if read.filter.is_some() {
                 return Err(refused("a row that is named by its key takes no filter".to_owned()));
@@ -269,10 +265,10 @@ impl<'a> Asked<'a> {
 
     /// Which rows are meant, and what is shown of them.
     fn rows(&self) -> Result<(Option<Filter>, Vec<Item>)> {
-        let (filter, items) = grammar::affected(self.api, self.resource, Some(&self.query), self.caller)?;
-        match (&self.key, filter) {
-            (None, filter) => Ok((filter, items)),
-            (Some(key), None) => Ok((Some(grammar::filter_of_key(self.api, self.resource, key)), items)),
+        let said = grammar::change_pairs(self.api, self.resource, &self.pairs, self.caller)?;
+        match (&self.key, said.filter) {
+            (None, filter) => Ok((filter, said.items)),
+            (Some(key), None) => Ok((Some(grammar::filter_of_key(self.api, self.resource, key)), said.items)),
             (Some(_), Some(_)) => Err(refused("a row that is named by its key takes no filter".to_owned())),
         }
     }
@@ -314,17 +310,6 @@ fn demand(resource: &Resource, method: &Method) -> Result<()> {
     }
     let detail = format!("`{}` does not take {}", resource.name, method.as_str());
     Err(Error::new(&codes::METHOD_NOT_ALLOWED).with_detail(detail))
-}
-
-/// Appends a text as it stands in a query.
-fn encode(query: &mut String, text: &str) {
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~*(),:!$>/".contains(&byte) {
-            query.push(char::from(byte));
-        } else {
-            query.push_str(&format!("%{byte:02X}"));
-        }
-    }
 }
 
 /// A read of nothing, which stands where another one was taken away.
