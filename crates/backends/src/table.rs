@@ -37,7 +37,7 @@ use portcullis_core::{
     codes,
 };
 use portcullis_tables::api::{Api, Resource};
-use portcullis_tables::grammar::{Caller, Preferences};
+use portcullis_tables::grammar::{self, Caller, Preferences};
 use portcullis_tables::schema::Schema;
 use portcullis_tables::statement::{Access, Isolation, Script, Session, Statement, Step};
 
@@ -214,13 +214,13 @@ impl Asked<'_> {
             Method::Post => self.insert(resource, body).await,
             Method::Patch => self.update(resource, body).await,
             Method::Delete => self.delete(resource).await,
-            _ => self.list(resource, self.target.query()).await,
+            _ => self.list(resource, &grammar::pairs(self.target.query())?).await,
         }
     }
 
     async fn row(&self, resource: usize, key: &str, body: Body) -> Result<Response> {
         let said = &self.api.resources()[resource];
-        let key = portcullis_tables::grammar::key(self.api, resource, key)?;
+        let key = grammar::key(self.api, resource, key)?;
         self.permit(said, Level::Row)?;
         match self.method {
             Method::Options => Ok(options(said, Level::Row)),

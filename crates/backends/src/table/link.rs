@@ -4,37 +4,37 @@ use portcullis_core::Target;
 
 use super::percent;
 
-/// The value of `Link`: references to the same resource and query, with other cursors. `None` where there is no link.
-pub(super) fn links(target: &Target, next: Option<&str>, previous: Option<&str>, is_first: bool) -> Option<String> {
+/// A parameter's name and value.
+type Parameter<'p> = (&'p str, &'p str);
+
+/// The value of `Link`: references to the same resource and query, each by its relation, which begin where a parameter says.
+/// `None` where there is no link.
+pub(super) fn links(target: &Target, links: &[(&str, Option<Parameter<'_>>)]) -> Option<String> {
     let mut value = String::new();
-    let mut add = |relation: &str, cursor: Option<(&str, &str)>| {
+    for (relation, beginning) in links {
         if !value.is_empty() {
             value.push_str(", ");
         }
         value.push('<');
-        value.push_str(&with_cursor(target, cursor));
+        value.push_str(&beginning_at(target, *beginning));
         value.push_str(">; rel=\"");
         value.push_str(relation);
         value.push('"');
-    };
-    if let Some(next) = next {
-        add("next", Some(("after", next)));
-    }
-    if let Some(previous) = previous {
-        add("prev", Some(("before", previous)));
-    }
-    if !is_first {
-        add("first", None);
     }
     (!value.is_empty()).then_some(value)
 }
 
-/// The path and query, with that cursor in place of whatever says where to begin.
-fn with_cursor(target: &Target, cursor: Option<(&str, &str)>) -> String {
+/// Whether the parameter of that name says where to begin.
+pub(super) fn says_where(name: &str) -> bool {
+    matches!(name, "after" | "before" | "offset")
+}
+
+/// The path and query, with that in place of whatever says where to begin.
+fn beginning_at(target: &Target, beginning: Option<Parameter<'_>>) -> String {
     let mut text = target.path().to_owned();
     let kept = target.query().unwrap_or_default().split('&').filter(|pair| {
         let name = pair.split('=').next().unwrap_or_default();
-        !pair.is_empty() && !matches!(name, "after" | "before" | "offset")
+        !pair.is_empty() && !says_where(name)
     });
     let mut separator = '?';
     for pair in kept {
@@ -50,7 +50,7 @@ fn with_cursor(target: &Target, cursor: Option<(&str, &str)>) -> String {
         }
         separator = '&';
     }
-    if let Some((name, value)) = cursor {
+    if let Some((name, value)) = beginning {
         text.push(separator);
         text.push_str(name);
         text.push('=');
@@ -72,19 +72,27 @@ mod tests {
     fn links_keep_the_query_and_change_the_place() {
         let target = target("/v1/orders?state=eq.open&offset=20&limit=10&after=x&note=eq.<a>%20b");
         assert_eq!(
-            links(&target, Some("abc"), Some("d="), false).as_deref(),
+            links(
+                &target,
+                &[
+                    ("next", Some(("after", "abc"))),
+                    ("prev", Some(("before", "d="))),
+                    ("first", None)
+                ]
+            )
+            .as_deref(),
             Some(
                 "</v1/orders?state=eq.open&limit=10&note=eq.%3Ca%3E%20b&after=abc>; rel=\"next\", \
                  </v1/orders?state=eq.open&limit=10&note=eq.%3Ca%3E%20b&before=d%3D>; rel=\"prev\", \
                  </v1/orders?state=eq.open&limit=10&note=eq.%3Ca%3E%20b>; rel=\"first\""
             )
         );
-        assert_eq!(links(&target, None, None, true), None);
+        assert_eq!(links(&target, &[]), None);
     }
 
     #[test]
     fn a_collection_without_a_query_gets_one() {
-        let next = links(&target("/orders"), Some("abc"), None, true);
+        let next = links(&target("/orders"), &[("next", Some(("after", "abc")))]);
         assert_eq!(next.as_deref(), Some("</orders?after=abc>; rel=\"next\""));
     }
 }

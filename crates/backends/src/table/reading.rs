@@ -24,10 +24,10 @@ const LONGEST_QUERY: u64 = 256 << 10;
 const READING: &[&str] = &["count", "handling", "timezone"];
 
 impl Asked<'_> {
-    /// The rows of a collection that a query asks for.
-    pub(super) async fn list(&self, resource: usize, query: Option<&str>) -> Result<Response> {
+    /// The rows of a collection that a query's parameters ask for.
+    pub(super) async fn list(&self, resource: usize, parameters: &[(String, String)]) -> Result<Response> {
         let form = Form::of(self.headers)?;
-        let mut read = grammar::read(self.api, resource, query, &self.caller)?;
+        let mut read = grammar::read_pairs(self.api, resource, parameters, &self.caller)?;
         let range = Range::of(self.headers);
         if let Some(range) = range {
             range.narrow(&mut read.window, self.api.resources()[resource].limits.max_offset)?;
@@ -43,7 +43,8 @@ impl Asked<'_> {
         }
     }
 
-    /// A query that is too long for a URL, in the body: the same text, or a JSON array of its parameters.
+    /// A query that is too long for a URL, in the body: the same text, or a JSON array of its parameters. The URL may have some
+    /// too, since links lead on by them: where it says where to begin, the body's word on that is void.
     pub(super) async fn long_query(&self, resource: usize, body: Body) -> Result<Response> {
         let said = &self.api.resources()[resource];
         let allow = "OPTIONS, POST";
@@ -60,15 +61,22 @@ impl Asked<'_> {
         let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         let body = body.read_to_end(LONGEST_QUERY).await?;
         let text = std::str::from_utf8(&body).map_err(|_| bad_content("the query is no UTF-8"))?;
-        let query = match kind.as_str() {
-            "application/x-www-form-urlencoded" => text.trim().to_owned(),
-            "application/json" => query_of_json(text)?,
+        let content = match kind.as_str() {
+            "application/x-www-form-urlencoded" => grammar::pairs(Some(text.trim()))?,
+            "application/json" => parameters_of_json(text)?,
             _ => {
                 let detail = "the content must be application/x-www-form-urlencoded or application/json";
                 return Err(Error::new(&codes::UNSUPPORTED_CONTENT_TYPE).with_detail(detail));
             }
         };
-        self.list(resource, Some(&query)).await
+        let mut parameters = grammar::pairs(self.target.query())?;
+        let begins = parameters.iter().any(|(name, _)| link::says_where(name));
+        parameters.extend(
+            content
+                .into_iter()
+                .filter(|(name, _)| !(begins && link::says_where(name))),
+        );
+        self.list(resource, &parameters).await
     }
 
     /// The row with that key.
@@ -196,7 +204,14 @@ impl Asked<'_> {
         let previous = (!is_first && (is_full || !came_before))
             .then(|| of(&outcome.first))
             .flatten();
-        link::links(self.target, next.as_deref(), previous.as_deref(), is_first)
+        let mut links = Vec::with_capacity(3);
+        links.extend(next.as_deref().map(|next| ("next", Some(("after", next)))));
+        links.extend(previous.as_deref().map(|previous| ("prev", Some(("before", previous)))));
+        if !is_first {
+            // The content of a long query is sent again, and may say where to begin.
+            links.push(("first", (*self.method == Method::Post).then_some(("offset", "0"))));
+        }
+        link::links(self.target, &links)
     }
 
     /// How the database would find the rows, for those who may know it.
@@ -262,8 +277,8 @@ pub(super) fn no_filter(query: Option<&str>) -> Error {
     Error::new(&codes::BAD_QUERY).with_detail(format!("`{name}`: a row is found by its address alone"))
 }
 
-/// The query that a JSON array of parameters means: `["state=eq.open", …]`, or pairs `[["state", "eq.open"], …]`.
-fn query_of_json(text: &str) -> Result<String> {
+/// The parameters of a JSON array: `["state=eq.open", …]`, or pairs `[["state", "eq.open"], …]`.
+fn parameters_of_json(text: &str) -> Result<Vec<(String, String)>> {
     #[derive(serde::Deserialize)]
     #[serde(untagged)]
     enum Parameter {
@@ -273,22 +288,14 @@ fn query_of_json(text: &str) -> Result<String> {
     let parameters: Vec<Parameter> = serde_json::from_str(text).map_err(|_| {
         bad_content("the content is a JSON array of parameters: [\"state=eq.open\", [\"limit\", \"10\"]]")
     })?;
-    let mut query = String::new();
-    for parameter in parameters {
-        let (name, value) = match &parameter {
-            Parameter::Pair(name, value) => (name.as_str(), value.as_str()),
-            Parameter::Whole(text) => text
-                .split_once('=')
-                .ok_or_else(|| bad_content("a parameter is a name, `=`, and a value"))?,
-        };
-        if !query.is_empty() {
-            query.push('&');
-        }
-        super::percent::encode_into(&mut query, name);
-        query.push('=');
-        super::percent::encode_into(&mut query, value);
-    }
-    Ok(query)
+    let pair = |parameter| match parameter {
+        Parameter::Pair(name, value) => Ok((name, value)),
+        Parameter::Whole(text) => match text.split_once('=') {
+            Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
+            None => Err(bad_content("a parameter is a name, `=`, and a value")),
+        },
+    };
+    parameters.into_iter().map(pair).collect()
 }
 
 fn bad_content(detail: &'static str) -> Error {
@@ -301,12 +308,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parameters_of_json_are_a_query() {
-        let text = r#"["state=eq.a=b", ["name", "eq.x&y"]]"#;
-        assert_eq!(query_of_json(text).unwrap(), "state=eq.a%3Db&name=eq.x%26y");
-        assert_eq!(query_of_json("[]").unwrap(), "");
+    fn parameters_of_json_are_texts_or_pairs() {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let text = r#"["state=eq.a=b", ["name", "eq.x&y+z"]]"#;
+        assert_eq!(
+            parameters_of_json(text).unwrap(),
+            [pair("state", "eq.a=b"), pair("name", "eq.x&y+z")]
+        );
+        assert_eq!(parameters_of_json("[]").unwrap(), []);
         for wrong in ["", "{}", "[1]", "[\"state\"]", "[[\"a\"]]"] {
-            assert_eq!(query_of_json(wrong).unwrap_err().code().name, "bad_content", "{wrong}");
+            assert_eq!(
+                parameters_of_json(wrong).unwrap_err().code().name,
+                "bad_content",
+                "{wrong}"
+            );
         }
     }
 }

@@ -247,7 +247,8 @@ impl Described<'_> {
             "The rows that a query asks for, which is too long for a URL",
             responses,
         );
-        query["parameters"] = parameter::shared(&["Prefer", "Range"]).into();
+        // By these its links lead on; all else is in the content.
+        query["parameters"] = parameter::shared(&["after", "before", "offset", "Prefer", "Range"]).into();
         let parameter = json!({
             "anyOf": [
                 {"type": "string", "pattern": "="},

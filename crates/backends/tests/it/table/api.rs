@@ -6,7 +6,7 @@ use portcullis_backends::table::{Open, Table};
 use portcullis_core::Consumer;
 use serde_json::{Value, json};
 
-use super::{Ask, Fixture, api_config, ask, get};
+use super::{Answer, Ask, Fixture, api_config, ask, get};
 
 const SHOP: &str = "
     CREATE TABLE customers (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, owner TEXT NOT NULL);
@@ -30,10 +30,17 @@ fn both() -> Value {
     json!({"tables": {"customers": {}, "orders": {"aggregates": true}}, "transactions": true})
 }
 
-fn names(answer: &super::Answer) -> Vec<String> {
+fn names(answer: &Answer) -> Vec<String> {
     let rows = answer.json();
     let each = rows.as_array().unwrap().iter();
     each.map(|row| row["name"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Where an answer's link of that relation leads.
+fn link(answer: &Answer, relation: &str) -> Option<String> {
+    let mut links = answer.field("link")?.split(", ");
+    let link = links.find(|link| link.ends_with(&format!("rel=\"{relation}\"")))?;
+    Some(link.trim_start_matches('<').split('>').next()?.to_owned())
 }
 
 #[test]
@@ -85,13 +92,6 @@ fn related_rows_come_along() {
 fn pages_lead_to_each_other() {
     let fixture = shop();
     let table = fixture.api(both());
-    let link = |answer: &super::Answer, relation: &str| -> Option<String> {
-        let field = answer.field("link")?.to_owned();
-        let part = field
-            .split(", ")
-            .find(|part| part.ends_with(&format!("rel=\"{relation}\"")))?;
-        Some(part.trim_start_matches('<').split('>').next()?.to_owned())
-    };
     let first = get("/v1/orders?order=total.desc&limit=2").of(&table);
     assert_eq!(
         (first.ids(), link(&first, "prev"), link(&first, "first")),
@@ -174,6 +174,20 @@ fn answers_have_the_form_that_is_asked_for() {
         let several = get(&target).header("Accept", "application/vnd.pgrst.object+json");
         assert_eq!(several.of(&table).status, 406, "{query}");
     }
+}
+
+#[test]
+fn the_links_of_a_long_query_take_the_same_content() {
+    let fixture = shop();
+    let table = fixture.api(both());
+    let content = json!(["total=gte.20", "order=total.desc", "limit=2", ["offset", "1"]]);
+    let send = |target: &str| ask("POST", target).json(&content).of(&table);
+    let page = send("/v1/orders/$query");
+    assert_eq!(page.ids(), [4, 3]);
+    let next = send(&link(&page, "next").unwrap());
+    assert_eq!((next.ids(), link(&next, "next")), (vec![2], None));
+    assert_eq!(send(&link(&next, "prev").unwrap()).ids(), [4, 3]);
+    assert_eq!(send(&link(&next, "first").unwrap()).ids(), [5, 4]);
 }
 
 #[test]
