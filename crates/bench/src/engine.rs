@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use crate::load::Phase;
 use crate::measured::{Measured, Second};
@@ -27,8 +28,16 @@ impl std::error::Error for Fault {}
 /// How a run is doing.
 #[derive(Debug)]
 pub struct Progress<'r> {
-    /// Which phase, by its place.
+    /// The phases that are run.
+    pub phases: &'r [Phase],
+    /// Which of them it is, by its place.
     pub phase: usize,
+    /// How long the run has gone on. Beyond the phases it waits for the last answers.
+    pub elapsed: Duration,
+    /// Requests that were sent and have no answer yet.
+    pub in_progress: u64,
+    /// Arrivals that wait for a connection.
+    pub waiting: u64,
     /// The seconds that are over.
     pub seconds: &'r [Second],
     /// All that has ended so far.
