@@ -25,6 +25,9 @@ pub struct Report {
     pub measured: Measured,
     /// What the profile itself found, by name, such as `capacity` (requests a second) or `recovery` (seconds).
     pub found: BTreeMap<String, f64>,
+    /// What the profile says of it, as sentences: what broke, or that the target never recovered.
+    #[serde(default)]
+    pub remarks: Vec<String>,
     /// One for each objective.
     pub objectives: Vec<Judged>,
     /// What came of it all.
