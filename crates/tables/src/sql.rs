@@ -29,6 +29,7 @@ pub use self::call::{call, count_call};
 pub use self::change::{Changes, Made, change};
 use self::write::Writer;
 use crate::api::Api;
+use crate::content::Format;
 use crate::output::Outputs;
 use crate::query::{Filter, Read};
 use crate::statement::Statement;
@@ -41,6 +42,16 @@ pub enum RowForm {
     /// One column that is the whole row as a JSON object, where the engine makes that faster than we do: PostgreSQL. On
     /// other engines it is the same as [`RowForm::Columns`].
     Json,
+}
+
+impl RowForm {
+    /// The form for an answer of that one.
+    pub fn of(format: Format) -> RowForm {
+        match format {
+            Format::Json | Format::JsonObject | Format::NdJson => RowForm::Json,
+            Format::Csv | Format::Xml => RowForm::Columns,
+        }
+    }
 }
 
 /// The hidden columns of a read.

@@ -119,11 +119,6 @@ pub fn parse(api: &Api, body: &[u8], caller: &Caller<'_>) -> Result<Transaction>
 }
 
 impl Transaction {
-    /// Whether anything may change.
-    pub fn access(&self) -> Access {
-        self.access
-    }
-
     /// The script that does all of it.
     ///
     /// # Errors

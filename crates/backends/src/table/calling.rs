@@ -7,11 +7,10 @@ use portcullis_databases::Answer;
 use portcullis_tables::content::Format;
 use portcullis_tables::grammar::{self, Call, Callee, Effect};
 use portcullis_tables::schema::Returns;
-use portcullis_tables::sql;
+use portcullis_tables::sql::{self, RowForm};
 use portcullis_tables::statement::Access;
 
 use super::answer::{self, Shown};
-use super::count::row_form;
 use super::negotiation::Form;
 use super::range;
 use super::{Asked, HOLD, step};
@@ -71,20 +70,14 @@ impl Asked<'_> {
         } else {
             wanted
         };
-        let statement = sql::call(
-            self.api,
-            &call,
-            row_form(self.api.schema().engine(), Form::Rows(format)),
-        )?;
+        let statement = sql::call(self.api, &call, RowForm::of(format))?;
         let text = statement.text.clone();
         let gives_rows = statement.outputs.shown != portcullis_tables::output::Shown::Nothing;
         let mut steps = Vec::with_capacity(2);
         let most = self.api.limits().max_counted;
-        let counts = self.preferences.count.is_some();
-        let count = if counts {
-            sql::count_call(self.api, &call, most)?
-        } else {
-            None
+        let count = match self.preferences.count {
+            Some(_) => sql::count_call(self.api, &call, most)?,
+            None => None,
         };
         let is_counted = count.is_some();
         steps.extend(count.map(step));
@@ -99,11 +92,7 @@ impl Asked<'_> {
         }
         let mut response = Response::new(Status::OK).with_header(Known::Vary, "Accept, Prefer");
         if let (Some(read), None) = (&call.read, &rest) {
-            let total = if is_counted {
-                super::count::number(&before, most)
-            } else {
-                None
-            };
+            let total = is_counted.then(|| super::count::number(&before, most)).flatten();
             let told = range::content_range(read.window.offset, outcome.rows, total);
             response.headers.append(Known::ContentRange, told);
             if total.is_some_and(|total| outcome.rows < total) {

@@ -4,12 +4,11 @@ use portcullis_core::{Error, Result, codes};
 use portcullis_tables::api::Resource;
 use portcullis_tables::content::Format;
 use portcullis_tables::doctor::unindexed::{indexed, unindexed};
+use portcullis_tables::grammar;
 use portcullis_tables::query::{Filter, Read, Window};
-use portcullis_tables::{grammar, sql};
+use portcullis_tables::sql::{self, RowForm};
 
 use super::Asked;
-use super::count::row_form;
-use super::negotiation::Form;
 
 /// Columns that a refusal names.
 const MOST_NAMED: usize = 20;
@@ -24,8 +23,7 @@ impl Asked<'_> {
         let Some(resource) = self.costly(read) else {
             return Ok(());
         };
-        let form = row_form(self.api.schema().engine(), Form::Rows(Format::Json));
-        let statement = sql::read(self.api, read, form)?;
+        let statement = sql::read(self.api, read, RowForm::of(Format::Json))?;
         let relation = resource.relation.name.as_str();
         let plan = self.table.open.plans().plan(&statement.text);
         if plan.is_some_and(|plan| !plan.reads_all().any(|read| read == relation)) {

@@ -9,7 +9,6 @@ use portcullis_tables::value::Value;
 use serde_json::Value as Json;
 
 use super::Asked;
-use super::negotiation::Form;
 
 /// Rows that are counted one by one where an estimate would do.
 const FEW: u64 = 1000;
@@ -123,17 +122,6 @@ fn rows_of(plan: &Json) -> Option<u64> {
         }
         Json::Array(items) => items.iter().find_map(rows_of),
         _ => None,
-    }
-}
-
-/// The form in which the database gives rows for a form of the answer: as JSON, where it is fastest at that.
-pub(super) fn row_form(engine: Engine, form: Form) -> sql::RowForm {
-    use portcullis_tables::content::Format;
-    let is_json = matches!(form, Form::Rows(Format::Json | Format::JsonObject | Format::NdJson));
-    if engine == Engine::Postgres && is_json {
-        sql::RowForm::Json
-    } else {
-        sql::RowForm::Columns
     }
 }
 

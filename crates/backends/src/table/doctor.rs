@@ -21,13 +21,11 @@ use portcullis_tables::doctor::unindexed::{Unindexed, Why, unindexed};
 use portcullis_tables::doctor::words;
 use portcullis_tables::query::Read;
 use portcullis_tables::schema::{Engine, Relation};
-use portcullis_tables::sql;
+use portcullis_tables::sql::{self, RowForm};
 use portcullis_tables::statement::Statement;
 use serde_json::{Value, json};
 
 pub(super) use self::watched::{Plans, Watched};
-use super::count::row_form;
-use super::negotiation::Form;
 use super::shapes::{BUCKETS, Seen};
 
 /// Questions of one report whose plans are asked for. An API may allow many thousands.
@@ -117,8 +115,7 @@ impl Patient<'_> {
     }
 
     fn asked(&self, resource: usize, query: String, read: Read) -> Result<Asked, String> {
-        let form = row_form(self.engine(), Form::Rows(Format::Json));
-        let statement = sql::read(self.api, &read, form).map_err(|error| error.to_string())?;
+        let statement = sql::read(self.api, &read, RowForm::of(Format::Json)).map_err(|error| error.to_string())?;
         Ok(Asked {
             resource,
             query,

@@ -8,12 +8,13 @@ use portcullis_tables::content::Format;
 use portcullis_tables::doctor::plan::Plan;
 use portcullis_tables::doctor::words;
 use portcullis_tables::query::{Read, Window};
+use portcullis_tables::sql::{self, RowForm};
 use portcullis_tables::statement::{Access, Outcome};
 use portcullis_tables::value::Value;
-use portcullis_tables::{cursor, grammar, sql, tag};
+use portcullis_tables::{cursor, grammar, tag};
 
 use super::answer::{self, Shown};
-use super::count::{Counting, row_form};
+use super::count::Counting;
 use super::negotiation::Form;
 use super::range::{self, Range};
 use super::{Asked, HOLD, link, step};
@@ -93,12 +94,8 @@ impl Asked<'_> {
             return Err(Error::new(&codes::RESOURCE_NOT_FOUND));
         }
         let tag = self.tag_of(&read, key, &answer, format);
-        let content_type = match form {
-            Form::Rows(Format::Json) => Form::Rows(Format::Json).media_type(),
-            form => form.media_type(),
-        };
         let shown = Shown {
-            content_type,
+            content_type: form.media_type(),
             content: answer.body,
             rest: None,
             tag,
@@ -128,7 +125,7 @@ impl Asked<'_> {
     async fn rows(&self, read: Read, format: Format, by_range: bool) -> Result<Response> {
         let form = Form::Rows(format);
         let counting = self.counting(&read).await?;
-        let statement = sql::read(self.api, &read, row_form(self.api.schema().engine(), form))?;
+        let statement = sql::read(self.api, &read, RowForm::of(format))?;
         let text = statement.text.clone();
         let mut steps = Vec::with_capacity(2);
         if let Counting::By { statement, .. } = &counting {
@@ -169,7 +166,7 @@ impl Asked<'_> {
 
     /// Reads what is one row, or two at the most.
     async fn single(&self, read: &Read, format: Format) -> Result<Outcome> {
-        let statement = sql::read(self.api, read, row_form(self.api.schema().engine(), Form::Rows(format)))?;
+        let statement = sql::read(self.api, read, RowForm::of(format))?;
         let text = statement.text.clone();
         let script = self.script(Access::ReadOnly, vec![step(statement)]);
         let began = Instant::now();
@@ -223,7 +220,7 @@ impl Asked<'_> {
             return Err(Error::new(&codes::FORBIDDEN).with_cause(cause));
         }
         let engine = self.api.schema().engine();
-        let statement = sql::read(self.api, read, row_form(engine, Form::Rows(Format::Json)))?;
+        let statement = sql::read(self.api, read, RowForm::of(Format::Json))?;
         let plan = self.table.open.database().explain(&statement).await?;
         let read = Plan::read(engine, &plan, &statement.text);
         let plan = serde_json::from_str(&plan).unwrap_or_else(|_| plan.lines().collect::<Vec<_>>().into());

@@ -5,10 +5,9 @@ use std::time::Instant;
 use portcullis_config::defaults;
 use portcullis_core::{Body, Error, Known, Method, Response, Result, Status, codes};
 use portcullis_tables::content::Format;
+use portcullis_tables::sql::RowForm;
 use portcullis_tables::tx;
 
-use super::count::row_form;
-use super::negotiation::Form;
 use super::{Asked, failure};
 
 /// What `$tx` takes.
@@ -35,10 +34,9 @@ impl Asked<'_> {
         let body = body.read_to_end(most.unwrap_or(defaults::table_body().0)).await?;
         let parsing = self.parsed(body.len(), move |api, caller| tx::parse(api, &body, caller));
         let transaction = parsing.await?;
-        let form = row_form(self.api.schema().engine(), Form::Rows(Format::Json));
         let planned = transaction.script(
             self.api,
-            form,
+            RowForm::of(Format::Json),
             self.session(),
             self.table.open.database().settings().statement_timeout,
             self.preferences.roll_back == Some(true),

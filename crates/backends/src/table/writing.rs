@@ -8,13 +8,12 @@ use portcullis_tables::change::{Action, Change, Condition, Conflict};
 use portcullis_tables::content::{self, Format};
 use portcullis_tables::grammar::{self, Resolution, Return};
 use portcullis_tables::query::{Filter, Item};
-use portcullis_tables::sql::Made;
+use portcullis_tables::sql::{self, Made, RowForm};
 use portcullis_tables::statement::{Access, Expect, Failure, Fewer};
+use portcullis_tables::tag;
 use portcullis_tables::value::Value;
-use portcullis_tables::{sql, tag};
 
 use super::answer::all;
-use super::count::row_form;
 use super::negotiation::Form;
 use super::place::{self, Level};
 use super::{Asked, failure};
@@ -187,12 +186,7 @@ impl Asked<'_> {
         };
         let shows = change.shown.is_some();
         let mut most = change.max_affected;
-        let mut made = sql::change(
-            self.api,
-            &change,
-            row_form(self.api.schema().engine(), Form::Rows(format)),
-            0,
-        )?;
+        let mut made = sql::change(self.api, &change, RowForm::of(format), 0)?;
         if shows && form == Form::Rows(Format::JsonObject) && !change.single {
             // One object is asked for: should it be another number of rows, nothing happens.
             if let Some(step) = made.steps.get_mut(made.answer) {

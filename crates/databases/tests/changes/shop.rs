@@ -209,11 +209,6 @@ impl Shop {
         self.api.resource(resource).unwrap().0
     }
 
-    /// The form in which rows are asked for.
-    fn form(&self) -> RowForm {
-        RowForm::Json
-    }
-
     /// A change of nothing yet.
     fn change(&self, resource: &str, action: Action, query: &str) -> Change {
         let resource = self.place(resource);
@@ -290,7 +285,7 @@ impl Shop {
 
     /// Makes a change.
     pub(super) fn make(&self, change: &Change) -> Result<Done> {
-        let changes = sql::change(&self.api, change, self.form(), 0)?;
+        let changes = sql::change(&self.api, change, RowForm::Json, 0)?;
         let script = script(Access::ReadWrite, changes.steps.clone());
         let outcomes = self.runtime.block_on(self.database.run(script, Format::Json))?;
         Ok(Done { outcomes, changes })
@@ -304,7 +299,7 @@ impl Shop {
     /// What a query gives.
     pub(super) fn ask(&self, resource: &str, query: &str) -> String {
         let read = grammar::read(&self.api, self.place(resource), Some(query), &Caller::default()).unwrap();
-        let statement = sql::read(&self.api, &read, self.form()).unwrap();
+        let statement = sql::read(&self.api, &read, RowForm::Json).unwrap();
         let step = portcullis_tables::statement::Step {
             statement,
             batch: Vec::new(),

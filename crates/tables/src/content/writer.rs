@@ -37,19 +37,6 @@ pub struct RowWriter {
     outcome: Outcome,
 }
 
-impl Format {
-    /// The content type of an answer in this form.
-    pub fn content_type(self) -> &'static str {
-        match self {
-            Format::Json => "application/json",
-            Format::JsonObject => "application/vnd.pgrst.object+json",
-            Format::NdJson => "application/x-ndjson",
-            Format::Csv => "text/csv; charset=utf-8",
-            Format::Xml => "application/xml",
-        }
-    }
-}
-
 impl RowWriter {
     /// A writer for the rows of a statement with these outputs.
     pub fn new(format: Format, outputs: Outputs) -> RowWriter {
