@@ -3,6 +3,7 @@
 mod balance;
 mod cases;
 mod compare;
+mod generators;
 mod guard;
 mod idle;
 mod idle_peers;
@@ -10,6 +11,7 @@ mod load;
 mod load_process;
 mod many;
 mod options;
+mod page;
 mod process_tree;
 mod proxies;
 mod rate_limit;
@@ -67,9 +69,17 @@ pub(crate) fn compare(case: &str, options: &[&str]) -> Result<(), String> {
             _ => storm::run(options),
         };
     }
-    if case == "tables" {
-        raise_descriptors()?;
-        return tables::run(options);
+    match case {
+        "tables" => {
+            raise_descriptors()?;
+            return tables::run(options);
+        }
+        "generators" => {
+            raise_descriptors()?;
+            return generators::run(options);
+        }
+        "page" => return page::run(options),
+        _ => {}
     }
     if case != idle_peers::NAME && !compare::names().any(|name| name == case) {
         return match options.first() {
@@ -102,7 +112,7 @@ pub(crate) fn run(what: &str) -> Result<(), String> {
         _ => {
             let names: Vec<&str> = compare::names().collect();
             return Err(format!(
-                "there is no benchmark `{what}`; there are routes, many, guard, idle, reload, rate-limit, soak, balance, storm, tables, {}, {}",
+                "there is no benchmark `{what}`; there are routes, many, guard, idle, reload, rate-limit, soak, balance, storm, tables, generators, page, {}, {}",
                 names.join(", "),
                 idle_peers::NAME
             ));

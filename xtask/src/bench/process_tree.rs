@@ -59,6 +59,15 @@ pub(super) fn spent(root: u32) -> Spent {
     spent
 }
 
+/// What children of this process that have ended used, and theirs.
+pub(super) fn spent_by_ended_children() -> Spent {
+    let fields = stat(std::process::id()).unwrap_or_default();
+    Spent {
+        user: ticks(&fields, 12),
+        system: ticks(&fields, 13),
+    }
+}
+
 /// What a processor has spent on programs so far, those of others on the machine beneath included.
 pub(super) fn spent_by_cpu(number: usize) -> Duration {
     let text = std::fs::read_to_string("/proc/stat").unwrap_or_default();
