@@ -18,6 +18,8 @@ pub mod measured;
 
 pub mod report;
 
+pub mod stand_in;
+
 pub use engine::Engine;
 pub use flow::Flow;
 pub use histogram::Histogram;
