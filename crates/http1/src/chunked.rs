@@ -1,5 +1,7 @@
 //! The chunked transfer coding (RFC 9112 §7.1).
 
+use std::ops::Range;
+
 use bytes::{Buf, Bytes, BytesMut};
 use httparse::Status::{Complete, Partial};
 use portcullis_core::{Headers, Known, codes};
@@ -91,6 +93,22 @@ pub enum Event {
     End(Headers),
 }
 
+/// What was found in the input, by its place.
+#[derive(Debug)]
+pub enum Found {
+    /// More bytes are needed. Nothing was taken from the input.
+    NeedMore,
+    /// Some of the content; not empty. The input is taken up to its end.
+    Data(Range<usize>),
+    /// The end, with the trailer fields. What follows the first `len` bytes is none of this message's.
+    End {
+        /// The trailer fields.
+        trailers: Headers,
+        /// How much of the input belongs to it.
+        len: usize,
+    },
+}
+
 impl Decoder {
     /// A decoder at the start of the content. The limits hold for the trailer section.
     pub fn new(limits: &HeadLimits) -> Decoder {
@@ -108,30 +126,51 @@ impl Decoder {
     /// # Errors
     /// Says why the content is refused. The decoder is of no more use then.
     pub fn decode(&mut self, input: &mut BytesMut) -> Result<Event, Refusal> {
+        match self.find(input)? {
+            Found::NeedMore => Ok(Event::NeedMore),
+            Found::Data(content) => {
+                input.advance(content.start);
+                Ok(Event::Data(input.split_to(content.len()).freeze()))
+            }
+            Found::End { trailers, len } => {
+                input.advance(len);
+                Ok(Event::End(trailers))
+            }
+        }
+    }
+
+    /// Finds the next event at the front of `input`, which may stay where it is. All that is found, and what stands before it, is
+    /// taken: the next call expects the input that follows. After [`Found::NeedMore`] the same input with more behind it
+    /// is expected; it grows to no more than the limit of a head.
+    ///
+    /// # Errors
+    /// Says why the content is refused. The decoder is of no more use then.
+    pub fn find(&mut self, input: &[u8]) -> Result<Found, Refusal> {
+        let mut at = 0;
         loop {
             match &mut self.state {
                 State::Data(left) => {
-                    let count = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
+                    let count = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len() - at);
                     if count == 0 {
-                        return Ok(Event::NeedMore);
+                        return Ok(Found::NeedMore);
                     }
                     *left -= count as u64;
                     if *left == 0 {
                         self.state = State::Size { after_data: true };
                     }
                     self.content_bytes = self.content_bytes.saturating_add(count as u64);
-                    return Ok(Event::Data(input.split_to(count).freeze()));
+                    return Ok(Found::Data(at..at + count));
                 }
                 State::Size { after_data } => {
                     let Some(line) = SizeLine::read(input, *after_data)? else {
-                        return Ok(Event::NeedMore);
+                        return Ok(Found::NeedMore);
                     };
                     if line.size > 0 && input.len() == line.len {
-                        return Ok(Event::NeedMore);
+                        return Ok(Found::NeedMore);
                     }
                     self.count_extension(line.extension)?;
                     if line.size > 0 {
-                        input.advance(line.len);
+                        at = line.len;
                         self.state = State::Data(line.size);
                     } else {
                         self.state = State::Trailers {
@@ -143,16 +182,21 @@ impl Decoder {
                 State::Trailers { size_line, scanner } => {
                     let section = &input[*size_line..];
                     if !scanner.ready(section, &self.limits) {
-                        return Ok(Event::NeedMore);
+                        return Ok(Found::NeedMore);
                     }
                     let Some((trailers, len)) = read_trailers(section, &self.limits)? else {
-                        return Ok(Event::NeedMore);
+                        return Ok(Found::NeedMore);
                     };
-                    input.advance(*size_line + len);
+                    let len = *size_line + len;
                     self.state = State::Ended;
-                    return Ok(Event::End(trailers));
+                    return Ok(Found::End { trailers, len });
                 }
-                State::Ended => return Ok(Event::End(Headers::new())),
+                State::Ended => {
+                    return Ok(Found::End {
+                        trailers: Headers::new(),
+                        len: 0,
+                    });
+                }
             }
         }
     }

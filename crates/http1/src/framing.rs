@@ -47,20 +47,25 @@ pub(crate) fn of_response(
     } else {
         None
     };
+    Ok(of_stated(stated, status, asked_by))
+}
+
+/// The same, of what the framing fields were found to say.
+pub(crate) fn of_stated(stated: Option<BodyLength>, status: Status, asked_by: &Method) -> (BodyLength, bool) {
     if status == Status::SWITCHING_PROTOCOLS {
-        return Ok((BodyLength::UntilClose, false));
+        return (BodyLength::UntilClose, false);
     }
     if *asked_by == Method::Head || status == Status::NOT_MODIFIED {
-        return Ok((BodyLength::None, true));
+        return (BodyLength::None, true);
     }
     if status.is_bodyless() {
         // Whoever announces content here may also send it, where the next response is expected.
         let clean = stated.is_none_or(BodyLength::is_empty);
-        return Ok((BodyLength::None, clean));
+        return (BodyLength::None, clean);
     }
     match stated {
-        Some(length) => Ok((length, true)),
-        None => Ok((BodyLength::UntilClose, false)),
+        Some(length) => (length, true),
+        None => (BodyLength::UntilClose, false),
     }
 }
 
@@ -95,6 +100,11 @@ fn content_length(headers: &Headers) -> Result<Option<u64>, Refusal> {
     if values.next().is_some() {
         return Err(Refusal::ambiguous("Content-Length is repeated"));
     }
+    length_of(value).map(Some)
+}
+
+/// The number that a Content-Length is.
+pub(crate) fn length_of(value: &[u8]) -> Result<u64, Refusal> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return Err(Refusal::ambiguous("Content-Length is not a number"));
     }
@@ -103,7 +113,6 @@ fn content_length(headers: &Headers) -> Result<Option<u64>, Refusal> {
         .try_fold(0u64, |sum, digit| {
             sum.checked_mul(10)?.checked_add(u64::from(digit - b'0'))
         })
-        .map(Some)
         .ok_or_else(|| Refusal::ambiguous("Content-Length is too large a number"))
 }
 

@@ -25,6 +25,17 @@ pub struct ResponseHead {
     pub keep_alive: bool,
 }
 
+/// What has to be known of a response's head to find its end, and whether it is a good one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outline {
+    /// As in [`ResponseHead`].
+    pub status: Status,
+    /// As in [`ResponseHead`].
+    pub body: BodyLength,
+    /// As in [`ResponseHead`].
+    pub keep_alive: bool,
+}
+
 /// Reads the head of a response to a request with method `asked_by` from the start of `input`: the head and how many
 /// bytes it took, or nothing when more bytes are needed.
 ///
@@ -34,7 +45,24 @@ pub fn parse(input: &[u8], asked_by: &Method, limits: &HeadLimits) -> Result<Opt
     parse_head(input, asked_by, limits).map_err(Refusal::of_upstream)
 }
 
+/// Reads no more of a head than its outline, without an allocation. What it accepts and refuses is what [`parse`] does.
+///
+/// # Errors
+/// As [`parse`].
+pub fn outline(input: &[u8], asked_by: &Method, limits: &HeadLimits) -> Result<Option<(Outline, usize)>, Refusal> {
+    with_head(input, limits, |wire, head| sketch(wire, head, asked_by)).map_err(Refusal::of_upstream)
+}
+
 fn parse_head(input: &[u8], asked_by: &Method, limits: &HeadLimits) -> Result<Option<(ResponseHead, usize)>, Refusal> {
+    with_head(input, limits, |wire, head| read(wire, head, asked_by))
+}
+
+/// Finds the head at the start of `input`, and what `read` makes of it.
+fn with_head<T>(
+    input: &[u8],
+    limits: &HeadLimits,
+    read: impl FnOnce(&httparse::Response<'_, '_>, &[u8]) -> Result<T, Refusal>,
+) -> Result<Option<(T, usize)>, Refusal> {
     // The parser would pass over empty lines here, which RFC 9112 §2.2 allows before requests only.
     if input.first().is_some_and(|byte| *byte != b'H') {
         return Err(Refusal::malformed("the response does not start with a status line"));
@@ -52,12 +80,67 @@ fn parse_head(input: &[u8], asked_by: &Method, limits: &HeadLimits) -> Result<Op
     }
     match outcome {
         Ok(Complete(len)) if len > limits.head_bytes => Err(long_head()),
-        Ok(Complete(len)) => read(&wire, &input[..len], asked_by).map(|response| Some((response, len))),
+        Ok(Complete(len)) => read(&wire, &input[..len]).map(|read| Some((read, len))),
         Ok(Partial) if head::has_bare_line_feed(input) => Err(head::bare_line_feed()),
         Ok(Partial) if input.len() > limits.head_bytes => Err(long_head()),
         Ok(Partial) => Ok(None),
         Err(error) => Err(head::malformed(error)),
     }
+}
+
+/// The outline of a complete head. The fields that frame it are looked at where they stand, as long as there is one of each
+/// and it says what it usually says; anything else is for the full reading to judge.
+fn sketch(wire: &httparse::Response<'_, '_>, head: &[u8], asked_by: &Method) -> Result<Outline, Refusal> {
+    match usual(wire, head, asked_by) {
+        Some(outline) => Ok(outline),
+        None => read(wire, head, asked_by).map(|full| Outline {
+            status: full.status,
+            body: full.body,
+            keep_alive: full.keep_alive,
+        }),
+    }
+}
+
+fn usual(wire: &httparse::Response<'_, '_>, head: &[u8], asked_by: &Method) -> Option<Outline> {
+    let status = Status::new(wire.code?)?;
+    if wire.version? == 0 || !head.ends_with(b"\r\n\r\n") {
+        return None;
+    }
+    let (mut stated, mut persist) = (None, None);
+    for field in wire.headers.iter() {
+        let name = field.name.as_bytes();
+        let before = (name.as_ptr() as usize).checked_sub(head.as_ptr() as usize)?;
+        if !head.get(..before)?.ends_with(b"\r\n") || name.len() > usize::from(u16::MAX) {
+            return None;
+        }
+        match name.len() {
+            10 if name.eq_ignore_ascii_case(b"connection") => match field.value {
+                _ if persist.is_some() => return None,
+                value if value.eq_ignore_ascii_case(b"keep-alive") => persist = Some(true),
+                value if value.eq_ignore_ascii_case(b"close") => persist = Some(false),
+                _ => return None,
+            },
+            14 if name.eq_ignore_ascii_case(b"content-length") => {
+                let length = framing::length_of(field.value).ok()?;
+                if stated.replace(BodyLength::Sized(length)).is_some() {
+                    return None;
+                }
+            }
+            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
+                let chunked = field.value.eq_ignore_ascii_case(b"chunked");
+                if !chunked || stated.replace(BodyLength::Chunked).is_some() {
+                    return None;
+                }
+            }
+            _ => {}
+        }
+    }
+    let (body, reusable) = framing::of_stated(stated, status, asked_by);
+    Some(Outline {
+        status,
+        body,
+        keep_alive: reusable && persist.unwrap_or(true),
+    })
 }
 
 fn read(wire: &httparse::Response<'_, '_>, head: &[u8], asked_by: &Method) -> Result<ResponseHead, Refusal> {
@@ -230,6 +313,66 @@ mod tests {
                 parse(&text.as_bytes()[..end], &Method::Get, &LIMITS).unwrap().is_none(),
                 "{end}"
             );
+        }
+    }
+
+    #[test]
+    fn an_outline_is_what_the_whole_head_says() {
+        let starts = [
+            "HTTP/1.1 200 OK",
+            "HTTP/1.0 200",
+            "HTTP/1.1 204 x",
+            "HTTP/1.1 304 x",
+            "HTTP/1.1 101 x",
+            "HTTP/1.1 099 x",
+        ];
+        let fields = [
+            "Content-Length: 5",
+            "content-length: 05",
+            "Content-Length: +5",
+            "Content-Length:",
+            "Transfer-Encoding: chunked",
+            "transfer-encoding: CHUNKED",
+            "Transfer-Encoding: gzip",
+            "Connection: keep-alive",
+            "Connection: Close",
+            "Connection: upgrade, close",
+            "Connection:",
+            "X: a",
+            "X : a",
+            "X: a\n",
+        ];
+        let mut texts = Vec::new();
+        for start in starts {
+            texts.push(format!("{start}\r\n\r\n"));
+            for one in fields {
+                texts.push(format!("{start}\r\n{one}\r\n\r\n"));
+                texts.extend(
+                    fields
+                        .iter()
+                        .map(|two| format!("{start}\r\n{one}\r\n{two}\r\n\r\nrest")),
+                );
+                texts.push(format!("{start}\n{one}\r\n\r\n"));
+                texts.push(format!("{start}\r\n{one}\r\n\n"));
+            }
+        }
+        for text in texts {
+            for method in [Method::Get, Method::Head] {
+                let whole = parse(text.as_bytes(), &method, &LIMITS).map(|read| {
+                    read.map(|(head, len)| {
+                        let (status, body, keep_alive) = (head.status, head.body, head.keep_alive);
+                        (
+                            Outline {
+                                status,
+                                body,
+                                keep_alive,
+                            },
+                            len,
+                        )
+                    })
+                });
+                assert_eq!(outline(text.as_bytes(), &method, &LIMITS), whole, "{text:?}");
+            }
         }
     }
 }
