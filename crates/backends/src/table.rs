@@ -39,7 +39,7 @@ use portcullis_core::{
 use portcullis_tables::api::{Api, Resource};
 use portcullis_tables::grammar::{self, Caller, Preferences};
 use portcullis_tables::schema::Schema;
-use portcullis_tables::statement::{Access, Isolation, Script, Session, Statement, Step};
+use portcullis_tables::statement::{Access, Isolation, Script, Session, Step};
 
 use self::description::Descriptions;
 use self::doctor::Watched;
@@ -289,15 +289,6 @@ impl Asked<'_> {
 impl Backend for Table {
     fn call<'a>(&'a self, cx: &'a mut Ctx, request: Request) -> Reply<'a> {
         Reply::later(self.answer(cx, request))
-    }
-}
-
-/// A step that is right whatever comes of it.
-fn step(statement: Statement) -> Step {
-    Step {
-        statement,
-        batch: Vec::new(),
-        expect: portcullis_tables::statement::Expect::anything(),
     }
 }
 

@@ -10,5 +10,7 @@ mod postgres;
 mod script;
 pub mod settings;
 mod sqlite;
+#[cfg(test)]
+mod tests;
 
 pub use self::database::{Answer, Counted, Database, Load, Rest};

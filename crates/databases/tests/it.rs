@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod it {
+    mod changes;
+    mod opened;
     mod random;
     mod sqlite;
 }

@@ -144,6 +144,17 @@ impl Expect {
     }
 }
 
+impl Step {
+    /// One that is right whatever comes of it.
+    pub fn of(statement: Statement) -> Step {
+        Step {
+            statement,
+            batch: Vec::new(),
+            expect: Expect::anything(),
+        }
+    }
+}
+
 impl Statement {
     /// A digest of the shape, in 16 hexadecimal digits: its name in reports and metrics.
     pub fn shape(text: &str) -> String {

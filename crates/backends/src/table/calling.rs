@@ -8,12 +8,12 @@ use portcullis_tables::content::Format;
 use portcullis_tables::grammar::{self, Call, Callee, Effect};
 use portcullis_tables::schema::Returns;
 use portcullis_tables::sql::{self, RowForm};
-use portcullis_tables::statement::Access;
+use portcullis_tables::statement::{Access, Step};
 
 use super::answer::{self, Shown};
 use super::negotiation::Form;
 use super::range;
-use super::{Asked, HOLD, step};
+use super::{Asked, HOLD};
 
 /// Bytes of the arguments of a call.
 const LONGEST_ARGUMENTS: u64 = 1 << 20;
@@ -80,8 +80,8 @@ impl Asked<'_> {
             None => None,
         };
         let is_counted = count.is_some();
-        steps.extend(count.map(step));
-        steps.push(step(statement));
+        steps.extend(count.map(Step::of));
+        steps.push(Step::of(statement));
         let script = self.script(access, steps);
         let began = Instant::now();
         let (before, answer) = self.table.open.database().read(script, format, HOLD).await?;

@@ -9,7 +9,7 @@ use portcullis_tables::doctor::plan::Plan;
 use portcullis_tables::doctor::words;
 use portcullis_tables::query::{Read, Window};
 use portcullis_tables::sql::{self, RowForm};
-use portcullis_tables::statement::{Access, Outcome};
+use portcullis_tables::statement::{Access, Outcome, Step};
 use portcullis_tables::value::Value;
 use portcullis_tables::{cursor, grammar, tag};
 
@@ -17,7 +17,7 @@ use super::answer::{self, Shown};
 use super::count::Counting;
 use super::negotiation::Form;
 use super::range::{self, Range};
-use super::{Asked, HOLD, link, step};
+use super::{Asked, HOLD, link};
 
 /// Bytes of a long query in a body.
 const LONGEST_QUERY: u64 = 256 << 10;
@@ -129,9 +129,9 @@ impl Asked<'_> {
         let text = statement.text.clone();
         let mut steps = Vec::with_capacity(2);
         if let Counting::By { statement, .. } = &counting {
-            steps.push(step(statement.clone()));
+            steps.push(Step::of(statement.clone()));
         }
-        steps.push(step(statement));
+        steps.push(Step::of(statement));
         let script = self.script(Access::ReadOnly, steps);
         let began = Instant::now();
         let (before, answer) = self.table.open.database().read(script, format, HOLD).await?;
@@ -168,7 +168,7 @@ impl Asked<'_> {
     async fn single(&self, read: &Read, format: Format) -> Result<Outcome> {
         let statement = sql::read(self.api, read, RowForm::of(format))?;
         let text = statement.text.clone();
-        let script = self.script(Access::ReadOnly, vec![step(statement)]);
+        let script = self.script(Access::ReadOnly, vec![Step::of(statement)]);
         let began = Instant::now();
         // One row is in memory anyway when the database gives it, and is never cut.
         let mut outcomes = self.table.open.database().run(script, format).await?;

@@ -11,20 +11,17 @@ mod types;
 mod writing;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use portcullis_core::{Error, Result};
-use portcullis_servers::{MariaDb, shared_mariadb};
+use portcullis_servers::shared_mariadb;
 use portcullis_tables::content::Format;
 use portcullis_tables::output::{Output, Outputs, Shown};
 use portcullis_tables::schema::Type;
-use portcullis_tables::statement::{
-    Access, Expect, Failure, Fewer, Isolation, Outcome, Script, Session, Statement, Step,
-};
+use portcullis_tables::statement::{Access, Expect, Failure, Fewer, Outcome, Statement, Step};
 use portcullis_tables::value::Value;
 
 use crate::Database;
-use crate::settings::Settings;
+use crate::tests::{name_of, script, settings};
 
 const INTEGER: Type = Type::Integer {
     bytes: 8,
@@ -36,29 +33,12 @@ fn database(sql: &str) -> Arc<Database> {
     let server = shared_mariadb();
     let name = server.fresh_database().unwrap();
     server.run_sql(&name, sql).unwrap();
-    Database::open(settings(server, &name)).unwrap()
-}
-
-fn settings(server: &MariaDb, database: &str) -> Settings {
-    Settings {
-        name: "test".to_owned(),
-        url: server.url_for(database),
-        namespaces: Vec::new(),
-        migrations: None,
-        connections: 4,
-        queue: 100,
-        wait: Duration::from_secs(2),
-        statement_timeout: Duration::from_secs(5),
-        busy_timeout: Duration::from_secs(1),
-        pooled: false,
-        look: Duration::from_secs(10),
-    }
+    Database::open(settings(&server.url_for(&name))).unwrap()
 }
 
 /// What the client mariadb says on the shared server.
 fn ask(database: &Database, sql: &str) -> String {
-    let url = &database.settings().url;
-    let name = url.rsplit_once('/').unwrap().1;
+    let name = name_of(database.settings());
     shared_mariadb().run_sql(name, sql).unwrap().trim_end().to_owned()
 }
 
@@ -71,26 +51,7 @@ fn statement(text: &str, values: Vec<Value>, outputs: Outputs) -> Statement {
 }
 
 fn step(text: &str, values: Vec<Value>) -> Step {
-    step_of(statement(text, values, Outputs::NONE))
-}
-
-fn step_of(statement: Statement) -> Step {
-    Step {
-        statement,
-        batch: Vec::new(),
-        expect: Expect::anything(),
-    }
-}
-
-fn script(access: Access, steps: Vec<Step>) -> Script {
-    Script {
-        access,
-        isolation: Isolation::Default,
-        session: Session::default(),
-        steps,
-        roll_back: false,
-        timeout: Duration::from_secs(5),
-    }
+    Step::of(statement(text, values, Outputs::NONE))
 }
 
 fn columns(columns: &[(&str, Type)], hidden: usize, checked: bool) -> Outputs {
@@ -115,7 +76,7 @@ async fn write(database: &Database, steps: Vec<Step>) -> Result<Vec<Outcome>> {
 
 /// The whole answer of one statement that reads.
 async fn read(database: &Database, statement: Statement) -> Result<String> {
-    let script = script(Access::ReadOnly, vec![step_of(statement)]);
+    let script = script(Access::ReadOnly, vec![Step::of(statement)]);
     let (_, answer) = database.read(script, Format::Json, usize::MAX).await?;
     assert!(answer.rest.is_none());
     Ok(String::from_utf8(answer.outcome.body.to_vec()).unwrap())

@@ -130,7 +130,7 @@ fn is_local(host: &Host) -> bool {
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
-    use crate::postgres::tests::settings;
+    use crate::tests::settings;
 
     fn address(url: &str) -> Result<Address, String> {
         Address::new(&settings(url))

@@ -8,31 +8,14 @@ mod roles;
 mod scripts;
 mod streams;
 
-use std::time::Duration;
-
 use portcullis_tables::output::{Output, Outputs, Shown};
 use portcullis_tables::schema::{Schema, Type};
-use portcullis_tables::statement::{Access, Expect, Isolation, Script, Session, Statement, Step};
+use portcullis_tables::statement::{Access, Script, Statement, Step};
 use portcullis_tables::value::Value;
 
 use super::Postgres;
 use crate::settings::Settings;
-
-pub(super) fn settings(url: &str) -> Settings {
-    Settings {
-        name: "test".to_owned(),
-        url: url.to_owned(),
-        namespaces: Vec::new(),
-        migrations: None,
-        connections: 4,
-        queue: 100,
-        wait: Duration::from_secs(2),
-        statement_timeout: Duration::from_secs(5),
-        busy_timeout: Duration::from_secs(1),
-        pooled: false,
-        look: Duration::from_secs(10),
-    }
-}
+use crate::tests::{script, settings};
 
 /// Settings for a new database of the shared server, made by that SQL.
 fn database(sql: &str) -> Settings {
@@ -72,29 +55,10 @@ fn statement(text: &str, values: Vec<Value>, shown: &[(&str, Type)], hidden: usi
     }
 }
 
-fn step(statement: Statement) -> Step {
-    Step {
-        statement,
-        batch: Vec::new(),
-        expect: Expect::anything(),
-    }
-}
-
-fn script(access: Access, steps: Vec<Step>) -> Script {
-    Script {
-        access,
-        isolation: Isolation::Default,
-        session: Session::default(),
-        steps,
-        roll_back: false,
-        timeout: Duration::from_secs(5),
-    }
-}
-
 /// A script of one statement that reads one column of text under the name `it`.
 fn reading(text: &str, values: Vec<Value>) -> Script {
     script(
         Access::ReadOnly,
-        vec![step(statement(text, values, &[("it", Type::Text)], 0))],
+        vec![Step::of(statement(text, values, &[("it", Type::Text)], 0))],
     )
 }

@@ -7,7 +7,6 @@ mod writing;
 use std::path::Path;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
 use portcullis_core::Result;
 use portcullis_databases::settings::Settings;
@@ -15,10 +14,12 @@ use portcullis_databases::{Answer, Database};
 use portcullis_tables::content::Format;
 use portcullis_tables::output::{Output, Outputs, Shown};
 use portcullis_tables::schema::Type;
-use portcullis_tables::statement::{Access, Expect, Isolation, Outcome, Script, Session, Statement, Step};
+use portcullis_tables::statement::{Access, Outcome, Script, Statement, Step};
 use portcullis_tables::value::Value;
 use rusqlite::Connection;
 use tempfile::TempDir;
+
+use super::opened::{self, script};
 
 /// A database in a folder that goes with it.
 struct Fixture {
@@ -65,19 +66,7 @@ fn outside(folder: &Path) -> Connection {
 }
 
 fn settings(folder: &Path) -> Settings {
-    Settings {
-        name: "t".to_owned(),
-        url: format!("sqlite:{}/t.db", folder.display()),
-        namespaces: Vec::new(),
-        migrations: None,
-        connections: 4,
-        queue: 1000,
-        wait: Duration::from_secs(5),
-        statement_timeout: Duration::from_secs(10),
-        busy_timeout: Duration::from_secs(1),
-        pooled: false,
-        look: Duration::from_secs(10),
-    }
+    opened::settings(&format!("sqlite:{}/t.db", folder.display()))
 }
 
 fn block_on<F: Future>(future: F) -> F::Output {
@@ -110,33 +99,14 @@ fn statement(sql: &str, values: &[Value], shown: &[&str], hidden: usize) -> Stat
     }
 }
 
-fn step(statement: Statement) -> Step {
-    Step {
-        statement,
-        batch: Vec::new(),
-        expect: Expect::anything(),
-    }
-}
-
-fn script(access: Access, steps: Vec<Step>) -> Script {
-    Script {
-        access,
-        isolation: Isolation::Default,
-        session: Session::default(),
-        steps,
-        roll_back: false,
-        timeout: Duration::from_secs(10),
-    }
-}
-
 /// A script of one query with a column `n`.
 fn reading(sql: &str, values: &[Value]) -> Script {
-    script(Access::ReadOnly, vec![step(statement(sql, values, &["n"], 0))])
+    script(Access::ReadOnly, vec![Step::of(statement(sql, values, &["n"], 0))])
 }
 
 /// A script of statements that give nothing.
 fn writing(sql: &[&str]) -> Script {
-    let steps = sql.iter().map(|sql| step(statement(sql, &[], &[], 0))).collect();
+    let steps = sql.iter().map(|sql| Step::of(statement(sql, &[], &[], 0))).collect();
     script(Access::ReadWrite, steps)
 }
 

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use super::{Settings, ask, database};
+use super::{ask, database};
 use crate::Database;
+use crate::settings::Settings;
 
 fn with_folder(folder: &Path) -> Settings {
     let mut settings = database("SELECT 1").settings().clone();

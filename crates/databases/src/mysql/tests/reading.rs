@@ -1,12 +1,12 @@
 //! Answers, small and large.
 
 use std::future::poll_fn;
+use std::time::Duration;
 
 use portcullis_core::codes;
+use portcullis_tables::statement::Script;
 
-use super::{
-    Access, Duration, Format, INTEGER, Script, Value, columns, database, number, read, script, statement, step_of,
-};
+use super::{Access, Format, INTEGER, Step, Value, columns, database, number, read, script, statement};
 use crate::Database;
 
 const NUMBERS: &str = "CREATE TABLE number (id INT PRIMARY KEY, word VARCHAR(40)); \
@@ -16,7 +16,7 @@ fn all() -> Script {
     let outputs = columns(&[("id", INTEGER), ("word", super::Type::Text)], 0, false);
     script(
         Access::ReadOnly,
-        vec![step_of(statement(
+        vec![Step::of(statement(
             "SELECT id, word FROM number ORDER BY id",
             vec![],
             outputs,
@@ -87,7 +87,7 @@ async fn a_read_is_stopped_at_its_limit() {
     let database = database(NUMBERS);
     let mut slow = script(
         Access::ReadOnly,
-        vec![step_of(statement(
+        vec![Step::of(statement(
             "SELECT SLEEP(30)",
             vec![],
             columns(&[("n", INTEGER)], 0, false),
@@ -102,8 +102,8 @@ async fn a_read_is_stopped_at_its_limit() {
 #[tokio::test]
 async fn steps_before_the_last_are_given_too() {
     let database = database(NUMBERS);
-    let count = step_of(statement("SELECT COUNT(*) FROM number", vec![], columns(&[], 1, false)));
-    let row = step_of(statement(
+    let count = Step::of(statement("SELECT COUNT(*) FROM number", vec![], columns(&[], 1, false)));
+    let row = Step::of(statement(
         "SELECT id FROM number WHERE id = ?",
         vec![Value::Of { step: 0, output: 0 }],
         columns(&[("id", INTEGER)], 0, false),

@@ -1,9 +1,11 @@
 //! What an introspection finds, and when it looks again.
 
+use std::time::Duration;
+
 use portcullis_servers::shared_mariadb;
 use portcullis_tables::schema::{Engine, Kind, Relation, Returns, Type};
 
-use super::{Duration, ask, database};
+use super::{ask, database};
 use crate::Database;
 
 const SHOP: &str = "

@@ -1,11 +1,11 @@
 //! Servers that go away and come back.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use portcullis_core::codes;
 use portcullis_servers::MariaDb;
 
-use super::{Duration, Value, number, settings, step, write};
+use super::{Value, number, settings, step, write};
 use crate::Database;
 
 #[tokio::test]
@@ -15,7 +15,7 @@ async fn a_server_that_comes_back_is_used_again_at_once() {
     server
         .run_sql("shop", "CREATE TABLE sample (id INT PRIMARY KEY)")
         .unwrap();
-    let database = Database::open(settings(&server, "shop")).unwrap();
+    let database = Database::open(settings(&server.url_for("shop"))).unwrap();
     let insert = |id: i64| step("INSERT INTO sample VALUES (?)", vec![Value::Integer(id)]);
     write(&database, vec![insert(1)]).await.unwrap();
     assert_eq!(number(&database, "SELECT COUNT(*) FROM sample").await, 1);
@@ -51,7 +51,7 @@ async fn what_was_acknowledged_is_there_after_a_kill() {
             "CREATE TABLE a (id INT PRIMARY KEY); CREATE TABLE b (id INT PRIMARY KEY)",
         )
         .unwrap();
-    let database = Database::open(settings(&server, "shop")).unwrap();
+    let database = Database::open(settings(&server.url_for("shop"))).unwrap();
     let (stop, mut stopped) = tokio::sync::watch::channel(false);
     let mut acknowledged = Vec::new();
     let writing = async {

@@ -1,10 +1,12 @@
 //! Scripts that change something: wholly, or not at all.
 
+use std::time::Duration;
+
 use portcullis_core::codes;
 
 use super::{
-    Access, Duration, Expect, Failure, Fewer, Format, INTEGER, Value, ask, code, columns, database, least, missing,
-    number, script, statement, step, step_of, write,
+    Access, Expect, Failure, Fewer, Format, INTEGER, Step, Value, ask, code, columns, database, least, missing, number,
+    script, statement, step, write,
 };
 use crate::failure::{ConstraintKind, constraint};
 
@@ -13,7 +15,7 @@ const CITIES: &str = "CREATE TABLE city (id INT AUTO_INCREMENT PRIMARY KEY, name
      CREATE TABLE street (id INT PRIMARY KEY, city INT NOT NULL, FOREIGN KEY (city) REFERENCES city (id)); \
      INSERT INTO city (id, name, size) VALUES (1, 'Bern', 10), (2, 'Köln', 20)";
 
-fn rename(name: &str, id: i64) -> super::Step {
+fn rename(name: &str, id: i64) -> Step {
     step(
         "UPDATE city SET name = ? WHERE id = ?",
         vec![Value::Text(name.to_owned()), Value::Integer(id)],
@@ -47,7 +49,7 @@ async fn rows_that_stay_as_they_are_were_found() {
 #[tokio::test]
 async fn what_is_expected_is_enforced_by_taking_all_back() {
     let database = database(CITIES);
-    let with = |mut step: super::Step, expect: Expect| {
+    let with = |mut step: Step, expect: Expect| {
         step.expect = expect;
         step
     };
@@ -76,7 +78,7 @@ async fn what_is_expected_is_enforced_by_taking_all_back() {
     }
     let returning = "INSERT INTO city (name) VALUES (?), (?) RETURNING id, size > 5";
     let names = vec![Value::Text("a".to_owned()), Value::Text("b".to_owned())];
-    let checked = step_of(statement(returning, names, columns(&[("id", INTEGER)], 0, true)));
+    let checked = Step::of(statement(returning, names, columns(&[("id", INTEGER)], 0, true)));
     let error = write(&database, vec![all(), checked]).await.unwrap_err();
     assert_eq!(error.code(), &codes::FORBIDDEN);
     assert_eq!(
@@ -89,7 +91,7 @@ async fn what_is_expected_is_enforced_by_taking_all_back() {
 async fn later_steps_refer_to_earlier_ones() {
     let database = database(CITIES);
     let insert = "INSERT INTO city (name) VALUES (?) RETURNING name, id";
-    let mut made = step_of(statement(
+    let mut made = Step::of(statement(
         insert,
         vec![Value::Text("Chur".to_owned())],
         columns(&[("name", super::Type::Text)], 1, false),
@@ -257,7 +259,7 @@ async fn procedures_are_called() {
         columns(&[("name", super::Type::Text)], 0, false),
     );
     for _ in 0..2 {
-        let outcomes = write(&database, vec![step_of(names.clone())]).await.unwrap();
+        let outcomes = write(&database, vec![Step::of(names.clone())]).await.unwrap();
         assert_eq!(outcomes[0].body, r#"[{"name":"Bern"},{"name":"Köln"}]"#);
     }
 }

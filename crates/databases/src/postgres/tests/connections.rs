@@ -3,11 +3,12 @@ use std::time::{Duration, Instant};
 
 use portcullis_servers::{PgBouncer, Postgres as Server};
 use portcullis_tables::content::Format;
-use portcullis_tables::statement::Access;
+use portcullis_tables::statement::{Access, Step};
 use portcullis_tables::value::Value;
 
-use super::{database, open, reading, script, settings, statement, step};
+use super::{database, open, reading, script, settings, statement};
 use crate::postgres::Postgres;
+use crate::tests::name_of;
 
 #[tokio::test]
 async fn many_requests_go_over_one_connection_at_once() {
@@ -52,7 +53,7 @@ async fn reads_do_not_wait_behind_a_slow_one_and_writes_get_their_turn() {
                 .unwrap();
             let insert = statement("insert into a values ($1)", vec![Value::Integer(at)], &[], 0);
             postgres
-                .run(script(Access::ReadWrite, vec![step(insert)]), Format::Json)
+                .run(script(Access::ReadWrite, vec![Step::of(insert)]), Format::Json)
                 .await
                 .unwrap();
         }
@@ -72,7 +73,7 @@ async fn who_waits_too_long_or_with_too_many_is_told_that_the_database_is_busy()
     let (postgres, _) = open(&settings);
     let hold = script(
         Access::ReadWrite,
-        vec![step(statement("select pg_sleep(1)", Vec::new(), &[], 0))],
+        vec![Step::of(statement("select pg_sleep(1)", Vec::new(), &[], 0))],
     );
     let holding = postgres.run(hold, Format::Json);
     let others = async {
@@ -95,9 +96,9 @@ async fn a_request_that_goes_away_leaves_its_connection_as_it_was() {
     let (postgres, _) = open(&settings);
     let insert = statement("insert into a values (1)", Vec::new(), &[], 0);
     let wait = statement("select pg_sleep(0.3)", Vec::new(), &[], 0);
-    let mut last = step(statement("insert into a values (2)", Vec::new(), &[], 0));
+    let mut last = Step::of(statement("insert into a values (2)", Vec::new(), &[], 0));
     last.expect.least = 1;
-    let change = script(Access::ReadWrite, vec![step(insert), step(wait), last]);
+    let change = script(Access::ReadWrite, vec![Step::of(insert), Step::of(wait), last]);
     let given_up = tokio::time::timeout(Duration::from_millis(100), postgres.run(change, Format::Json)).await;
     assert!(given_up.is_err());
     let read = tokio::time::timeout(
@@ -131,16 +132,8 @@ async fn the_pool_recovers_when_the_server_is_back() {
 async fn nothing_is_kept_on_connections_behind_a_pooler() {
     let pooler = PgBouncer::start(portcullis_servers::shared_postgres()).unwrap();
     let plain = database("create table a (n int)");
-    let name = plain
-        .url
-        .rsplit('/')
-        .next()
-        .unwrap()
-        .split('?')
-        .next()
-        .unwrap()
-        .to_owned();
-    let mut settings = settings(&pooler.url_for(&name));
+    let name = name_of(&plain);
+    let mut settings = settings(&pooler.url_for(name));
     settings.pooled = true;
     let (postgres, _) = open(&settings);
     let runs = (0..50).map(|at| {
@@ -153,7 +146,7 @@ async fn nothing_is_kept_on_connections_behind_a_pooler() {
                 1,
             );
             postgres
-                .run(script(Access::ReadWrite, vec![step(insert)]), Format::Json)
+                .run(script(Access::ReadWrite, vec![Step::of(insert)]), Format::Json)
                 .await?;
             let mut read = reading(
                 "select n::text from a where n = $1 and current_setting('timezone') = 'Asia/Tokyo'",

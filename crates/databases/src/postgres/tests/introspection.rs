@@ -5,6 +5,7 @@ use portcullis_tables::schema::{Kind, Relation, Returns, Type};
 
 use super::{database, open};
 use crate::postgres::Postgres;
+use crate::tests::name_of;
 
 const SHOP: &str = r#"
 create schema api;
@@ -203,18 +204,10 @@ fn a_change_of_the_schema_is_seen_and_a_change_of_rows_is_none() {
     let settings = database("create table a (id int primary key)");
     let (postgres, schema) = open(&settings);
     let server = portcullis_servers::shared_postgres();
-    let name = settings
-        .url
-        .rsplit('/')
-        .next()
-        .unwrap()
-        .split('?')
-        .next()
-        .unwrap()
-        .to_owned();
+    let name = name_of(&settings);
     let look = |postgres: &Postgres| postgres.look().unwrap();
     assert!(look(&postgres).is_none());
-    server.run_sql(&name, "insert into a values (1); analyze a").unwrap();
+    server.run_sql(name, "insert into a values (1); analyze a").unwrap();
     assert!(look(&postgres).is_none());
     for change in [
         "alter table a add b text",
@@ -226,7 +219,7 @@ fn a_change_of_the_schema_is_seen_and_a_change_of_rows_is_none() {
         "create function f() returns int language sql as 'select 1'",
         "drop table a cascade",
     ] {
-        server.run_sql(&name, change).unwrap();
+        server.run_sql(name, change).unwrap();
         let found = look(&postgres).unwrap_or_else(|| panic!("{change}"));
         assert_ne!(found.fingerprint(), schema.fingerprint(), "{change}");
         assert!(look(&postgres).is_none(), "{change}");

@@ -5,10 +5,10 @@ use std::time::Duration;
 use portcullis_tables::content::Format;
 use portcullis_tables::output::{Output, Outputs, Shown};
 use portcullis_tables::schema::Type;
-use portcullis_tables::statement::{Access, Isolation, Script, Session};
+use portcullis_tables::statement::{Access, Isolation, Script, Session, Step};
 use portcullis_tables::value::Value;
 
-use super::{Postgres, database, open, reading, script, statement, step};
+use super::{Postgres, database, open, reading, script, statement};
 
 /// Who it is for, as the server sees it; after as many rows as are said, which take time.
 const WHO: &str = "select current_user || ':' || coalesce(current_setting('request.jwt.claims', true), '') || ':' \
@@ -77,11 +77,11 @@ async fn disturb(postgres: &Postgres, number: usize) {
             &[("it", Type::Text)],
             0,
         );
-        wrong.steps.push(step(fails));
+        wrong.steps.push(Step::of(fails));
         let patience = Duration::from_micros(fastrand::u64(1..20_000));
         let _ = tokio::time::timeout(patience, postgres.run(wrong, Format::Json)).await;
     } else {
-        let mut large = step(statement("", Vec::new(), &[], 0));
+        let mut large = Step::of(statement("", Vec::new(), &[], 0));
         large.statement.text = "select repeat('x', 100) from generate_series(1, 100000)".into();
         large.statement.outputs = Outputs {
             shown: Shown::Columns(vec![Output::new("it", Type::Text)].into()),

@@ -3,19 +3,20 @@ use std::time::Duration;
 use portcullis_core::codes;
 use portcullis_tables::content::Format;
 use portcullis_tables::schema::Type;
-use portcullis_tables::statement::{Access, Expect, Failure, Fewer, Isolation, Script};
+use portcullis_tables::statement::{Access, Expect, Failure, Fewer, Isolation, Script, Step};
 use portcullis_tables::value::Value;
 
-use super::{database, open, reading, script, statement, step};
+use super::{database, open, reading, script, statement};
 use crate::failure::{ConstraintKind, constraint};
 use crate::postgres::Postgres;
+use crate::tests::name_of;
 
 fn text(value: &str) -> Value {
     Value::Text(value.to_owned())
 }
 
 fn writing(sql: &str, values: Vec<Value>) -> Script {
-    script(Access::ReadWrite, vec![step(statement(sql, values, &[], 0))])
+    script(Access::ReadWrite, vec![Step::of(statement(sql, values, &[], 0))])
 }
 
 async fn body(postgres: &Postgres, script: Script) -> String {
@@ -70,7 +71,7 @@ async fn values_go_and_come_as_they_are() {
     let sql =
         "select b, i, r, t, j, y, m, n::text, d::text, to_json(l), null::text from t where m = any($1) and i = $2";
     let values = vec![Value::List(vec![text("happy")]), Value::Integer(-5)];
-    let read = script(Access::ReadOnly, vec![step(statement(sql, values, &shown, 0))]);
+    let read = script(Access::ReadOnly, vec![Step::of(statement(sql, values, &shown, 0))]);
     assert_eq!(
         body(&postgres, read).await,
         r#"[{"b":true,"i":-5,"r":0.1,"t":"it's \\ \"q\"","j":{"a": 1},"y":"AP8=","m":"happy","n":12.50,"d":"2026-01-31","l":["a,b","NULL",null,"\\\""],"z":null}]"#
@@ -91,14 +92,14 @@ async fn steps_refer_to_what_earlier_ones_gave_and_all_happen_or_none() {
             1,
         );
         let of = || Value::Of { step: 0, output: 0 };
-        let mut second = step(statement(
+        let mut second = Step::of(statement(
             "insert into b values ($1, $2)",
             vec![of(), Value::Integer(n)],
             &[],
             0,
         ));
         second.batch = vec![vec![of(), Value::Integer(n + 1)], vec![of(), Value::Integer(n + 2)]];
-        script(Access::ReadWrite, vec![step(first), second])
+        script(Access::ReadWrite, vec![Step::of(first), second])
     };
     let outcomes = postgres.run(insert(1), Format::Json).await.unwrap();
     assert_eq!((outcomes[0].rows, outcomes[1].rows), (1, 3));
@@ -127,7 +128,7 @@ async fn what_is_not_expected_is_rolled_back() {
     ));
     let update = |id: i64, version: i64, most: u64| {
         let sql = "update a set v = v + 1 where (id = $1 or $1 = 0) and v = $2";
-        let mut step = step(statement(
+        let mut step = Step::of(statement(
             sql,
             vec![Value::Integer(id), Value::Integer(version)],
             &[],
@@ -267,7 +268,7 @@ async fn transfers_at_the_same_time_keep_their_sum() {
     let transfer = |amount: i64| {
         let change = |id: i64, amount: i64| {
             let values = vec![Value::Integer(amount), Value::Integer(id)];
-            step(statement("update a set n = n + $1 where id = $2", values, &[], 0))
+            Step::of(statement("update a set n = n + $1 where id = $2", values, &[], 0))
         };
         let mut script = script(Access::ReadWrite, vec![change(1, -amount), change(2, amount)]);
         script.isolation = Isolation::Serializable;
@@ -321,18 +322,10 @@ async fn a_statement_whose_columns_changed_is_prepared_anew() {
     let (postgres, _) = open(&settings);
     let read = || reading("select * from a", Vec::new());
     body(&postgres, read()).await;
-    let name = settings
-        .url
-        .rsplit('/')
-        .next()
-        .unwrap()
-        .split('?')
-        .next()
-        .unwrap()
-        .to_owned();
+    let name = name_of(&settings);
     let server = portcullis_servers::shared_postgres();
     server
-        .run_sql(&name, "alter table a alter id type text using 'now text'")
+        .run_sql(name, "alter table a alter id type text using 'now text'")
         .unwrap();
     assert_eq!(body(&postgres, read()).await, r#"[{"it":"now text"}]"#);
 }

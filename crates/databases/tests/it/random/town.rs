@@ -1,20 +1,17 @@
 //! People and their teams, the same on every engine.
 
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::OnceLock;
 
 use portcullis_core::Method;
-use portcullis_databases::Database;
-use portcullis_databases::settings::Settings;
 use portcullis_tables::api::{Api, Exposed, ExposedResource, Limits, ResourceLimits};
-use portcullis_tables::content::Format;
 use portcullis_tables::grammar::{self, Caller};
 use portcullis_tables::query::Read;
 use portcullis_tables::sql::{self, RowForm};
-use portcullis_tables::statement::{Access, Expect, Isolation, Script, Session, Step};
+use portcullis_tables::statement::{Access, Step};
 use portcullis_tables::value::Value;
 use serde_json::Value as Json;
-use tempfile::TempDir;
+
+use crate::it::opened::{self, Opened, script};
 
 const TABLES: &str = "
 CREATE TABLE teams (id INTEGER PRIMARY KEY, title {text}, size INTEGER, score {real});
@@ -27,9 +24,7 @@ CREATE TABLE people (
 pub(super) struct Town {
     pub(super) engine: &'static str,
     pub(super) api: Api,
-    database: Arc<Database>,
-    runtime: tokio::runtime::Runtime,
-    _folder: Option<TempDir>,
+    opened: Opened,
 }
 
 /// Rows, and the values that their ends are known by.
@@ -75,33 +70,15 @@ pub(super) fn rows(table: &str) -> &'static [Vec<Value>] {
 /// The town on every engine, built once for each thread: a runtime belongs to one.
 pub(super) fn towns() -> &'static [Town] {
     thread_local! {
-        static TOWNS: &'static [Town] = Box::leak(Box::new([sqlite(), postgres(), mariadb()]));
+        static TOWNS: &'static [Town] = Box::leak(Box::new([
+            Town::new(opened::sqlite(&built("TEXT", "REAL"))),
+            Town::new(opened::postgres(&built("text COLLATE \"C\"", "double precision"))),
+            Town::new(opened::mariadb(
+                &built("VARCHAR(60) COLLATE utf8mb4_nopad_bin", "DOUBLE").replace('\\', "\\\\"),
+            )),
+        ]));
     }
     TOWNS.with(|towns| *towns)
-}
-
-fn sqlite() -> Town {
-    let folder = TempDir::new().unwrap();
-    let path = folder.path().join("town.db");
-    let connection = rusqlite::Connection::open(&path).unwrap();
-    connection.execute_batch(&built("TEXT", "REAL")).unwrap();
-    Town::new("sqlite", format!("sqlite:{}", path.display()), Some(folder))
-}
-
-fn postgres() -> Town {
-    let server = portcullis_servers::shared_postgres();
-    let database = server.fresh_database().unwrap();
-    let town = built("text COLLATE \"C\"", "double precision");
-    server.run_sql(&database, &town).unwrap();
-    Town::new("postgres", server.url_for(&database), None)
-}
-
-fn mariadb() -> Town {
-    let server = portcullis_servers::shared_mariadb();
-    let database = server.fresh_database().unwrap();
-    let town = built("VARCHAR(60) COLLATE utf8mb4_nopad_bin", "DOUBLE").replace('\\', "\\\\");
-    server.run_sql(&database, &town).unwrap();
-    Town::new("mariadb", server.url_for(&database), None)
 }
 
 fn built(text: &str, real: &str) -> String {
@@ -127,37 +104,16 @@ fn literal(value: &Value) -> String {
 }
 
 impl Town {
-    fn new(engine: &'static str, url: String, folder: Option<TempDir>) -> Town {
-        let settings = Settings {
-            name: "town".to_owned(),
-            url,
-            namespaces: Vec::new(),
-            migrations: None,
-            connections: 2,
-            queue: 10,
-            wait: Duration::from_secs(5),
-            statement_timeout: Duration::from_secs(10),
-            busy_timeout: Duration::from_secs(1),
-            pooled: false,
-            look: Duration::from_secs(3600),
-        };
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        let database = Database::open(settings).unwrap();
+    fn new(opened: Opened) -> Town {
         let exposed = Exposed {
             resources: ["teams", "people"].map(|name| (name.to_owned(), resource(name))).into(),
             limits: Limits::default(),
             ..Exposed::default()
         };
-        let api = Api::new(database.schema(), exposed).unwrap();
         Town {
-            engine,
-            api,
-            database,
-            runtime,
-            _folder: folder,
+            engine: opened.engine,
+            api: Api::new(opened.schema(), exposed).unwrap(),
+            opened,
         }
     }
 
@@ -171,21 +127,9 @@ impl Town {
     /// What the engine answers.
     pub(super) fn ask(&self, read: &Read) -> Answer {
         let statement = sql::read(&self.api, read, RowForm::Json).unwrap();
-        let script = Script {
-            access: Access::ReadOnly,
-            isolation: Isolation::Default,
-            session: Session::default(),
-            timeout: Duration::from_secs(10),
-            steps: vec![Step {
-                statement,
-                batch: Vec::new(),
-                expect: Expect::anything(),
-            }],
-            roll_back: false,
-        };
         let mut outcomes = self
-            .runtime
-            .block_on(self.database.run(script, Format::Json))
+            .opened
+            .run(script(Access::ReadOnly, vec![Step::of(statement)]))
             .unwrap_or_else(|error| panic!("{}: {read:?}: {error:?}", self.engine));
         let outcome = outcomes.remove(0);
         let rows: Json = serde_json::from_slice(&outcome.body).unwrap();

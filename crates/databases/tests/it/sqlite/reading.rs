@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use portcullis_core::codes;
 use portcullis_tables::content::Format;
-use portcullis_tables::statement::{Access, Expect, Failure, Fewer};
+use portcullis_tables::statement::{Access, Expect, Failure, Fewer, Step};
 use portcullis_tables::value::Value;
 
-use super::{Fixture, block_on, collect, reading, script, statement, step};
+use super::{Fixture, block_on, collect, reading, script, statement};
 
 const NUMBERS: &str = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?) SELECT n FROM n";
 const ENDLESS: &str = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n) SELECT count(*) FROM n";
@@ -144,8 +144,8 @@ fn a_script_that_reads_sees_one_state_and_cannot_write() {
     }
     assert_eq!(fixture.ask("SELECT count(*) FROM t"), "[{\"n\":1}]");
     let steps = vec![
-        step(statement("SELECT x, x FROM t", &[], &["x"], 1)),
-        step(statement(
+        Step::of(statement("SELECT x, x FROM t", &[], &["x"], 1)),
+        Step::of(statement(
             "SELECT ? + 1",
             &[Value::Of { step: 0, output: 0 }],
             &["n"],

@@ -5,17 +5,17 @@ use std::time::Duration;
 use portcullis_core::codes;
 use portcullis_databases::failure;
 use portcullis_tables::content::Format;
-use portcullis_tables::statement::{Access, Expect, Failure, Fewer, Script};
+use portcullis_tables::statement::{Access, Expect, Failure, Fewer, Script, Step};
 use portcullis_tables::value::Value;
 
-use super::{Fixture, block_on, script, statement, step, text, writing};
+use super::{Fixture, block_on, script, statement, text, writing};
 
 const TABLE: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER NOT NULL CHECK (n > 0), up REFERENCES t DEFERRABLE INITIALLY DEFERRED)";
 
 fn insert(n: i64) -> Script {
     script(
         Access::ReadWrite,
-        vec![step(statement(
+        vec![Step::of(statement(
             "INSERT INTO t (n) VALUES (?) RETURNING n, id",
             &[Value::Integer(n)],
             &["n"],
@@ -27,14 +27,14 @@ fn insert(n: i64) -> Script {
 #[test]
 fn steps_refer_to_what_earlier_ones_gave() {
     let fixture = Fixture::new(TABLE);
-    let mut first = step(statement(
+    let mut first = Step::of(statement(
         "INSERT INTO t (n) VALUES (?) RETURNING n, id",
         &[Value::Integer(5)],
         &["n"],
         1,
     ));
     first.batch = vec![vec![Value::Integer(6)], vec![Value::Integer(7)]];
-    let last = step(statement(
+    let last = Step::of(statement(
         "UPDATE t SET n = n + 10, up = ? WHERE id IN (SELECT value ->> 0 FROM json_each(?)) AND n > ?",
         &[
             Value::Of { step: 0, output: 0 },

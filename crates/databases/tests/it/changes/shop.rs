@@ -1,20 +1,16 @@
 //! A small shop on each engine, and what is asked of it.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use portcullis_core::{Method, Result};
-use portcullis_databases::Database;
-use portcullis_databases::settings::Settings;
 use portcullis_tables::api::{Api, Exposed, ExposedResource, Limits, ResourceLimits};
 use portcullis_tables::change::{Action, Change, Condition, Conflict};
-use portcullis_tables::content::{self, Format};
+use portcullis_tables::content;
 use portcullis_tables::grammar::{self, Caller};
 use portcullis_tables::query::Filter;
 use portcullis_tables::sql::{self, Changes, RowForm};
-use portcullis_tables::statement::{Access, Isolation, Outcome, Script, Session};
+use portcullis_tables::statement::{Access, Outcome, Script, Step};
 use portcullis_tables::value::Value;
-use tempfile::TempDir;
+
+use crate::it::opened::{self, Opened, script};
 
 /// The tables, in words that each engine has its own for.
 const TABLES: &str = "
@@ -74,9 +70,7 @@ INSERT INTO loose VALUES ('a', 1), ('b', 2);
 pub(super) struct Shop {
     pub(super) engine: &'static str,
     pub(super) api: Api,
-    database: Arc<Database>,
-    runtime: tokio::runtime::Runtime,
-    _folder: Option<TempDir>,
+    opened: Opened,
 }
 
 /// What became of a change.
@@ -92,8 +86,6 @@ pub(super) fn shops() -> Vec<Shop> {
 
 /// The shop in SQLite.
 pub(super) fn sqlite() -> Shop {
-    let folder = TempDir::new().unwrap();
-    let path = folder.path().join("shop.db");
     let words = [
         ("serial", "INTEGER PRIMARY KEY"),
         ("name", "TEXT"),
@@ -107,16 +99,10 @@ pub(super) fn sqlite() -> Shop {
         ("timestamp", "TEXT"),
         ("json", "TEXT CHECK (json_valid(a_json))"),
     ];
-    rusqlite::Connection::open(&path)
-        .unwrap()
-        .execute_batch(&tables(&words))
-        .unwrap();
-    Shop::new("sqlite", format!("sqlite:{}", path.display()), Some(folder))
+    Shop::new(opened::sqlite(&tables(&words)))
 }
 
 fn postgres() -> Shop {
-    let server = portcullis_servers::shared_postgres();
-    let database = server.fresh_database().unwrap();
     let words = [
         ("serial", "serial PRIMARY KEY"),
         ("name", "varchar(60)"),
@@ -130,13 +116,10 @@ fn postgres() -> Shop {
         ("timestamp", "timestamp"),
         ("json", "jsonb"),
     ];
-    server.run_sql(&database, &tables(&words)).unwrap();
-    Shop::new("postgres", server.url_for(&database), None)
+    Shop::new(opened::postgres(&tables(&words)))
 }
 
 fn mariadb() -> Shop {
-    let server = portcullis_servers::shared_mariadb();
-    let database = server.fresh_database().unwrap();
     let words = [
         ("serial", "integer PRIMARY KEY AUTO_INCREMENT"),
         ("name", "varchar(60)"),
@@ -150,8 +133,7 @@ fn mariadb() -> Shop {
         ("timestamp", "datetime(6)"),
         ("json", "json"),
     ];
-    server.run_sql(&database, &tables(&words)).unwrap();
-    Shop::new("mariadb", server.url_for(&database), None)
+    Shop::new(opened::mariadb(&tables(&words)))
 }
 
 fn tables(words: &[(&str, &str)]) -> String {
@@ -161,25 +143,7 @@ fn tables(words: &[(&str, &str)]) -> String {
 }
 
 impl Shop {
-    fn new(engine: &'static str, url: String, folder: Option<TempDir>) -> Shop {
-        let settings = Settings {
-            name: "shop".to_owned(),
-            url,
-            namespaces: Vec::new(),
-            migrations: None,
-            connections: 4,
-            queue: 100,
-            wait: Duration::from_secs(5),
-            statement_timeout: Duration::from_secs(10),
-            busy_timeout: Duration::from_secs(1),
-            pooled: false,
-            look: Duration::from_secs(60),
-        };
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        let database = Database::open(settings).unwrap();
+    fn new(opened: Opened) -> Shop {
         let names = [
             "orders",
             "order_lines",
@@ -195,13 +159,10 @@ impl Shop {
             limits: Limits::default(),
             ..Exposed::default()
         };
-        let api = Api::new(database.schema(), exposed).unwrap();
         Shop {
-            engine,
-            api,
-            database,
-            runtime,
-            _folder: folder,
+            engine: opened.engine,
+            api: Api::new(opened.schema(), exposed).unwrap(),
+            opened,
         }
     }
 
@@ -287,25 +248,20 @@ impl Shop {
     pub(super) fn make(&self, change: &Change) -> Result<Done> {
         let changes = sql::change(&self.api, change, RowForm::Json, 0)?;
         let script = script(Access::ReadWrite, changes.steps.clone());
-        let outcomes = self.runtime.block_on(self.database.run(script, Format::Json))?;
+        let outcomes = self.opened.run(script)?;
         Ok(Done { outcomes, changes })
     }
 
     /// Runs a script.
     pub(super) fn run(&self, script: Script) -> Result<Vec<Outcome>> {
-        self.runtime.block_on(self.database.run(script, Format::Json))
+        self.opened.run(script)
     }
 
     /// What a query gives.
     pub(super) fn ask(&self, resource: &str, query: &str) -> String {
         let read = grammar::read(&self.api, self.place(resource), Some(query), &Caller::default()).unwrap();
         let statement = sql::read(&self.api, &read, RowForm::Json).unwrap();
-        let step = portcullis_tables::statement::Step {
-            statement,
-            batch: Vec::new(),
-            expect: portcullis_tables::statement::Expect::anything(),
-        };
-        let outcomes = self.run(script(Access::ReadOnly, vec![step])).unwrap();
+        let outcomes = self.run(script(Access::ReadOnly, vec![Step::of(statement)])).unwrap();
         same(std::str::from_utf8(&outcomes[0].body).unwrap())
     }
 
@@ -347,18 +303,6 @@ impl Done {
             other => format!("{other:?}"),
         };
         self.outcomes[self.changes.hidden].last.iter().map(text).collect()
-    }
-}
-
-/// A script of those steps.
-pub(super) fn script(access: Access, steps: Vec<portcullis_tables::statement::Step>) -> Script {
-    Script {
-        access,
-        isolation: Isolation::Default,
-        session: Session::default(),
-        steps,
-        roll_back: false,
-        timeout: Duration::from_secs(10),
     }
 }
 
