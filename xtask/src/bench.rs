@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what the release binary must hold, as commands that print a table.
 
 mod balance;
+mod bench_process;
 mod cases;
 mod compare;
 mod generators;

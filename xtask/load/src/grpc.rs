@@ -8,7 +8,7 @@ use h2::client::SendRequest;
 use http::{Request, StatusCode};
 use tokio::task::JoinSet;
 
-use crate::http1;
+use crate::connect::connect;
 use crate::tally::{self, Tally};
 
 const CONNECTIONS: usize = 8;
@@ -29,7 +29,7 @@ pub(crate) async fn run(address: SocketAddr, tally: &Arc<Tally>) -> Result<(), S
 }
 
 async fn client(address: SocketAddr, tally: Arc<Tally>) -> Result<(), String> {
-    let stream = http1::connect(address).await.map_err(|failure| failure.to_string())?;
+    let stream = connect(address).await.map_err(|failure| failure.to_string())?;
     let (requests, connection) = h2::client::handshake(stream)
         .await
         .map_err(|failure| failure.to_string())?;

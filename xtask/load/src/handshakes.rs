@@ -11,9 +11,10 @@ use tokio::io::AsyncWriteExt;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
+use crate::answer;
+use crate::connect::connect;
 use crate::tally::{self, Tally};
 use crate::tls::{self, Groups};
-use crate::{answer, http1};
 
 const CLIENTS: usize = 16;
 
@@ -58,7 +59,7 @@ async fn client(connector: TlsConnector, address: SocketAddr, kind: Kind, tally:
     // The first brings the ticket of the second; of thousands it is left out of the count.
     let mut first = true;
     while tally.goes_on() {
-        let stream = http1::connect(address).await?;
+        let stream = connect(address).await?;
         let mut stream = connector.connect(tls::name(), stream).await?;
         stream.write_all(answer::REQUEST).await?;
         answer::read(&mut stream, &mut input).await?;

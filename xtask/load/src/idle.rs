@@ -10,8 +10,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use crate::connect::connect;
 use crate::tls::{self, Groups};
-use crate::{answer, http1, upstream};
+use crate::{answer, upstream};
 
 /// Opens so many, by a full handshake and with a request each, says how many there are, waits until standard input ends, and says
 /// how many still answer.
@@ -40,7 +41,7 @@ pub(crate) async fn run(address: SocketAddr, count: usize) -> Result<(), String>
 }
 
 async fn open(connector: &TlsConnector, address: SocketAddr) -> io::Result<TlsStream<TcpStream>> {
-    let stream = http1::connect(address).await?;
+    let stream = connect(address).await?;
     let mut stream = connector.connect(tls::name(), stream).await?;
     ask(&mut stream).await?;
     Ok(stream)

@@ -8,10 +8,9 @@
 )]
 
 mod answer;
+mod connect;
 mod grpc;
 mod handshakes;
-mod http1;
-mod http3;
 mod idle;
 mod requests;
 mod steady;
@@ -30,12 +29,9 @@ use crate::tally::Tally;
 
 const USAGE: &str = "\
 portcullis-load upstream http1|http2        serve until standard input ends; prints the address
-portcullis-load http1 ADDRESS SECONDS [search|order]
-                                            GET over HTTP/1.1, or a browser's search, or POST of JSON
 portcullis-load requests ADDRESS SECONDS FILE
                                             requests of a file over HTTP/1.1, each behind its length on a line of its own
 portcullis-load grpc ADDRESS SECONDS        unary calls over HTTP/2 in clear text
-portcullis-load http3 ADDRESS SECONDS       GET over HTTP/3
 portcullis-load websocket ADDRESS SECONDS SIZE
                                             messages of so many bytes, to be echoed
 portcullis-load handshakes ADDRESS SECONDS full|resumed default|classical
@@ -83,12 +79,8 @@ async fn load(kind: &str, address: SocketAddr, seconds: u64, rest: &[&str]) -> R
     let started = Instant::now();
     let tally = Arc::new(Tally::new(seconds));
     match (kind, rest) {
-        ("http1", []) => http1::run(address, answer::REQUEST, &tally).await?,
-        ("http1", ["search"]) => http1::run(address, answer::SEARCH, &tally).await?,
-        ("http1", ["order"]) => http1::run(address, answer::ORDER, &tally).await?,
         ("requests", [file]) => requests::run(address, file, &tally).await?,
         ("grpc", []) => grpc::run(address, &tally).await?,
-        ("http3", []) => http3::run(address, &tally).await?,
         ("websocket", [size]) => websocket::run(address, parsed(size)?, &tally).await?,
         ("handshakes", [kind, groups]) => {
             handshakes::run(address, parsed(kind)?, parsed(groups)?, &tally).await?;

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::answer::{announced, head_end};
-use crate::http1;
+use crate::connect::connect;
 use crate::tally::{self, Tally};
 
 /// As many clients as a busy service has, and no more than pools of connections to databases bear.
@@ -43,7 +43,7 @@ fn split(mut file: &[u8]) -> Option<Vec<Vec<u8>>> {
 }
 
 async fn ask(address: SocketAddr, requests: Arc<Vec<Vec<u8>>>, tally: Arc<Tally>) -> io::Result<()> {
-    let mut stream = http1::connect(address).await?;
+    let mut stream = connect(address).await?;
     let mut input = Vec::with_capacity(64 * 1024);
     while tally.goes_on() {
         stream.write_all(&requests[fastrand::usize(..requests.len())]).await?;

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinSet;
 
+use crate::answer;
+use crate::connect::connect;
 use crate::tally::{self, Tally};
-use crate::{answer, http1};
 
 const CONNECTIONS: usize = 64;
 
@@ -33,7 +34,7 @@ pub(crate) async fn run(address: SocketAddr, size: usize, tally: &Arc<Tally>) ->
 }
 
 async fn talk(address: SocketAddr, size: usize, tally: Arc<Tally>) -> io::Result<()> {
-    let mut stream = http1::connect(address).await?;
+    let mut stream = connect(address).await?;
     stream.write_all(handshake("/echo").as_bytes()).await?;
     let mut head = Vec::new();
     while answer::head_end(&head).is_none() {

@@ -1,7 +1,10 @@
 //! Proxies at the same job, in turn: what each needs of a processor for one unit of it.
 
-use super::cases::{CASES, Case, Variant};
-use super::load_process::Load;
+use std::path::{Path, PathBuf};
+
+use super::bench_process;
+use super::cases::{BARE, CASES, Case, Port, Variant, Work};
+use super::load_process::{Done, Load};
 use super::options::Options;
 use super::process_tree;
 use super::proxies::{CPU, Contender, Place, Proxy, find};
@@ -14,6 +17,8 @@ const WARM_UP: u32 = 1;
 /// The proxies that take part, and why others don't.
 pub(super) struct Field {
     pub(super) contenders: Vec<Contender>,
+    /// Our program, which is one of them and loads all of them.
+    pub(super) ours: PathBuf,
     pub(super) absent: Vec<String>,
 }
 
@@ -52,6 +57,10 @@ pub(super) fn run(name: &str, options: &Options) -> Result<(), String> {
         .ok_or_else(|| format!("there is no case `{name}`"))?;
     let load = Load::build(!options.debug)?;
     let field = field(case, options)?;
+    let clients = Clients {
+        bench: &field.ours,
+        load: &load,
+    };
     let place = Place::make()?;
     let upstream = load.upstream(case.upstream)?;
     let mut scores: Vec<Vec<Score>> = case.variants.iter().map(|_| blank(&field)).collect();
@@ -63,7 +72,7 @@ pub(super) fn run(name: &str, options: &Options) -> Result<(), String> {
                 let score = &mut scores[place_of].samples;
                 let Ok(samples) = score else { continue };
                 let sampled = started.as_ref().map_err(String::clone);
-                match sampled.and_then(|proxy| sample(&load, case, variant, proxy, options.seconds)) {
+                match sampled.and_then(|proxy| sample(&clients, case, variant, proxy, options.seconds)) {
                     Ok(sample) => samples.push(sample),
                     Err(reason) => *score = Err(reason),
                 }
@@ -104,7 +113,8 @@ pub(super) fn field(case: &Case, options: &Options) -> Result<Field, String> {
         None => process::portcullis(!options.debug)?,
     };
     let mut field = Field {
-        contenders: vec![Contender::new("portcullis", ours, case.ours)],
+        contenders: vec![Contender::new("portcullis", ours.clone(), case.ours)],
+        ours: ours.clone(),
         absent: Vec::new(),
     };
     if let Some(wanted) = &options.peers {
@@ -123,7 +133,12 @@ pub(super) fn field(case: &Case, options: &Options) -> Result<Field, String> {
         if wanted.is_some_and(|wanted| !wanted.iter().any(|name| name == peer.name)) {
             continue;
         }
-        match (peer.template, find(peer.name)) {
+        let program = if peer.name == BARE {
+            Some(ours.clone())
+        } else {
+            find(peer.name)
+        };
+        match (peer.template, program) {
             (Err(reason), _) => field.absent.push(reason.to_owned()),
             (Ok(_), None) => field.absent.push(format!("{} isn't installed", peer.name)),
             (Ok(template), Some(program)) => field.contenders.push(Contender::new(peer.name, program, template)),
@@ -132,11 +147,33 @@ pub(super) fn field(case: &Case, options: &Options) -> Result<Field, String> {
     Ok(field)
 }
 
-fn sample(load: &Load, case: &Case, variant: &Variant, proxy: &Proxy, seconds: u32) -> Result<Sample, String> {
-    let address = proxy.address(case.port);
-    load.run(variant, address, WARM_UP)?;
+/// What loads the proxies.
+struct Clients<'f> {
+    bench: &'f Path,
+    load: &'f Load,
+}
+
+impl Clients<'_> {
+    fn run(&self, variant: &Variant, proxy: &Proxy, port: Port, seconds: u32) -> Result<Done, String> {
+        match &variant.work {
+            Work::Requests(path, words) => {
+                bench_process::run(self.bench, proxy.address(port), port, path, words, seconds)
+            }
+            Work::Other(load, words) => self.load.run(load, words, proxy.address(port), seconds),
+        }
+    }
+}
+
+fn sample(
+    clients: &Clients<'_>,
+    case: &Case,
+    variant: &Variant,
+    proxy: &Proxy,
+    seconds: u32,
+) -> Result<Sample, String> {
+    clients.run(variant, proxy, case.port, WARM_UP)?;
     let (before, all_before) = (process_tree::spent(proxy.pid()), process_tree::spent_by_cpu(CPU));
-    let done = load.run(variant, address, seconds)?;
+    let done = clients.run(variant, proxy, case.port, seconds)?;
     let spent = process_tree::spent(proxy.pid()).since(before);
     let all = process_tree::spent_by_cpu(CPU).saturating_sub(all_before);
     if done.count < 1.0 {

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use super::cases::Variant;
 use super::proxies::{CPU, pinned};
 use crate::process;
 
@@ -76,10 +75,10 @@ impl Load {
     ///
     /// # Errors
     /// When anything isn't answered as it must be.
-    pub(super) fn run(&self, variant: &Variant, address: SocketAddr, seconds: u32) -> Result<Done, String> {
+    pub(super) fn run(&self, load: &str, rest: &[&str], address: SocketAddr, seconds: u32) -> Result<Done, String> {
         let (address, seconds) = (address.to_string(), seconds.to_string());
-        let words = [variant.load, &address, &seconds];
-        self.run_words(&[&words, variant.rest].concat())
+        let words = [load, &address, &seconds];
+        self.run_words(&[&words, rest].concat())
     }
 
     /// The same in the load's own words.

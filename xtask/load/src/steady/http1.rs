@@ -12,7 +12,7 @@ use super::CONTENT;
 use super::outcome::{Asked, Failure};
 use super::plan::Stream;
 use crate::answer;
-use crate::http1::connect;
+use crate::connect::connect;
 
 pub(super) struct Client {
     address: SocketAddr,

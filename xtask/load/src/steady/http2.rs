@@ -12,7 +12,7 @@ use super::CONTENT;
 use super::outcome::{Asked, Failure};
 use super::plan::Stream;
 use crate::answer::LENGTH;
-use crate::http1::connect;
+use crate::connect::connect;
 
 const CONNECTIONS: usize = 4;
 

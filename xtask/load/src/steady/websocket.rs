@@ -13,7 +13,7 @@ use super::plan::Stream;
 use super::score::Score;
 use super::{PATIENCE, pace};
 use crate::answer;
-use crate::http1::connect;
+use crate::connect::connect;
 use crate::websocket::{ACCEPT, handshake, header};
 
 /// Messages in a second on each connection.

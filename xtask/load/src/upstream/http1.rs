@@ -11,8 +11,7 @@ const LONGEST_HEAD: usize = 16 * 1024;
 
 /// Answers requests whose content, if any, has a length, until one asks for WebSocket. What goes wrong on a connection, the load's clients tell.
 pub(super) async fn serve(mut stream: TcpStream) -> io::Result<()> {
-    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", CONTENT.len());
-    let answer = [head.as_bytes(), &CONTENT].concat();
+    let (small, large) = (answer_of(&CONTENT), answer_of(&CONTENT.repeat(64)));
     let mut input = Vec::with_capacity(LONGEST_HEAD);
     while input.len() < LONGEST_HEAD && stream.read_buf(&mut input).await? > 0 {
         let Some(end) = answer::head_end(&input) else {
@@ -25,10 +24,20 @@ pub(super) async fn serve(mut stream: TcpStream) -> io::Result<()> {
         if input.len() < whole {
             continue;
         }
+        let answer = if input.starts_with(b"GET /64k ") {
+            &large
+        } else {
+            &small
+        };
+        stream.write_all(answer).await?;
         input.drain(..whole);
-        stream.write_all(&answer).await?;
     }
     Ok(())
+}
+
+fn answer_of(content: &[u8]) -> Vec<u8> {
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", content.len());
+    [head.as_bytes(), content].concat()
 }
 
 /// Whether a head asks to go on with WebSocket.
