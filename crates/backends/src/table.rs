@@ -19,7 +19,6 @@ mod failure;
 mod link;
 mod live;
 mod negotiation;
-mod percent;
 mod place;
 mod range;
 mod reading;

@@ -10,7 +10,6 @@
 mod call;
 mod key;
 mod literal;
-mod percent;
 mod preferences;
 mod resolve;
 mod syntax;
@@ -27,6 +26,7 @@ pub use self::preferences::{Preferences, Resolution, Return};
 pub(crate) use self::resolve::kind_of;
 pub use self::template::{Template, admits};
 use crate::api::Api;
+use crate::percent;
 use crate::query::{Filter, Item, Read};
 
 /// Characters of the client's own text that an answer repeats.

@@ -15,6 +15,7 @@ pub mod fixture;
 pub mod grammar;
 pub mod openapi;
 pub mod output;
+pub mod percent;
 pub mod query;
 pub mod schema;
 pub mod sql;

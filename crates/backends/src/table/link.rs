@@ -1,8 +1,7 @@
 //! Links to the next, the previous and the first rows of a collection (RFC 8288).
 
 use portcullis_core::Target;
-
-use super::percent;
+use portcullis_tables::percent;
 
 /// A parameter's name and value.
 type Parameter<'p> = (&'p str, &'p str);

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use portcullis_core::Method;
 use portcullis_tables::api::{Api, Resource};
+use portcullis_tables::percent;
 
 use super::exposed::METHODS;
-use super::percent;
 
 /// What a path leads to. Resources are told by their places in the API.
 #[derive(Clone, Debug, PartialEq, Eq)]

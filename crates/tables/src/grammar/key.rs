@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use portcullis_core::{Error, Result, codes};
 
-use super::{literal, percent, syntax};
+use super::{literal, syntax};
 use crate::api::{Api, Resource};
+use crate::percent;
 use crate::query::{Comparison, Field, Filter, Test};
 use crate::schema::{Engine, Type};
 use crate::value::Value;

@@ -3,7 +3,8 @@
 use super::scanner::Scanner;
 use super::{Budget, Condition, Parsed, Placed, Select, Term, condition, order, select, split_list};
 use crate::api::Limits;
-use crate::grammar::{percent, refused};
+use crate::grammar::refused;
+use crate::percent;
 
 /// A query, as far as it can be understood without the tables.
 #[derive(Debug, Default)]

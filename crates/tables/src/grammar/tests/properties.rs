@@ -55,12 +55,12 @@ proptest! {
     fn a_text_is_a_value_whatever_it_says(text in any::<String>()) {
         let text = text.replace('\0', "");
         let mut encoded = String::new();
-        crate::grammar::percent::encode_into(&mut encoded, &text);
+        crate::percent::encode_into(&mut encoded, &text);
         let found = resolved(&POSTGRES, &format!("tags?select=id&word=eq.{encoded}"));
         prop_assert_eq!(found, format!("id; where word Equal '{text}'"));
         let quoted = text.replace('\\', "\\\\").replace('"', "\\\"");
         let mut encoded = String::new();
-        crate::grammar::percent::encode_into(&mut encoded, &quoted);
+        crate::percent::encode_into(&mut encoded, &quoted);
         let found = resolved(&POSTGRES, &format!("tags?select=id&or=(word.eq.\"{encoded}\",id.in.(1))"));
         prop_assert_eq!(found, format!("id; where (word Equal '{text}' | id in [1])"));
     }

@@ -1,10 +1,10 @@
-//! Percent-encoding, for query strings and for keys in paths (RFC 3986 §2.1).
+//! Percent-encoding, for query strings, names in paths and links (RFC 3986 §2.1).
 
 use std::borrow::Cow;
 
 /// Decodes a part of a query string, where `+` is a space. A `%` that no two hexadecimal digits follow stands for itself
 /// (URL Standard §1.3): patterns such as `like.%x%` come as they are. `None` for what is not UTF-8.
-pub(super) fn decode_form(text: &str) -> Option<Cow<'_, str>> {
+pub(crate) fn decode_form(text: &str) -> Option<Cow<'_, str>> {
     if !text.contains(['%', '+']) {
         return Some(Cow::Borrowed(text));
     }
@@ -12,7 +12,7 @@ pub(super) fn decode_form(text: &str) -> Option<Cow<'_, str>> {
 }
 
 /// Decodes a part of a path. `None` for a broken encoding and for what is not UTF-8.
-pub(super) fn decode(text: &str) -> Option<Cow<'_, str>> {
+pub fn decode(text: &str) -> Option<Cow<'_, str>> {
     if !text.contains('%') {
         return Some(Cow::Borrowed(text));
     }
@@ -41,7 +41,7 @@ fn decoded(text: &str, lenient: bool) -> Option<String> {
 }
 
 /// Adds `text` to a path or query, encoding all but unreserved characters (RFC 3986 §2.3).
-pub(super) fn encode_into(path: &mut String, text: &str) {
+pub fn encode_into(path: &mut String, text: &str) {
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             path.push(char::from(byte));
@@ -58,17 +58,24 @@ mod tests {
 
     #[test]
     fn what_is_encoded_is_decoded_again() {
-        let mut encoded = String::new();
-        encode_into(&mut encoded, "a b/ü,%\"");
-        assert_eq!(encoded, "a%20b%2F%C3%BC%2C%25%22");
-        assert_eq!(decode(&encoded).as_deref(), Some("a b/ü,%\""));
+        for (text, expected) in [
+            ("", ""),
+            ("a b/ü,%\"", "a%20b%2F%C3%BC%2C%25%22"),
+            ("+\0\u{10ffff}", "%2B%00%F4%8F%BF%BF"),
+        ] {
+            let mut encoded = String::new();
+            encode_into(&mut encoded, text);
+            assert_eq!(encoded, expected);
+            assert_eq!(decode(&encoded).as_deref(), Some(text));
+        }
     }
 
     #[test]
     fn broken_encodings_are_none() {
-        for text in ["%", "%2", "%zz", "%ff", "a%", "%é"] {
+        for text in ["%", "%2", "%zz", "%ff", "a%", "a%2", "%é"] {
             assert_eq!(decode(text), None, "{text}");
         }
+        assert_eq!(decode("a+b").as_deref(), Some("a+b"));
         assert_eq!(decode_form("a+b%2B").as_deref(), Some("a b+"));
         assert_eq!(decode_form("%plan%+%2").as_deref(), Some("%plan% %2"));
         assert_eq!(decode_form("%ff"), None);
