@@ -109,6 +109,11 @@ pub fn rule(api: &Api, resource: usize, caller: &Caller<'_>) -> Option<Filter> {
     template::rule(&api.resources[resource], caller)
 }
 
+/// A column's name as the parameter that filters by it: in quotes where the grammar would take it for something else.
+pub(crate) fn parameter_of(column: &str) -> Cow<'_, str> {
+    syntax::of_column(column)
+}
+
 /// Names and values of a query string, decoded.
 ///
 /// # Errors

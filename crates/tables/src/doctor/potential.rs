@@ -81,7 +81,8 @@ fn filter(column: &Column) -> Option<String> {
         Type::Bytes | Type::Json { .. } | Type::Array(_) | Type::Range => return None,
         Type::SearchVector | Type::Composite | Type::Other => return None,
     };
-    Some(format!("{}=eq.{}", text(column.name.as_str()), text(value)))
+    let name = grammar::parameter_of(column.name.as_str());
+    Some(format!("{}=eq.{}", encoded(&name), text(value)))
 }
 
 fn order(column: &Column) -> Option<String> {
@@ -92,15 +93,19 @@ fn order(column: &Column) -> Option<String> {
     is_ordered.then(|| format!("order={}", text(column.name.as_str())))
 }
 
-/// A text as it stands in a query (RFC 3986 §2.1), in the quotes of the grammar where it needs them.
+/// The same of a text in the quotes of the grammar where it needs them.
 fn text(text: &str) -> String {
     let is_plain = |character: char| character.is_alphanumeric() || "_-: ".contains(character);
-    let quoted = match text.chars().all(is_plain) {
-        true => text.to_owned(),
-        false => format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")),
-    };
-    let mut encoded = String::with_capacity(quoted.len());
-    for byte in quoted.bytes() {
+    match text.chars().all(is_plain) {
+        true => encoded(text),
+        false => encoded(&format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))),
+    }
+}
+
+/// A text as it stands in a query (RFC 3986 §2.1).
+fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte) {
             encoded.push(byte.into());
         } else {

@@ -7,7 +7,7 @@ use super::{Access, advice, indexes, potential, words};
 use crate::api::Api;
 use crate::fixture;
 use crate::grammar::{self, Caller};
-use crate::query::Read;
+use crate::query::{Filter, Read};
 use crate::schema::{Engine, Schema};
 
 fn steps(engine: Engine, said: &str, statement: &str) -> Vec<(Access, Option<String>, Option<String>)> {
@@ -289,6 +289,25 @@ fn every_filter_and_order_that_is_allowed_is_a_question() {
         for potential in all {
             crate::sql::read(&api, &potential.read, crate::sql::RowForm::Columns).unwrap();
         }
+    }
+}
+
+#[test]
+fn columns_that_are_called_like_parameters_are_asked_about() {
+    for name in ["limit", "order", "select", "columns", "after", "having", "and", "or"] {
+        let mut found = fixture::found(Engine::Sqlite);
+        for column in found.relations.iter_mut().flat_map(|relation| &mut relation.columns) {
+            if column.name == "a.b" {
+                column.name = name.to_owned();
+            }
+        }
+        let api = Api::new(Schema::new(Engine::Sqlite, found).into(), fixture::exposed()).unwrap();
+        let (place, resource) = api.resource("products").unwrap();
+        let column = resource.relation.column(name);
+        let asks =
+            |read: &Read| matches!(&read.filter, Some(Filter::Test { field, .. }) if Some(field.column) == column);
+        let all = potential::of(&api, place);
+        assert!(all.iter().any(|potential| asks(&potential.read)), "{name}");
     }
 }
 

@@ -7,7 +7,7 @@ mod parameters;
 mod scanner;
 mod select;
 
-pub(super) use self::parameters::{PARAMETERS, Query, Union, parse, parse_rule};
+pub(super) use self::parameters::{PARAMETERS, Query, Union, of_column, parse, parse_rule};
 pub(super) use self::scanner::{placeholder, split_list};
 use crate::api::Limits;
 use crate::query::{Aggregate, Comparison, Containment, Is, Nulls, Quantifier, RangeTest, SearchForm, Step};

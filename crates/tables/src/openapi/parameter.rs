@@ -4,6 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{index, key, reference, schema};
 use crate::api::Resource;
+use crate::grammar;
 use crate::schema::{Column, Type};
 
 /// What a filter begins with.
@@ -138,7 +139,7 @@ pub(super) fn add_filters(parameters: &mut Map<String, Json>, resource: &Resourc
         let column = &resource.relation.columns[*place];
         let name = format!("{}.{}", key(&resource.name), key(column.name.as_str()));
         let filter = json!({
-            "name": written(column.name.as_str()),
+            "name": grammar::parameter_of(column.name.as_str()),
             "in": "query",
             "description": description(column, resource.patterns),
             "schema": {"type": "string", "pattern": OPERATORS},
@@ -154,29 +155,6 @@ pub(super) fn add_filters(parameters: &mut Map<String, Json>, resource: &Resourc
 /// References to parameters that are shared.
 pub(super) fn shared(names: &[&str]) -> Vec<Json> {
     names.iter().map(|name| reference("parameters", name)).collect()
-}
-
-/// A column's name as a parameter: in quotes where it is another parameter's, or has what isn't taken for a part of a name.
-fn written(name: &str) -> String {
-    const TAKEN: [&str; 12] = [
-        "select",
-        "order",
-        "limit",
-        "offset",
-        "having",
-        "union",
-        "after",
-        "before",
-        "columns",
-        "on_conflict",
-        "and",
-        "or",
-    ];
-    let is_plain = |character: char| character.is_alphanumeric() || matches!(character, '_' | '$');
-    if !name.is_empty() && name.chars().all(is_plain) && !TAKEN.contains(&name) {
-        return name.to_owned();
-    }
-    format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 fn description(column: &Column, patterns: bool) -> String {

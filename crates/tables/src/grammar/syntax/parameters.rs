@@ -1,5 +1,7 @@
 //! The parameters of a query: what each is for.
 
+use std::borrow::Cow;
+
 use super::scanner::Scanner;
 use super::{Budget, Condition, Parsed, Placed, Select, Term, condition, order, select, split_list};
 use crate::api::Limits;
@@ -45,6 +47,17 @@ pub(in crate::grammar) const PARAMETERS: [&str; 10] = [
     "columns",
     "on_conflict",
 ];
+
+/// A column's name as the parameter that filters by it: in quotes where it is another parameter's, or has what isn't taken
+/// for a part of a name.
+pub(in crate::grammar) fn of_column(name: &str) -> Cow<'_, str> {
+    let is_plain = |character: char| character.is_alphanumeric() || matches!(character, '_' | '$');
+    let is_taken = PARAMETERS.contains(&name) || matches!(name, "and" | "or");
+    if !name.is_empty() && name.chars().all(is_plain) && !is_taken {
+        return Cow::Borrowed(name);
+    }
+    Cow::Owned(format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\"")))
+}
 
 /// Reads pairs of names and values, decoded.
 ///
