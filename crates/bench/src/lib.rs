@@ -9,6 +9,7 @@ pub mod load;
 pub mod plan;
 pub mod request;
 pub mod target;
+pub mod tls;
 
 pub mod engine;
 pub mod outcome;
