@@ -17,6 +17,10 @@ pub mod outcome;
 pub mod histogram;
 pub mod measured;
 
+pub mod objective;
+pub mod rate;
+pub mod statistics;
+
 pub mod report;
 
 pub mod stand_in;
