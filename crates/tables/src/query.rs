@@ -26,6 +26,23 @@ pub struct Read {
     pub count: Option<Count>,
 }
 
+impl Read {
+    /// All rows that pass a filter and that the rule lets the caller see, in no order that matters.
+    pub fn all(resource: usize, items: Vec<Item>, filter: Option<Filter>, rule: Option<Filter>) -> Read {
+        Read {
+            resource,
+            items,
+            filter,
+            rule,
+            order: Vec::new(),
+            window: Window::default(),
+            having: None,
+            union: None,
+            count: None,
+        }
+    }
+}
+
 /// A part of what a row shows.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Item {
@@ -69,6 +86,17 @@ pub struct Field {
     pub path: Vec<Step>,
     /// Whether the last step gives text (`->>`) in place of JSON (`->`).
     pub as_text: bool,
+}
+
+impl Field {
+    /// The column itself.
+    pub fn of(column: usize) -> Field {
+        Field {
+            column,
+            path: Vec::new(),
+            as_text: false,
+        }
+    }
 }
 
 /// One step of a path into JSON.
@@ -150,6 +178,16 @@ pub enum Filter {
         /// The step.
         step: usize,
     },
+}
+
+impl Filter {
+    /// A column has that value.
+    pub(crate) fn equal(column: usize, value: Value) -> Filter {
+        Filter::Test {
+            field: Field::of(column),
+            test: Test::Compare(Comparison::Equal, value),
+        }
+    }
 }
 
 /// A test of a field. Operators are a closed list.

@@ -26,7 +26,7 @@ mod write;
 use portcullis_core::Result;
 
 pub use self::call::{call, count_call};
-pub use self::change::{Changes, Made, change};
+pub use self::change::{Changes, Made, change, key_and_version};
 use self::write::Writer;
 use crate::api::Api;
 use crate::content::Format;

@@ -213,11 +213,7 @@ fn write_result(json: &mut Vec<u8>, api: &Api, operation: &Operation, place: &Pl
         json.extend_from_slice(b"null");
         return;
     };
-    let made = match place.made {
-        Made::No => false,
-        Made::Yes => true,
-        Made::Unless(step) => outcomes.get(step).is_none_or(|outcome| outcome.rows == 0),
-    };
+    let made = place.made.is_true(outcomes);
     let shows = operation.shows();
     let status = match (made, shows) {
         (true, _) => 201,
@@ -234,15 +230,14 @@ fn write_result(json: &mut Vec<u8>, api: &Api, operation: &Operation, place: &Pl
         .hidden
         .and_then(|step| outcomes.get(step))
         .map(|outcome| outcome.last.as_slice());
-    let keys = resource.relation.primary_key.len();
-    if let Some(hidden) = hidden.filter(|hidden| answer.rows == 1 && hidden.len() >= keys && !resource.key.is_empty())
+    if let (Some(key), version) = sql::key_and_version(resource, hidden.unwrap_or_default())
+        && answer.rows == 1
         && !operation.removes()
     {
-        let key = &hidden[..keys];
         if let Some(path) = grammar::path_of_key(key).filter(|_| made) {
             members.insert("location".to_owned(), format!("{}/{path}", resource.name).into());
         }
-        if let Some(version) = resource.version.and_then(|_| hidden.get(keys)) {
+        if let Some(version) = version {
             members.insert(
                 "etag".to_owned(),
                 tag::strong(api, operation.resource, key, version, None).into(),

@@ -5,7 +5,7 @@ use portcullis_tables::api::Resource;
 use portcullis_tables::content::Format;
 use portcullis_tables::doctor::unindexed::{indexed, unindexed};
 use portcullis_tables::grammar;
-use portcullis_tables::query::{Filter, Read, Window};
+use portcullis_tables::query::{Filter, Read};
 use portcullis_tables::sql::{self, RowForm};
 
 use super::Asked;
@@ -40,17 +40,8 @@ impl Asked<'_> {
         let (Some(filter), Some(_)) = (filter, self.table.reject_full_scan) else {
             return Ok(());
         };
-        let read = Read {
-            resource,
-            items: Vec::new(),
-            filter: Some(filter.clone()),
-            rule: grammar::rule(self.api, resource, &self.caller),
-            order: Vec::new(),
-            window: Window::default(),
-            having: None,
-            union: None,
-            count: None,
-        };
+        let rule = grammar::rule(self.api, resource, &self.caller);
+        let read = Read::all(resource, Vec::new(), Some(filter.clone()), rule);
         self.costly(&read).map_or(Ok(()), |resource| Err(refusal(resource)))
     }
 

@@ -128,24 +128,18 @@ fn rows_of(plan: &Json) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use portcullis_tables::query::{Embed, Filter, Union, Window};
+    use portcullis_tables::query::{Embed, Filter, Union};
     use serde_json::json;
 
     #[test]
     fn a_rule_anywhere_in_a_read_restricts_it() {
         let read = |rule: Option<Filter>, items: Vec<Item>, members: Vec<Read>| Read {
-            resource: 0,
-            items,
-            filter: Some(Filter::And(Vec::new())),
-            rule,
-            order: Vec::new(),
-            window: Window::default(),
-            having: None,
             union: (!members.is_empty()).then_some(Union {
                 distinct: false,
                 members,
             }),
             count: Some(Count::Planned),
+            ..Read::all(0, items, Some(Filter::And(Vec::new())), rule)
         };
         let rule = || Some(Filter::Or(Vec::new()));
         let embed = |inner: Read, through_rule: Option<Filter>| {

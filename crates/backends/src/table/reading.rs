@@ -7,7 +7,7 @@ use portcullis_databases::Answer;
 use portcullis_tables::content::Format;
 use portcullis_tables::doctor::plan::Plan;
 use portcullis_tables::doctor::words;
-use portcullis_tables::query::{Read, Window};
+use portcullis_tables::query::Read;
 use portcullis_tables::sql::{self, RowForm};
 use portcullis_tables::statement::{Access, Outcome, Step};
 use portcullis_tables::value::Value;
@@ -249,17 +249,9 @@ impl Asked<'_> {
         if said.filter.is_some() || said.columns.is_some() || said.on_conflict.is_some() {
             return Err(no_filter(self.target.query()));
         }
-        Ok(Read {
-            resource,
-            items: said.items,
-            filter: Some(grammar::filter_of_key(self.api, resource, key)),
-            rule: grammar::rule(self.api, resource, &self.caller),
-            order: Vec::new(),
-            window: Window::default(),
-            having: None,
-            union: None,
-            count: None,
-        })
+        let filter = grammar::filter_of_key(self.api, resource, key);
+        let rule = grammar::rule(self.api, resource, &self.caller);
+        Ok(Read::all(resource, said.items, Some(filter), rule))
     }
 }
 

@@ -8,7 +8,7 @@ use portcullis_tables::change::{Action, Change, Condition, Conflict};
 use portcullis_tables::content::{self, Format};
 use portcullis_tables::grammar::{self, Resolution, Return};
 use portcullis_tables::query::{Filter, Item};
-use portcullis_tables::sql::{self, Made, RowForm};
+use portcullis_tables::sql::{self, RowForm};
 use portcullis_tables::statement::{Access, Expect, Failure, Fewer};
 use portcullis_tables::tag;
 use portcullis_tables::value::Value;
@@ -207,23 +207,14 @@ impl Asked<'_> {
         if let Some(text) = text {
             self.ran(&text, began, answer.rows);
         }
-        let hidden = outcomes
-            .get(made.hidden)
-            .map(|outcome| outcome.last.clone())
-            .unwrap_or_default();
-        let keys = resource.relation.primary_key.len();
-        let has_key = !resource.key.is_empty() && hidden.len() >= keys;
-        let version = resource.version.and_then(|_| hidden.get(keys).cloned());
+        let hidden = outcomes.get(made.hidden).map(|outcome| outcome.last.as_slice());
+        let (key, version) = sql::key_and_version(resource, hidden.unwrap_or_default());
         Ok(Changed {
             content: shows.then_some((form.media_type(), answer.body)),
             rows: answer.rows,
-            key: has_key.then(|| hidden[..keys].to_vec()),
-            version,
-            made: match made.made {
-                Made::No => false,
-                Made::Yes => true,
-                Made::Unless(step) => outcomes.get(step).is_none_or(|outcome| outcome.rows == 0),
-            },
+            key: key.map(<[Value]>::to_vec),
+            version: version.cloned(),
+            made: made.made.is_true(&outcomes),
         })
     }
 

@@ -7,7 +7,7 @@ use portcullis_core::{Error, Result, codes};
 use super::{literal, syntax};
 use crate::api::{Api, Resource};
 use crate::percent;
-use crate::query::{Comparison, Field, Filter, Test};
+use crate::query::Filter;
 use crate::schema::{Engine, Type};
 use crate::value::Value;
 
@@ -24,15 +24,10 @@ pub fn key(api: &Api, resource: usize, segment: &str) -> Result<Vec<Value>> {
 /// The filter that lets the row with that key through.
 pub fn filter_of_key(api: &Api, resource: usize, values: &[Value]) -> Filter {
     let columns = &api.resources[resource].key;
-    let test = |(column, value): (&usize, &Value)| Filter::Test {
-        field: Field {
-            column: *column,
-            path: Vec::new(),
-            as_text: false,
-        },
-        test: Test::Compare(Comparison::Equal, value.clone()),
-    };
-    let mut tests: Vec<Filter> = columns.iter().zip(values).map(test).collect();
+    let tests = columns.iter().zip(values);
+    let mut tests: Vec<Filter> = tests
+        .map(|(column, value)| Filter::equal(*column, value.clone()))
+        .collect();
     match tests.len() {
         1 => tests.remove(0),
         _ => Filter::And(tests),

@@ -18,7 +18,7 @@ pub(super) use self::test::{check, resolve_test};
 use super::syntax::{Budget, Condition, Placed, Query, Select, Term};
 use super::{Caller, Change, refused, template};
 use crate::api::{Api, Resource};
-use crate::query::{Embed, Filter, Item, Order, Read, Window};
+use crate::query::{Embed, Filter, Item, Read};
 
 /// What a request reads.
 pub(super) fn read(api: &Api, resource: usize, query: &Query, caller: &Caller<'_>) -> Result<Read> {
@@ -173,28 +173,21 @@ impl<'a> Resolver<'a> {
                 .map_err(|problem| refused(&placed.parameter, &problem))?,
         };
         let window = self.window(resource, scope, parent)?;
-        Ok(self.assemble(resource, items, filter, order, window))
+        Ok(Read {
+            order,
+            window,
+            ..self.all(resource, items, filter)
+        })
     }
 
-    fn assemble(
-        &self,
-        resource: usize,
-        items: Vec<Item>,
-        filter: Option<Filter>,
-        order: Vec<Order>,
-        window: Window,
-    ) -> Read {
-        Read {
+    /// All of these rows that the caller may see.
+    fn all(&self, resource: usize, items: Vec<Item>, filter: Option<Filter>) -> Read {
+        Read::all(
             resource,
             items,
             filter,
-            rule: template::rule(self.resource(resource), self.caller),
-            order,
-            window,
-            having: None,
-            union: None,
-            count: None,
-        }
+            template::rule(self.resource(resource), self.caller),
+        )
     }
 
     /// All of the conditions together.

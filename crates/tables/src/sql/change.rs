@@ -22,9 +22,9 @@ use super::write::{Writer, unsupported};
 use super::{RowForm, exists, read};
 use crate::api::{Api, Resource};
 use crate::change::{Action, Change, Condition};
-use crate::query::{Field, Filter, Item, Read, Test, Window};
+use crate::query::{Field, Filter, Item, Read, Test};
 use crate::schema::Relation;
-use crate::statement::{Expect, Failure, Fewer, Statement, Step};
+use crate::statement::{Expect, Failure, Fewer, Outcome, Statement, Step};
 use crate::value::Value;
 
 /// The steps of a change, and where to find in their outcomes what the answer needs. Places are those in the whole script.
@@ -50,6 +50,25 @@ pub enum Made {
     Yes,
     /// One did, unless the step at that place found a row.
     Unless(usize),
+}
+
+impl Made {
+    /// Whether a row was made, by what the script's steps came to.
+    pub fn is_true(self, outcomes: &[Outcome]) -> bool {
+        match self {
+            Made::No => false,
+            Made::Yes => true,
+            Made::Unless(step) => outcomes.get(step).is_none_or(|outcome| outcome.rows == 0),
+        }
+    }
+}
+
+/// The key of a row and its version, out of the hidden outputs of the step that has them ([`Changes::hidden`]): each where rows
+/// have one that can be told.
+pub fn key_and_version<'v>(resource: &Resource, hidden: &'v [Value]) -> (Option<&'v [Value]>, Option<&'v Value>) {
+    let keys = resource.relation.primary_key.len();
+    let key = hidden.get(..keys).filter(|_| !resource.key.is_empty());
+    (key, resource.version.and_then(|_| hidden.get(keys)))
 }
 
 /// The steps of a change that come from the place `first_step` on in their script.
@@ -144,17 +163,8 @@ impl<'c> Plan<'c> {
     }
 
     fn read_shown(&self, filter: Option<Filter>, rule: Option<Filter>) -> Result<Statement> {
-        let shown = Read {
-            resource: self.change.resource,
-            items: self.change.shown.clone().unwrap_or_default(),
-            filter,
-            rule,
-            order: Vec::new(),
-            window: Window::default(),
-            having: None,
-            union: None,
-            count: None,
-        };
+        let items = self.change.shown.clone().unwrap_or_default();
+        let shown = Read::all(self.change.resource, items, filter, rule);
         read(self.api, &shown, self.form)
     }
 
@@ -170,7 +180,7 @@ impl<'c> Plan<'c> {
         let (mut columns, mut filters) = (Vec::new(), Vec::new());
         for (output, column) in key.iter().enumerate() {
             match given.iter().find(|(place, _)| place == column) {
-                Some((_, value)) => filters.push(equal(*column, value.clone())),
+                Some((_, value)) => filters.push(Filter::equal(*column, value.clone())),
                 None => columns.push((*column, output)),
             }
         }
@@ -185,7 +195,10 @@ impl<'c> Plan<'c> {
         let mut all: Vec<Filter> = self.change.rule.iter().chain(filter).cloned().collect();
         if let Condition::Version(versions) = &self.change.condition {
             all.push(match self.resource.version {
-                Some(column) => test(column, Test::In(versions.clone())),
+                Some(column) => Filter::Test {
+                    field: Field::of(column),
+                    test: Test::In(versions.clone()),
+                },
                 None => Filter::Or(Vec::new()),
             });
         }
@@ -243,21 +256,13 @@ impl<'c> Plan<'c> {
 
     /// The row with that key.
     fn by_key(&self, columns: &[usize], value: impl Fn(usize) -> Value) -> Filter {
-        Filter::And(columns.iter().map(|column| equal(*column, value(*column))).collect())
+        Filter::And(
+            columns
+                .iter()
+                .map(|column| Filter::equal(*column, value(*column)))
+                .collect(),
+        )
     }
-}
-
-fn equal(column: usize, value: Value) -> Filter {
-    test(column, Test::Compare(crate::query::Comparison::Equal, value))
-}
-
-fn test(column: usize, test: Test) -> Filter {
-    let field = Field {
-        column,
-        path: Vec::new(),
-        as_text: false,
-    };
-    Filter::Test { field, test }
 }
 
 #[cfg(test)]

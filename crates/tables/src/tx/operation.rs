@@ -102,7 +102,8 @@ impl Operation {
             if !used {
                 return;
             }
-            let read = std::mem::replace(&mut **read, nothing(self.resource));
+            let nothing = Read::all(self.resource, Vec::new(), None, None);
+            let read = std::mem::replace(&mut **read, nothing);
             self.task = Task::Change(Box::new(Change {
                 resource: read.resource,
                 action: Action::Update {
@@ -310,19 +311,4 @@ fn demand(resource: &Resource, method: &Method) -> Result<()> {
     }
     let detail = format!("`{}` does not take {}", resource.name, method.as_str());
     Err(Error::new(&codes::METHOD_NOT_ALLOWED).with_detail(detail))
-}
-
-/// A read of nothing, which stands where another one was taken away.
-fn nothing(resource: usize) -> Read {
-    Read {
-        resource,
-        items: Vec::new(),
-        filter: None,
-        rule: None,
-        order: Vec::new(),
-        window: crate::query::Window::default(),
-        having: None,
-        union: None,
-        count: None,
-    }
 }

@@ -108,11 +108,7 @@ impl Resolver<'_> {
 /// A column under its own name.
 pub(super) fn column_item(column: usize, name: &str) -> Item {
     Item::Field {
-        field: Field {
-            column,
-            path: Vec::new(),
-            as_text: false,
-        },
+        field: Field::of(column),
         name: name.into(),
         cast: None,
     }

@@ -6,7 +6,7 @@ use super::embed::is_read;
 use super::{Reach, Resolver, Scope, kind_of, select};
 use crate::grammar::syntax::{self, Parsed, Query, Select};
 use crate::grammar::{refused, shown};
-use crate::query::{Filter, Item, OrderBy, Read, Union, Window};
+use crate::query::{Filter, Item, OrderBy, Read, Union};
 use crate::schema::{Cast, Type, did_you_mean};
 
 /// The column that tells of which resource a row is.
@@ -47,14 +47,17 @@ impl Resolver<'_> {
                     .map_err(|problem| refused("order", &problem))?;
             }
             let filter = self.member_filter(member, &scope)?;
-            resolved.push(self.assemble(member, shape, filter, Vec::new(), Window::default()));
+            resolved.push(self.all(member, shape, filter));
         }
-        let mut read = self.assemble(resource, items, filter, order, window);
-        read.union = Some(Union {
-            distinct: union.distinct,
-            members: resolved,
-        });
-        Ok(read)
+        Ok(Read {
+            order,
+            window,
+            union: Some(Union {
+                distinct: union.distinct,
+                members: resolved,
+            }),
+            ..self.all(resource, items, filter)
+        })
     }
 
     fn members(&self, resource: usize, names: &[String]) -> Parsed<Vec<usize>> {

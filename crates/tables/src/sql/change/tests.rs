@@ -24,7 +24,7 @@ fn api(engine: Engine) -> Api {
 /// All kinds of changes with that value in every place.
 fn changes(orders: usize, value: &Value) -> Vec<Change> {
     let test = |column| Filter::Test {
-        field: field(column),
+        field: Field::of(column),
         test: Test::Compare(Comparison::Equal, value.clone()),
     };
     let row = || vec![Some(Value::Integer(1)), Some(value.clone())];
@@ -73,7 +73,7 @@ fn changes(orders: usize, value: &Value) -> Vec<Change> {
                 action: action.clone(),
                 rule: Some(test(OWNER)),
                 shown: Some(vec![Item::Field {
-                    field: field(NOTE),
+                    field: Field::of(NOTE),
                     name: "note".into(),
                     cast: None,
                 }]),
@@ -85,14 +85,6 @@ fn changes(orders: usize, value: &Value) -> Vec<Change> {
         }
     }
     all
-}
-
-fn field(column: usize) -> Field {
-    Field {
-        column,
-        path: Vec::new(),
-        as_text: false,
-    }
 }
 
 fn texts(changes: &Changes) -> Vec<&str> {

@@ -16,13 +16,11 @@ fn embed(read: &mut Read, place: usize) -> &mut Embed {
 }
 
 fn least(column: usize, value: i64) -> Option<Filter> {
-    let field = Field {
-        column,
-        path: Vec::new(),
-        as_text: false,
-    };
     let test = Test::Compare(Comparison::GreaterOrEqual, Value::Integer(value));
-    Some(Filter::Test { field, test })
+    Some(Filter::Test {
+        field: Field::of(column),
+        test,
+    })
 }
 
 /// What no row passes: the rule of a caller for whom there is none.
