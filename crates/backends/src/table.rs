@@ -156,8 +156,7 @@ impl Table {
     /// # Errors
     /// Those of [`Table::new`].
     pub fn check(schema: &Arc<Schema>, to: &To) -> std::result::Result<(), String> {
-        let exposed = route_of(to)?.exposed(schema)?;
-        Api::new(schema.clone(), exposed).map(|_| ())
+        Table::api(schema, to).map(drop)
     }
 
     /// The statements that were run for it.
@@ -207,7 +206,7 @@ impl Table {
 impl Asked<'_> {
     async fn collection(&self, resource: usize, body: Body) -> Result<Response> {
         let said = &self.api.resources()[resource];
-        self.permit(said, Level::Collection)?;
+        permit(said, self.method, Level::Collection)?;
         match self.method {
             Method::Options => Ok(options(said, Level::Collection)),
             Method::Post => self.insert(resource, body).await,
@@ -220,7 +219,7 @@ impl Asked<'_> {
     async fn row(&self, resource: usize, key: &str, body: Body) -> Result<Response> {
         let said = &self.api.resources()[resource];
         let key = grammar::key(self.api, resource, key)?;
-        self.permit(said, Level::Row)?;
+        permit(said, self.method, Level::Row)?;
         match self.method {
             Method::Options => Ok(options(said, Level::Row)),
             Method::Put => self.put(resource, &key, body).await,
@@ -230,12 +229,11 @@ impl Asked<'_> {
         }
     }
 
-    /// Refuses a method that isn't taken there.
-    fn permit(&self, resource: &Resource, level: Level) -> Result<()> {
-        if place::allows(resource, self.method, level) {
-            return Ok(());
-        }
-        Err(Error::new(&codes::METHOD_NOT_ALLOWED).with_header(Known::Allow, place::allowed(resource, level)))
+    /// The type of the request's content, without parameters, in lower case; empty where it has none.
+    fn media_type(&self) -> String {
+        let field = self.headers.get_str(Known::ContentType).unwrap_or_default();
+        let essence = field.split(';').next().unwrap_or_default();
+        essence.trim().to_ascii_lowercase()
     }
 
     /// A script of these steps for this request.
@@ -283,6 +281,14 @@ impl Asked<'_> {
             .shapes
             .ran(method, statement, began.elapsed(), rows, self.now);
     }
+}
+
+/// Refuses a method that isn't taken there.
+fn permit(resource: &Resource, method: &Method, level: Level) -> Result<()> {
+    if place::allows(resource, method, level) {
+        return Ok(());
+    }
+    Err(Error::new(&codes::METHOD_NOT_ALLOWED).with_header(Known::Allow, place::allowed(resource, level)))
 }
 
 impl Backend for Table {

@@ -50,8 +50,7 @@ impl Asked<'_> {
     }
 
     async fn arguments(&self, body: Body) -> Result<bytes::Bytes> {
-        let kind = self.headers.get_str(Known::ContentType).unwrap_or_default();
-        let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let kind = self.media_type();
         let body = body.read_to_end(LONGEST_ARGUMENTS).await?;
         if kind == "application/json" || (kind.is_empty() && body.is_empty()) {
             return Ok(body);

@@ -58,11 +58,9 @@ impl Asked<'_> {
             _ if may_read => return Err(Error::new(&codes::METHOD_NOT_ALLOWED).with_header(Known::Allow, allow)),
             _ => return Err(Error::new(&codes::RESOURCE_NOT_FOUND)),
         }
-        let kind = self.headers.get_str(Known::ContentType).unwrap_or_default();
-        let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         let body = body.read_to_end(LONGEST_QUERY).await?;
         let text = std::str::from_utf8(&body).map_err(|_| bad_content("the query is no UTF-8"))?;
-        let content = match kind.as_str() {
+        let content = match self.media_type().as_str() {
             "application/x-www-form-urlencoded" => grammar::pairs(Some(text.trim()))?,
             "application/json" => parameters_of_json(text)?,
             _ => {

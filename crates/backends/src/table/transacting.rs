@@ -21,9 +21,7 @@ impl Asked<'_> {
             Method::Post => {}
             _ => return Err(Error::new(&codes::METHOD_NOT_ALLOWED).with_header(Known::Allow, ALLOW)),
         }
-        let kind = self.headers.get_str(Known::ContentType).unwrap_or_default();
-        let kind = kind.split(';').next().unwrap_or_default().trim();
-        if !kind.eq_ignore_ascii_case("application/json") {
+        if self.media_type() != "application/json" {
             return Err(
                 Error::new(&codes::UNSUPPORTED_CONTENT_TYPE).with_detail("the content must be application/json")
             );

@@ -15,8 +15,8 @@ use portcullis_tables::value::Value;
 
 use super::answer::all;
 use super::negotiation::Form;
-use super::place::{self, Level};
-use super::{Asked, failure};
+use super::place::Level;
+use super::{Asked, failure, permit};
 
 /// The preferences of requests that change something.
 const CHANGING: &[&str] = &[
@@ -61,7 +61,7 @@ impl Asked<'_> {
         let conflict = self.conflict(resource, said.on_conflict)?;
         if conflict.as_ref().is_some_and(|conflict| conflict.merge) {
             // It changes rows that are there, which is what PATCH does.
-            self.permit_also(resource, &Method::Patch)?;
+            permit(&self.api.resources()[resource], &Method::Patch, Level::Collection)?;
         }
         let (is_one, is_upsert) = (rows.is_one, conflict.is_some());
         let mut change = self.change(
@@ -293,16 +293,6 @@ impl Asked<'_> {
             None => Ok(shown),
             Some(_) => Err(super::reading::no_filter(self.target.query())),
         }
-    }
-
-    /// Refuses a request that does what another method is for, which the resource doesn't take.
-    fn permit_also(&self, resource: usize, method: &Method) -> Result<()> {
-        let said = &self.api.resources()[resource];
-        if place::allows(said, method, Level::Collection) {
-            return Ok(());
-        }
-        let allow = place::allowed(said, Level::Collection);
-        Err(Error::new(&codes::METHOD_NOT_ALLOWED).with_header(Known::Allow, allow))
     }
 
     fn demand_filter(&self, resource: usize, filter: Option<&Filter>) -> Result<()> {
