@@ -18,6 +18,7 @@ pub mod histogram;
 pub mod measured;
 
 pub mod objective;
+pub mod process;
 pub mod rate;
 pub mod statistics;
 
