@@ -1,10 +1,13 @@
 //! A request that is ready to be sent by any protocol.
 
+use std::sync::OnceLock;
+
 use bytes::Bytes;
 use portcullis_core::headers::is_token;
-use portcullis_core::{Headers, Known, Method, Target};
+use portcullis_core::{Body, Headers, Known, Method, Target};
 use portcullis_http1::encode;
 use portcullis_http1::framing::BodyLength;
+use portcullis_http2::client::Outbound;
 
 /// What is sent: a head and a body, whole.
 #[derive(Clone, Debug)]
@@ -19,6 +22,8 @@ pub struct Request {
     pub body: Bytes,
     /// The whole of it as HTTP/1.1 has it, content included.
     pub http1: Bytes,
+    /// The head as later versions have it, once somebody has asked for it.
+    later: OnceLock<Result<http::Request<()>, Unfit>>,
 }
 
 /// Why a request can't be made.
@@ -30,7 +35,13 @@ impl Request {
     ///
     /// # Errors
     /// When the path doesn't begin with `/` or has bytes that no path has, or the name of a field is none.
-    pub fn new(authority: &str, method: Method, path: &str, mut headers: Headers, body: Bytes) -> Result<Request, Unfit> {
+    pub fn new(
+        authority: &str,
+        method: Method,
+        path: &str,
+        mut headers: Headers,
+        body: Bytes,
+    ) -> Result<Request, Unfit> {
         if let Some((name, _)) = headers.iter().find(|(name, _)| !is_token(name.as_bytes())) {
             return Err(Unfit(format!("`{name}` is no name of a field")));
         }
@@ -55,6 +66,29 @@ impl Request {
             headers,
             body,
             http1: http1.into(),
+            later: OnceLock::new(),
         })
+    }
+
+    /// The head as HTTP/2 and HTTP/3 have it, made at the first call; a request goes to one target, which speaks TLS or doesn't.
+    ///
+    /// # Errors
+    /// When its host or path can't stand in one.
+    pub fn later_head(&self, secure: bool) -> Result<&http::Request<()>, Unfit> {
+        let made = self.later.get_or_init(|| {
+            let outbound = Outbound {
+                method: &self.method,
+                target: &self.target,
+                headers: &self.headers,
+                lines: b"",
+                authority: "",
+                secure,
+                te_trailers: self.headers.contains(Known::Te),
+                protocol: None,
+            };
+            let body = Body::from(self.body.clone());
+            outbound.head(&body).map_err(|error| Unfit(error.to_string()))
+        });
+        made.as_ref().map_err(Clone::clone)
     }
 }

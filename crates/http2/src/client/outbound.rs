@@ -49,7 +49,7 @@ impl Outbound<'_> {
     ///
     /// # Errors
     /// `bad_request` for a host that can't stand in an authority.
-    pub(super) fn head(&self, body: &Body) -> Result<http::Request<()>> {
+    pub fn head(&self, body: &Body) -> Result<http::Request<()>> {
         let mut request = http::Request::new(());
         *request.version_mut() = http::Version::HTTP_2;
         *request.uri_mut() = self.uri()?;
