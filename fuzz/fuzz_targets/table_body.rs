@@ -90,7 +90,7 @@ fn transaction(api: &Api, body: &[u8]) {
             assert!(earlier, "a value refers to an earlier step");
         }
     }
-    let _ = transaction.answer(api, &planned, &[]);
+    let _ = transaction.answer(api, &planned.places, &[]);
 }
 
 /// Whether a change has the text that it has with no values at all.

@@ -58,8 +58,13 @@ pub struct Transaction {
 pub struct Planned {
     /// The script, to be run with [`crate::content::Format::Json`].
     pub script: Script,
-    places: Vec<Place>,
+    /// What [`Transaction::answer`] needs to know of it.
+    pub places: Places,
 }
+
+/// Where in a script's outcomes each operation's is.
+#[derive(Debug)]
+pub struct Places(Vec<Place>);
 
 /// Where an operation's outcome is.
 #[derive(Debug)]
@@ -147,13 +152,16 @@ impl Transaction {
             roll_back,
             timeout,
         };
-        Ok(Planned { script, places })
+        Ok(Planned {
+            script,
+            places: Places(places),
+        })
     }
 
-    /// The answer, out of what the steps of that script came to.
-    pub fn answer(&self, api: &Api, planned: &Planned, outcomes: &[Outcome]) -> Bytes {
+    /// The answer, out of what the steps of its script came to.
+    pub fn answer(&self, api: &Api, places: &Places, outcomes: &[Outcome]) -> Bytes {
         let mut json = b"{\"results\":[".to_vec();
-        for (at, (operation, place)) in self.operations.iter().zip(&planned.places).enumerate() {
+        for (at, (operation, place)) in self.operations.iter().zip(&places.0).enumerate() {
             if at > 0 {
                 json.push(b',');
             }

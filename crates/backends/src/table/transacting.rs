@@ -6,7 +6,7 @@ use portcullis_config::defaults;
 use portcullis_core::{Body, Error, Known, Method, Response, Result, Status, codes};
 use portcullis_tables::content::Format;
 use portcullis_tables::sql::RowForm;
-use portcullis_tables::tx;
+use portcullis_tables::tx::{self, Planned};
 
 use super::{Asked, failure};
 
@@ -32,7 +32,7 @@ impl Asked<'_> {
         let body = body.read_to_end(most.unwrap_or(defaults::table_body().0)).await?;
         let parsing = self.parsed(body.len(), move |api, caller| tx::parse(api, &body, caller));
         let transaction = parsing.await?;
-        let planned = transaction.script(
+        let Planned { script, places } = transaction.script(
             self.api,
             RowForm::of(Format::Json),
             self.session(),
@@ -40,23 +40,13 @@ impl Asked<'_> {
             self.preferences.roll_back == Some(true),
         )?;
         let began = Instant::now();
-        let texts: Vec<_> = planned
-            .script
-            .steps
-            .iter()
-            .map(|step| step.statement.text.clone())
-            .collect();
-        let outcomes = self
-            .table
-            .open
-            .database()
-            .run(planned.script.clone(), Format::Json)
-            .await;
+        let texts: Vec<_> = script.steps.iter().map(|step| step.statement.text.clone()).collect();
+        let outcomes = self.table.open.database().run(script, Format::Json).await;
         let outcomes = outcomes.map_err(|error| failure::named_in(error, self.api))?;
         for (text, outcome) in texts.iter().zip(&outcomes) {
             self.ran(text, began, outcome.rows);
         }
-        let answer = transaction.answer(self.api, &planned, &outcomes);
+        let answer = transaction.answer(self.api, &places, &outcomes);
         let response = Response::new(Status::OK).with_body("application/json", answer);
         Ok(self.applied(response, &["tx", "timezone", "handling"]))
     }

@@ -19,8 +19,8 @@ fn ask(shop: &Shop, body: &str) -> Result<String, Error> {
         Duration::from_secs(10),
         false,
     )?;
-    let outcomes = shop.run(planned.script.clone())?;
-    Ok(String::from_utf8(transaction.answer(&shop.api, &planned, &outcomes).to_vec()).unwrap())
+    let outcomes = shop.run(planned.script)?;
+    Ok(String::from_utf8(transaction.answer(&shop.api, &planned.places, &outcomes).to_vec()).unwrap())
 }
 
 #[test]
