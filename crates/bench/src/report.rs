@@ -2,9 +2,29 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::measured::Measured;
+use crate::process::Resources;
+
+pub mod json;
+pub mod junit;
+pub mod markdown;
+pub mod text;
+
+pub mod html;
+
+mod chart;
+mod findings;
+#[path = "profile/found.rs"]
+mod found;
+mod overview;
+
+pub(crate) mod escape;
+pub(crate) mod figures;
+
+#[cfg(test)]
+pub(crate) mod samples;
 
 /// A run, as it is written to a file and read again.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -24,6 +44,7 @@ pub struct Report {
     /// What was measured.
     pub measured: Measured,
     /// What the profile itself found, by name, such as `capacity` (requests a second) or `recovery` (seconds).
+    #[serde(serialize_with = "numbers_only")]
     pub found: BTreeMap<String, f64>,
     /// What the profile says of it, as sentences: what broke, or that the target never recovered.
     #[serde(default)]
@@ -34,6 +55,12 @@ pub struct Report {
     pub verdict: Verdict,
     /// Why the run says nothing about the target; then the verdict is `invalid`.
     pub invalid: Vec<String>,
+    /// Whether who looked on ended it before its time.
+    #[serde(default)]
+    pub interrupted: bool,
+    /// What the process took that was watched meanwhile, such as that of the target.
+    #[serde(default)]
+    pub resources: Option<Resources>,
 }
 
 /// An objective and whether it was met.
@@ -59,4 +86,9 @@ pub enum Verdict {
     Fail,
     /// The generator was at its limit: nothing is known.
     Invalid,
+}
+
+/// JSON has neither infinity nor what is no number.
+fn numbers_only<S: Serializer>(found: &BTreeMap<String, f64>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(found.iter().filter(|(_, value)| value.is_finite()))
 }
