@@ -30,8 +30,8 @@ pub(super) struct Pool {
     /// Connections that are open, whether in use or not.
     open: Arc<AtomicUsize>,
     idle: ThreadLocal<Idle>,
-    /// Large answers that are being sent.
-    streams: AtomicUsize,
+    /// One for each large answer that may be sent at a time.
+    streams: Arc<Semaphore>,
     /// Connections whose statements are to be ended.
     doomed: Mutex<Doomed>,
 }
@@ -59,9 +59,6 @@ pub(super) struct Lease {
     _permit: OwnedSemaphorePermit,
 }
 
-/// A place among the large answers that are being sent.
-pub(super) struct Streaming(Arc<Pool>);
-
 /// One that waits, counted.
 struct Waiting<'p>(&'p AtomicUsize);
 
@@ -78,20 +75,15 @@ impl Pool {
             waiting: AtomicUsize::new(0),
             open: Arc::default(),
             idle: ThreadLocal::new(),
-            streams: AtomicUsize::new(0),
+            streams: Arc::new(Semaphore::new((most / 2).max(1))),
             doomed: Mutex::default(),
         })
     }
 
     /// A place for one more large answer. They may take half of the connections: clients that are slow to take their answers
     /// must not keep others from reading.
-    pub(super) fn stream(self: &Arc<Pool>) -> Option<Streaming> {
-        let most = (self.most / 2).max(1);
-        let more = |streams: usize| (streams < most).then_some(streams + 1);
-        self.streams
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
-            .ok()?;
-        Some(Streaming(Arc::clone(self)))
+    pub(super) fn stream(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.streams).try_acquire_owned().ok()
     }
 
     /// A connection for work of that kind, `fresh` where one that was used before won't do.
@@ -266,12 +258,6 @@ impl Drop for Lease {
 impl Drop for Place {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-impl Drop for Streaming {
-    fn drop(&mut self) {
-        self.0.streams.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -12,10 +12,11 @@ use bytes::Bytes;
 use portcullis_core::{Error, Result, codes};
 use portcullis_tables::content::Format;
 use portcullis_tables::statement::{Outcome, Script};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::execute::{self, Attempts, Fault, bind, end_badly};
-use super::pool::{Lease, Pool, Streaming};
+use super::pool::{Lease, Pool};
 use super::session::Mode;
 use super::values::Cells;
 use crate::database::{Answer, Rest};
@@ -54,7 +55,7 @@ struct Reading {
     deadline: Instant,
     has_begun: bool,
     /// The place of an answer that is handed over in pieces.
-    streaming: Option<Streaming>,
+    streaming: Option<OwnedSemaphorePermit>,
 }
 
 /// Reads: the whole answer where it has at most `hold` bytes, else the beginning and the rest as it is taken.

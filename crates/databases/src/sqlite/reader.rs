@@ -2,7 +2,6 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
@@ -12,7 +11,7 @@ use bytes::Bytes;
 use portcullis_core::{Error, Result, codes};
 use portcullis_tables::content::Format;
 use portcullis_tables::statement::{Outcome, Script};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::connection::Session;
 use super::counters::Counters;
@@ -41,8 +40,8 @@ struct Shared {
     wait: Duration,
     most: usize,
     queue: Queue<Job>,
-    /// Large answers that are being sent. Each holds a thread for as long as its client takes.
-    streams: AtomicUsize,
+    /// One for each large answer that may be sent at a time. Each holds a thread for as long as its client takes.
+    streams: Arc<Semaphore>,
     counters: Mutex<Vec<Arc<Counters>>>,
 }
 
@@ -58,23 +57,21 @@ type Work = Box<dyn FnOnce(Result<&Session>) + Send>;
 /// The answer to a read as the thread gives it.
 type Begun = Result<(Vec<Outcome>, Outcome, Option<mpsc::Receiver<Result<Bytes>>>)>;
 
-/// A place among the large answers that are being sent.
-struct Streaming(Arc<Shared>);
-
 /// The rest of a large answer.
 struct Pieces(mpsc::Receiver<Result<Bytes>>);
 
 impl Readers {
     /// No threads yet; at most `most` of them for that file.
     pub(super) fn new(path: PathBuf, settings: &crate::settings::Settings) -> Readers {
+        let most = settings.connections.max(1);
         Readers {
             shared: Arc::new(Shared {
                 path,
                 busy: settings.busy_timeout,
                 wait: settings.wait,
-                most: settings.connections.max(1),
+                most,
                 queue: Queue::new(settings.queue),
-                streams: AtomicUsize::new(0),
+                streams: Arc::new(Semaphore::new((most / 2).max(1))),
                 counters: Mutex::default(),
             }),
             threads: Mutex::default(),
@@ -206,19 +203,8 @@ impl Shared {
 
     /// A place for one more large answer. They may take half of the threads: clients that are slow to take their
     /// answers must not keep others from reading.
-    fn stream(self: &Arc<Self>) -> Option<Streaming> {
-        let most = (self.most / 2).max(1);
-        let more = |streams: usize| (streams < most).then_some(streams + 1);
-        self.streams
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
-            .ok()?;
-        Some(Streaming(Arc::clone(self)))
-    }
-}
-
-impl Drop for Streaming {
-    fn drop(&mut self) {
-        self.0.streams.fetch_sub(1, Ordering::Relaxed);
+    fn stream(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.streams).try_acquire_owned().ok()
     }
 }
 
@@ -230,7 +216,7 @@ struct Reading {
     /// Who waits for the beginning, until they have it.
     begin: Option<oneshot::Sender<Begun>>,
     /// Who takes the pieces after the beginning.
-    pieces: Option<(mpsc::Sender<Result<Bytes>>, Streaming)>,
+    pieces: Option<(mpsc::Sender<Result<Bytes>>, OwnedSemaphorePermit)>,
 }
 
 impl Reading {
