@@ -24,14 +24,17 @@ cargo xtask COMMAND
   bench idle --tls              the same with connections by TLS
   bench CASE [--rounds N] [--seconds S] [--peers NAMES]
                                 compare the release binary with nginx, HAProxy, Envoy and Caddy, where they are installed, at
-                                http2-upstream, grpc, handshakes, websocket, http3, idle-tls, waf, waf-embedded or
+                                http1, tls, http2, guarded (beside ours without policies), http2-upstream, grpc, handshakes, websocket, http3, idle-tls, waf, waf-embedded or
                                 waf-without; prints a table. For waf, CRS is a folder of the Core Rule Set
   bench soak|balance|storm [--rounds N] [--seconds S] [--rate R] [--peers NAMES]
                                 what clients notice of targets and proxies that fail and change, beside nginx, HAProxy,
                                 Envoy and Traefik; prints tables
   bench tables [--engine sqlite|postgres|mariadb] [--rounds N] [--seconds S] [--peers NAMES]
                                 tables as resources beside a service written by hand, and beside PocketBase, Datasette and
-                                PostGraphile, where they are installed; prints tables";
+                                PostGraphile, where they are installed; prints tables
+  bench generators [--rounds N] [--seconds S] [--peers NAMES]
+                                our load tester beside wrk, h2load, oha, hey, k6 and autocannon; prints tables
+  bench page [CASE...]          measures what docs/performance.md shows, or these cases of it, and writes it there";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
