@@ -14,6 +14,7 @@ mod sweep;
 pub mod unopened;
 mod writer;
 
+pub mod baselines;
 pub mod idempotency;
 pub mod keys;
 pub mod quota;

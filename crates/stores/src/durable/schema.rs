@@ -4,13 +4,16 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::{idempotency, keys, quota};
+use super::{baselines, idempotency, keys, quota};
 
 /// Written into the file's head, so that no other program's database is taken for ours, nor ours for another's: `PCLS`.
 const APPLICATION: i32 = 0x5043_4C53;
 
 /// What each version adds to the one before. Never change one that was released: add another.
-const VERSIONS: &[&[&str]] = &[&[keys::TABLES, quota::TABLES, idempotency::TABLES]];
+const VERSIONS: &[&[&str]] = &[
+    &[keys::TABLES, quota::TABLES, idempotency::TABLES],
+    &[baselines::TABLES],
+];
 
 /// Bytes of the largest file that is looked through as a whole at the start, which takes about a tenth of a second.
 const LOOKED_THROUGH: i64 = 64 << 20;
@@ -125,4 +128,26 @@ fn log_name(path: &Path) -> std::ffi::OsString {
 fn encoded(path: &Path) -> Result<String, String> {
     let path = path.to_str().ok_or("the path is not UTF-8")?;
     Ok(path.replace('%', "%25").replace('?', "%3f").replace('#', "%23"))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_of_an_older_version_gets_what_it_lacks() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        for tables in VERSIONS[0] {
+            connection.execute_batch(tables).unwrap();
+        }
+        connection.pragma_update(None, "application_id", APPLICATION).unwrap();
+        connection.pragma_update(None, "user_version", 1).unwrap();
+        bring_up(&mut connection).unwrap();
+        let count: i64 = connection
+            .query_row("SELECT count(*) FROM baseline", (), |row| row.get(0))
+            .unwrap();
+        assert_eq!(count, 0);
+        assert!(matches!(look(&connection).unwrap(), State::Version(version) if version == VERSIONS.len()));
+    }
 }
