@@ -23,6 +23,7 @@ use portcullis_config::policy::mode::Mode;
 use portcullis_config::policy::openapi::{OpenApi as Written, Responses as WrittenResponses};
 use portcullis_config::policy::validate::Unknown;
 use portcullis_contract::openapi::{Content, Contract, Found, Given, Media, Operation, Wrong, form, plain};
+use portcullis_contract::schema::Documents;
 use portcullis_core::{Body, Ctx, Error, Finding, Headers, Known, Next, Policy, Reply, Request, Result, codes};
 use tokio::runtime::Handle;
 
@@ -71,6 +72,16 @@ struct Api {
     max_body: u64,
 }
 
+/// The files of a description: its own, whose path is relative to `base`, and those that it refers to beside and below it.
+///
+/// # Errors
+/// When one can't be read.
+pub fn documents(document: &str, base: &Path) -> std::result::Result<Documents, String> {
+    let mut sources = Sources::new(base);
+    sources.file(document)?;
+    Ok(sources.into_documents())
+}
+
 impl OpenApi {
     /// Reads the description; its path is relative to `base`. `name` is that of the policy set, for what is counted.
     ///
@@ -83,9 +94,7 @@ impl OpenApi {
         slow: &Handle,
         reported: &Reported,
     ) -> std::result::Result<OpenApi, String> {
-        let mut sources = Sources::new(base);
-        sources.file(&config.document)?;
-        let documents = sources.into_documents();
+        let documents = documents(&config.document, base)?;
         let contract = Contract::import(&documents, &config.document, config.formats);
         let contract = contract.map_err(|problems| told(&problems))?;
         let judge = Judge {
