@@ -233,7 +233,7 @@ impl Asked<'_> {
             let tag = tag::strong(self.api, resource, key, version, None);
             response.headers.append(Known::Etag, tag);
         }
-        if self.api.resources()[resource].version.is_none() && changed.rows > 1 {
+        if changed.rows > 1 {
             response
                 .headers
                 .append(Known::ContentRange, format!("*/{}", changed.rows));

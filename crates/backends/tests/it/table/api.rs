@@ -246,6 +246,17 @@ fn rows_are_kept_from_who_has_no_right_to_them() {
 }
 
 #[test]
+fn how_many_rows_were_changed_is_told() {
+    let fixture = shop();
+    for orders in [json!({}), json!({"version": "lock_version"})] {
+        let table = fixture.api(json!({"tables": {"orders": orders}}));
+        let change = ask("PATCH", "/v1/orders?total=gte.30").json(&json!({"customer_id": 1}));
+        let answer = change.of(&table);
+        assert_eq!((answer.status, answer.field("content-range")), (204, Some("*/3")));
+    }
+}
+
+#[test]
 fn versions_keep_changes_from_being_lost() {
     let fixture = shop();
     let table = fixture.api(json!({"tables": {"orders": {"version": "lock_version", "require_if_match": true}}}));
