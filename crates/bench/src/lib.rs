@@ -6,6 +6,7 @@
 
 pub mod flow;
 pub mod load;
+pub mod pace;
 pub mod plan;
 pub mod request;
 pub mod target;

@@ -8,6 +8,12 @@ use serde::{Deserialize, Serialize};
 use crate::histogram::Histogram;
 use crate::outcome::Failure;
 
+/// How many causes of one kind of failure are told apart.
+const MOST_CAUSES: usize = 8;
+
+/// What the others are counted as.
+const OTHER_CAUSES: &str = "other";
+
 /// What became of the phases of one run.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Measured {
@@ -97,6 +103,18 @@ impl RouteMeasured {
         self.failures.values().flat_map(BTreeMap::values).sum()
     }
 
+    /// Counts failures with one cause. Beyond a few causes of a kind, others are counted together: what a server says may be
+    /// different each time.
+    pub fn fail(&mut self, kind: Failure, why: &str, count: u64) {
+        let causes = self.failures.entry(kind).or_default();
+        if let Some(known) = causes.get_mut(why) {
+            *known += count;
+        } else {
+            let why = if causes.len() < MOST_CAUSES { why } else { OTHER_CAUSES };
+            *causes.entry(why.to_owned()).or_default() += count;
+        }
+    }
+
     /// Adds what another one has.
     pub fn merge(&mut self, other: &RouteMeasured) {
         self.latency.merge(&other.latency);
@@ -107,9 +125,8 @@ impl RouteMeasured {
             *self.statuses.entry(*status).or_default() += count;
         }
         for (kind, causes) in &other.failures {
-            let own = self.failures.entry(*kind).or_default();
             for (cause, count) in causes {
-                *own.entry(cause.clone()).or_default() += count;
+                self.fail(*kind, cause, *count);
             }
         }
     }
@@ -136,5 +153,24 @@ impl Measured {
             lasted += phase.lasted;
         }
         (total, lasted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_are_few() {
+        let mut route = RouteMeasured::default();
+        for number in 0..100 {
+            route.fail(Failure::Protocol, &format!("cause {number}"), 2);
+        }
+        route.fail(Failure::Protocol, "cause 3", 1);
+        let mut both = route.clone();
+        both.merge(&route);
+        let causes = &both.failures[&Failure::Protocol];
+        assert_eq!((causes.len(), causes["cause 3"], causes["other"]), (9, 6, 2 * 184));
+        assert_eq!(both.failed(), 402);
     }
 }
