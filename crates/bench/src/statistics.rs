@@ -4,17 +4,17 @@
 //! long tails. Where chance is needed it comes from a seed, so that the same numbers always get the same answer.
 
 mod breaks;
+mod effect;
 mod permutation;
 mod ranks;
-mod ratio;
 mod slope;
 
 use std::f64::consts::SQRT_2;
 
 pub use breaks::{ChangePoint, change_points};
+pub use effect::{Effect, difference, ratio};
 pub use permutation::permutation;
 pub use ranks::{mann_whitney, smallest_p};
-pub use ratio::{Ratio, ratio};
 pub use slope::{Slope, theil_sen};
 
 /// How many standard deviations around the middle hold 95 % of a normal distribution.

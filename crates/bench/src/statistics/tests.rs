@@ -94,6 +94,9 @@ fn ratios_are_those_of_the_sets() {
     assert_eq!(ratio(&[], &[1.0], 1), None);
     assert_eq!(ratio(&[0.0], &[1.0], 1), None);
     assert_eq!(ratio(&[f64::NAN], &[1.0], 1), None);
+    let more = difference(&[0.0, 1.0, 2.0], &[10.0, 11.0, 12.0], 1).unwrap();
+    assert_eq!((more.low, more.estimate, more.high), (8.0, 10.0, 12.0));
+    assert_eq!(difference(&[0.0], &[f64::INFINITY], 1), None);
 }
 
 #[test]
