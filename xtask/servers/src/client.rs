@@ -1,7 +1,17 @@
 //! The ordinary clients.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::{Command, Stdio};
+
+/// Runs a client with the SQL of a file.
+///
+/// # Errors
+/// When the file can't be read, and what the client said.
+pub(crate) fn run_file(command: &mut Command, path: &Path) -> Result<String, String> {
+    let sql = std::fs::read(path).map_err(|failure| format!("{}: {failure}", path.display()))?;
+    run(command, &sql)
+}
 
 /// Runs a client with SQL on its standard input.
 ///

@@ -18,7 +18,7 @@
 use std::sync::OnceLock;
 
 pub use crate::mariadb::{MariaDb, MariaDbBuilder};
-pub use crate::pgbouncer::{PgBouncer, PgBouncerBuilder};
+pub use crate::pgbouncer::PgBouncer;
 pub use crate::postgres::{Postgres, PostgresBuilder};
 pub use crate::programs::{postgres_version, program};
 

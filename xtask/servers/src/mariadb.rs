@@ -7,10 +7,9 @@ use std::process::Command;
 use rustix::process::Signal;
 
 use crate::account::Account;
-use crate::certificate::Certificate;
 use crate::client;
 use crate::folder::{self, Folder};
-use crate::process::{Server, controls};
+use crate::process::{Server, controls, settings};
 use crate::programs::program;
 
 /// Who connects over TCP, who may do everything; the password is the same word.
@@ -39,7 +38,6 @@ pub struct MariaDb {
 pub struct MariaDbBuilder {
     settings: Vec<(String, String)>,
     durable: bool,
-    certificate: Option<Certificate>,
 }
 
 impl MariaDbBuilder {
@@ -55,13 +53,6 @@ impl MariaDbBuilder {
     #[must_use]
     pub fn durable(mut self) -> MariaDbBuilder {
         self.durable = true;
-        self
-    }
-
-    /// Takes TLS connections, by a certificate and its key in PEM.
-    #[must_use]
-    pub fn tls(mut self, certificate: &str, key: &str) -> MariaDbBuilder {
-        self.certificate = Some(Certificate::new(certificate, key));
         self
     }
 
@@ -145,8 +136,7 @@ impl MariaDb {
     /// # Errors
     /// When the file can't be read, and what the client said.
     pub fn run_file(&self, database: &str, path: &Path) -> Result<String, String> {
-        let sql = std::fs::read(path).map_err(|failure| format!("{}: {failure}", path.display()))?;
-        client::run(&mut self.client(database)?, &sql)
+        client::run_file(&mut self.client(database)?, path)
     }
 
     fn configure(&self, wanted: &MariaDbBuilder) -> Result<(), String> {
@@ -164,20 +154,9 @@ impl MariaDb {
             ("slow_query_log_file", log),
         ];
         let durable = if wanted.durable { DURABLE } else { &[] };
-        let given = SETTINGS.iter().chain(durable).map(|(name, value)| (*name, *value));
-        let asked = wanted
-            .settings
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()));
-        let own = own.iter().map(|(name, value)| (*name, value.as_str()));
         let mut text = "[mariadbd]\n".to_owned();
-        for (name, value) in given.chain(asked).chain(own) {
+        for (name, value) in settings(SETTINGS.iter().chain(durable), &wanted.settings, &own) {
             let _ = writeln!(text, "{name} = {value}");
-        }
-        if let Some(certificate) = &wanted.certificate {
-            let [certificate, key] = certificate.write(self.folder(), &self.server.account)?;
-            let (certificate, key) = (certificate.display(), key.display());
-            let _ = writeln!(text, "ssl-cert = {certificate}\nssl-key = {key}");
         }
         let owner = format!(
             "CREATE USER IF NOT EXISTS '{OWNER}'@'127.0.0.1' IDENTIFIED BY '{OWNER}';\nGRANT ALL ON *.* TO '{OWNER}'@'127.0.0.1' WITH GRANT OPTION;\n"

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use crate::account::Account;
 use crate::folder::Folder;
 use crate::postgres::Postgres;
-use crate::process::{Server, controls};
+use crate::process::{Server, controls, settings};
 use crate::programs::program;
 
 /// Where its connections are lent for a transaction, state of a session must not be relied on. The limits are above what tests
@@ -27,49 +27,20 @@ pub struct PgBouncer {
     server: Server,
 }
 
-/// How a PgBouncer is to be.
-#[derive(Default)]
-pub struct PgBouncerBuilder {
-    settings: Vec<(String, String)>,
-}
-
-impl PgBouncerBuilder {
-    /// A setting of the section `[pgbouncer]`; the last of a name holds.
-    #[must_use]
-    pub fn setting(mut self, name: &str, value: &str) -> PgBouncerBuilder {
-        self.settings.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// Starts it in front of a server, which may be restarted meanwhile.
+impl PgBouncer {
+    /// One in front of a server, which may be restarted meanwhile, that lends its connections for a transaction.
     ///
     /// # Errors
     /// Names what is missing, or tells what PgBouncer said.
-    pub fn start(self, postgres: &Postgres) -> Result<PgBouncer, String> {
+    pub fn start(postgres: &Postgres) -> Result<PgBouncer, String> {
         let account = Account::of_server("postgres", "postgresql")?;
         let folder = Folder::new("pgbouncer", &account, "KILL")?;
         let mut bouncer = PgBouncer {
             server: Server::new(folder, account)?,
         };
-        bouncer.configure(&self, postgres)?;
+        bouncer.configure(postgres)?;
         bouncer.run()?;
         Ok(bouncer)
-    }
-}
-
-impl PgBouncer {
-    /// One that lends its connections for a transaction.
-    ///
-    /// # Errors
-    /// As [`PgBouncerBuilder::start`].
-    pub fn start(postgres: &Postgres) -> Result<PgBouncer, String> {
-        PgBouncer::builder().start(postgres)
-    }
-
-    /// One that is to be described first.
-    #[must_use]
-    pub fn builder() -> PgBouncerBuilder {
-        PgBouncerBuilder::default()
     }
 
     /// Where the server's database `postgres` is through it. It trusts everybody whom the server knows.
@@ -84,7 +55,7 @@ impl PgBouncer {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port())
     }
 
-    fn configure(&self, wanted: &PgBouncerBuilder, postgres: &Postgres) -> Result<(), String> {
+    fn configure(&self, postgres: &Postgres) -> Result<(), String> {
         let folder = self.folder().display();
         let own = [
             ("listen_addr", "127.0.0.1".to_owned()),
@@ -99,13 +70,7 @@ impl PgBouncer {
         let (host, port) = (postgres.folder().display(), postgres.port());
         // The socket of the server trusts everybody, whatever is asked for over TCP.
         let mut text = format!("[databases]\n* = host={host} port={port}\n[pgbouncer]\n");
-        let given = SETTINGS.iter().map(|(name, value)| (*name, *value));
-        let asked = wanted
-            .settings
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()));
-        let own = own.iter().map(|(name, value)| (*name, value.as_str()));
-        for (name, value) in given.chain(asked).chain(own) {
+        for (name, value) in settings(SETTINGS.iter(), &[], &own) {
             let _ = writeln!(text, "{name} = {value}");
         }
         for (name, text) in [("settings.ini", text.as_str()), ("users", "\"postgres\" \"\"\n")] {

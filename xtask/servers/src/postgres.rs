@@ -10,7 +10,7 @@ use crate::account::Account;
 use crate::certificate::Certificate;
 use crate::client;
 use crate::folder::{self, Folder};
-use crate::process::{Server, controls};
+use crate::process::{Server, controls, settings};
 use crate::programs::{postgres_version, program};
 
 const MISSING: &str = "PostgreSQL is missing; on Debian, as root: apt-get install postgresql";
@@ -165,8 +165,7 @@ impl Postgres {
     /// # Errors
     /// When the file can't be read, and what psql said.
     pub fn run_file(&self, database: &str, path: &Path) -> Result<String, String> {
-        let sql = std::fs::read(path).map_err(|failure| format!("{}: {failure}", path.display()))?;
-        client::run(&mut self.client(database)?, &sql)
+        client::run_file(&mut self.client(database)?, path)
     }
 
     fn configure(&self, wanted: &PostgresBuilder) -> Result<(), String> {
@@ -178,13 +177,7 @@ impl Postgres {
             ("unix_socket_directories", self.folder().display().to_string()),
         ];
         let durable = if wanted.durable { DURABLE } else { &[] };
-        let given = SETTINGS.iter().chain(durable).map(|(name, value)| (*name, *value));
-        let asked = wanted
-            .settings
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()));
-        let own = own.iter().map(|(name, value)| (*name, value.as_str()));
-        for (name, value) in given.chain(asked).chain(own) {
+        for (name, value) in settings(SETTINGS.iter().chain(durable), &wanted.settings, &own) {
             let _ = writeln!(text, "{name} = '{}'", value.replace('\'', "''"));
         }
         if let Some(certificate) = &wanted.certificate {
@@ -243,7 +236,6 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         if self.pid().is_some() {
             // At once, but so that it takes its shared memory away. Should it not end, its folder's keeper sees to it.
-            self.thaw();
             let _ = self.server.stop(Signal::QUIT);
             return;
         }

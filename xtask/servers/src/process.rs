@@ -80,16 +80,6 @@ macro_rules! controls {
                 self.stop()?;
                 self.run()
             }
-
-            /// Stops all its processes where they are: it keeps its connections, and answers nothing.
-            pub fn freeze(&self) {
-                self.server.freeze(true);
-            }
-
-            /// Has them go on.
-            pub fn thaw(&self) {
-                self.server.freeze(false);
-            }
         }
     };
 }
@@ -183,19 +173,11 @@ impl Server {
     /// Has it end in order, by the signal that it takes for that.
     pub(crate) fn stop(&mut self, by: Signal) -> Result<(), String> {
         let Some(server) = self.number() else { return Ok(()) };
-        self.freeze(false);
         signal(server, by);
         if wait_for("ending", || self.has_ended()).is_err() {
             return self.kill();
         }
         self.gone()
-    }
-
-    /// Stops all of its processes where they are, or has them go on.
-    pub(crate) fn freeze(&self, frozen: bool) {
-        for number in self.numbers() {
-            signal(number, if frozen { Signal::STOP } else { Signal::CONT });
-        }
     }
 
     /// Where everything goes that it says.
@@ -220,6 +202,18 @@ impl Server {
         self.child = None;
         self.folder.keep(None)
     }
+}
+
+/// All settings in the order in which a server's file has them, in which the last of a name holds: those that every server of its
+/// kind has, those that were asked for, and those that are its own.
+pub(crate) fn settings<'s>(
+    given: impl Iterator<Item = &'s (&'s str, &'s str)>,
+    asked: &'s [(String, String)],
+    own: &'s [(&'s str, String)],
+) -> impl Iterator<Item = (&'s str, &'s str)> {
+    let asked = asked.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let own = own.iter().map(|(name, value)| (*name, value.as_str()));
+    given.copied().chain(asked).chain(own)
 }
 
 /// A port of 127.0.0.1 on which nobody listens.
