@@ -18,10 +18,14 @@ pub mod outcome;
 pub mod histogram;
 pub mod measured;
 
+pub mod compare;
+pub mod environment;
 pub mod objective;
 pub mod process;
 pub mod rate;
 pub mod statistics;
+pub mod summary;
+pub mod verdict;
 
 pub mod report;
 
