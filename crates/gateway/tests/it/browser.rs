@@ -10,14 +10,48 @@ use super::webdriver::Browser;
 const TAB: &str = "\u{E004}";
 const SPACE: &str = " ";
 
-fn page(hiring: &Hiring) -> String {
-    format!("http://{}/app/", hiring.address())
+/// The example, a gate that serves it, and a browser in front.
+struct Visit {
+    browser: Browser,
+    gate: Gate,
+    hiring: Hiring,
+    _folder: Folder,
+}
+
+impl Visit {
+    /// Nothing is opened yet.
+    fn new() -> Visit {
+        let folder = Folder::new();
+        let hiring = Hiring::new(folder.path());
+        Visit {
+            gate: hiring.start(),
+            browser: Browser::start(),
+            hiring,
+            _folder: folder,
+        }
+    }
+
+    /// The page is opened, at the view where an interview is planned.
+    fn planning() -> Visit {
+        let visit = Visit::new();
+        visit.open("", "plan");
+        visit
+    }
+
+    /// Opens the page at a place in it, and waits for a view.
+    fn open(&self, place: &str, view: &str) {
+        self.browser.open(&self.address(place));
+        self.browser.await_view(view);
+    }
+
+    fn address(&self, place: &str) -> String {
+        format!("http://{}/app/{place}", self.hiring.address())
+    }
 }
 
 /// Plans an interview of two senior questions and starts it.
-fn start_interview(browser: &Browser, hiring: &Hiring, name: &str) {
-    browser.open(&page(hiring));
-    browser.await_view("plan");
+fn start_interview(visit: &Visit, name: &str) {
+    let browser = &visit.browser;
     browser.click("#level-3");
     eventually("only senior questions", || {
         browser.run("const t = [...document.querySelectorAll('#questions .tag')]; return t.length > 0 && t.every(e => e.textContent.includes('Senior'));") == true
@@ -35,11 +69,9 @@ fn start_interview(browser: &Browser, hiring: &Hiring, name: &str) {
 
 #[test]
 fn an_interview_goes_from_plan_to_conclusion() {
-    let folder = Folder::new();
-    let hiring = Hiring::new(folder.path());
-    let gate = hiring.start();
-    let browser = Browser::start();
-    start_interview(&browser, &hiring, "Ada Lovelace");
+    let visit = Visit::planning();
+    start_interview(&visit, "Ada Lovelace");
+    let Visit { browser, gate, .. } = &visit;
 
     browser.await_text("#progress-text", "Question 1 of 2");
     assert!(!browser.shown("#answer"), "the model answer gave itself away");
@@ -82,11 +114,11 @@ fn an_interview_goes_from_plan_to_conclusion() {
 
 #[test]
 fn what_was_written_survives_a_gate_that_is_away() {
-    let folder = Folder::new();
-    let hiring = Hiring::new(folder.path());
-    let gate: Gate = hiring.start();
-    let browser = Browser::start();
-    start_interview(&browser, &hiring, "Alan Turing");
+    let visit = Visit::planning();
+    start_interview(&visit, "Alan Turing");
+    let Visit {
+        browser, gate, hiring, ..
+    } = visit;
     drop(gate);
     browser.click("#score-2");
     browser.enter("#note", "Written while nobody was there.");
@@ -108,12 +140,8 @@ fn what_was_written_survives_a_gate_that_is_away() {
 
 #[test]
 fn one_word_finds_questions_and_candidates() {
-    let folder = Folder::new();
-    let hiring = Hiring::new(folder.path());
-    let _gate = hiring.start();
-    let browser = Browser::start();
-    browser.open(&page(&hiring));
-    browser.await_view("plan");
+    let visit = Visit::planning();
+    let browser = &visit.browser;
     browser.enter("#search", "linus");
     browser.await_text("#found-count", "1 found");
     browser.click("#found [data-resource=found-candidates]");
@@ -130,12 +158,9 @@ fn one_word_finds_questions_and_candidates() {
 
 #[test]
 fn of_two_who_conclude_an_interview_the_second_overwrites_nothing() {
-    let folder = Folder::new();
-    let hiring = Hiring::new(folder.path());
-    let gate = hiring.start();
-    let browser = Browser::start();
-    browser.open(&format!("{}#/interviews/1/summary", page(&hiring)));
-    browser.await_view("summary");
+    let visit = Visit::new();
+    visit.open("#/interviews/1/summary", "summary");
+    let Visit { browser, gate, .. } = &visit;
     let changed = gate.connect().ask(
         "PATCH",
         "/interviews/1",
@@ -156,12 +181,8 @@ fn of_two_who_conclude_an_interview_the_second_overwrites_nothing() {
 
 #[test]
 fn the_api_behind_the_page_is_described() {
-    let folder = Folder::new();
-    let hiring = Hiring::new(folder.path());
-    let _gate = hiring.start();
-    let browser = Browser::start();
-    browser.open(&page(&hiring));
-    browser.await_view("plan");
+    let visit = Visit::planning();
+    let browser = &visit.browser;
     browser.click("#api");
     eventually("the description", || browser.text("body").contains("/interviews/{id}"));
     assert_eq!(browser.complaints(), Vec::<String>::new());
@@ -169,12 +190,9 @@ fn the_api_behind_the_page_is_described() {
 
 #[test]
 fn the_gates_reason_is_shown() {
-    let folder = Folder::new();
-    let hiring = Hiring::new(folder.path());
-    let _gate = hiring.start();
-    let browser = Browser::start();
-    browser.open(&format!("{}#/interviews/424242", page(&hiring)));
-    browser.await_view("failed");
+    let visit = Visit::new();
+    visit.open("#/interviews/424242", "failed");
+    let browser = &visit.browser;
     assert!(browser.shown("#problem"));
     assert!(
         browser.text("#problem-title").contains("no such interview"),
@@ -185,14 +203,12 @@ fn the_gates_reason_is_shown() {
 
 #[test]
 fn a_name_never_becomes_markup() {
-    let folder = Folder::new();
-    let hiring = Hiring::new(folder.path());
-    let _gate = hiring.start();
-    let browser = Browser::start();
+    let visit = Visit::planning();
+    let browser = &visit.browser;
     let name = "<img src=x onerror=\"document.title='owned'\">";
-    start_interview(&browser, &hiring, name);
+    start_interview(&visit, name);
     assert_eq!(browser.text("#where"), name);
-    browser.open(&page(&hiring));
+    browser.open(&visit.address(""));
     browser.reload();
     browser.await_view("plan");
     assert!(browser.text("#interviews").contains(name));
@@ -202,12 +218,8 @@ fn a_name_never_becomes_markup() {
 
 #[test]
 fn everything_has_a_name_and_is_reached_by_keyboard() {
-    let folder = Folder::new();
-    let hiring = Hiring::new(folder.path());
-    let _gate = hiring.start();
-    let browser = Browser::start();
-    browser.open(&page(&hiring));
-    browser.await_view("plan");
+    let visit = Visit::planning();
+    let browser = &visit.browser;
     let nameless = browser.run(
         "return [...document.querySelectorAll('input, select, textarea, button, a')].filter(e => \
          !(e.labels?.length || e.textContent.trim() || e.ariaLabel)).map(e => e.outerHTML);",
@@ -237,12 +249,8 @@ fn everything_has_a_name_and_is_reached_by_keyboard() {
 
 #[test]
 fn the_page_fits_a_narrow_window() {
-    let folder = Folder::new();
-    let hiring = Hiring::new(folder.path());
-    let _gate = hiring.start();
-    let browser = Browser::start();
-    browser.open(&page(&hiring));
-    browser.await_view("plan");
+    let visit = Visit::planning();
+    let browser = &visit.browser;
     browser.resize(360, 700);
     let overflow = browser.run("return document.documentElement.scrollWidth - document.documentElement.clientWidth;");
     assert_eq!(overflow, 0, "it must be scrolled sideways");
