@@ -27,6 +27,7 @@ pub mod statistics;
 pub mod summary;
 pub mod verdict;
 
+pub mod live;
 pub mod report;
 
 pub mod stand_in;

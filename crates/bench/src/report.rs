@@ -18,7 +18,7 @@ mod chart;
 mod findings;
 #[path = "profile/found.rs"]
 mod found;
-mod overview;
+pub(crate) mod overview;
 
 pub(crate) mod escape;
 pub(crate) mod figures;

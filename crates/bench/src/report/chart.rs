@@ -20,8 +20,10 @@ const WIDTH: f64 = 1000.0;
 const LINE_OF_TEXT: f64 = 14.0;
 /// What a character of a small label takes at most, in pixels.
 const CHARACTER: f64 = 6.8;
-/// What a chart's area is wide at least on a screen and on a phone, in pixels. `page.css` changes between them at the same width.
-const ROOMS: [(f64, &str); 2] = [(230.0, ""), (690.0, " wide")];
+/// What a chart's area is wide at least on a phone, in pixels. `page.css` shows what is for `wide` ones where they are wider than [`WIDE`].
+const NARROW: f64 = 230.0;
+/// The same on a screen.
+const WIDE: f64 = 690.0;
 
 /// A chart that is being drawn.
 pub(crate) struct Chart<'c> {
@@ -88,7 +90,7 @@ impl<'c> Chart<'c> {
     pub(crate) fn columns(&mut self, text: &dyn Fn(f64) -> String) {
         let ticks = self.x.ticks(9);
         let longest = ticks.iter().map(|tick| text(*tick).chars().count()).max().unwrap_or(0);
-        let room = ROOMS[0].0 / (longest as f64 * CHARACTER + 10.0);
+        let room = NARROW / (longest as f64 * CHARACTER + 10.0);
         let every = (ticks.len() as f64 / room.max(1.0)).ceil().max(1.0);
         for (at, tick) in ticks.into_iter().enumerate() {
             let x = self.percent(tick);
@@ -120,18 +122,27 @@ impl<'c> Chart<'c> {
                 Markup(name)
             ),
         );
-        let number = number.to_string();
-        let mut taken = false;
-        for (room, class) in ROOMS {
-            let fits = |text: &str| text.chars().count() as f64 * CHARACTER + 8.0 <= room * width / 100.0;
-            if !taken && fits(name) {
-                self.name_of_band(left, width, class, name);
-                taken = true;
-            } else if !taken && class.is_empty() && fits(&number) {
-                // The number makes place for the name where there is room for that.
-                let both = ROOMS[1].0 * width / 100.0 >= name.chars().count() as f64 * CHARACTER + 8.0;
-                self.name_of_band(left, width, if both { " narrow" } else { "" }, &number);
-                taken = !both;
+        self.names_of_band(left, width, &number.to_string(), name);
+    }
+
+    /// The name where a screen has room for it, and for a phone, too, if that has; else the number, likewise.
+    fn names_of_band(&mut self, left: f64, width: f64, number: &str, name: &str) {
+        let fits = |text: &str, room: f64| text.chars().count() as f64 * CHARACTER + 8.0 <= room * width / 100.0;
+        match [NARROW, WIDE].map(|room| {
+            if fits(name, room) {
+                Some(name)
+            } else {
+                fits(number, room).then_some(number)
+            }
+        }) {
+            [Some(narrow), Some(wide)] if narrow == wide => self.name_of_band(left, width, "", wide),
+            [narrow, wide] => {
+                if let Some(narrow) = narrow {
+                    self.name_of_band(left, width, " narrow", narrow);
+                }
+                if let Some(wide) = wide {
+                    self.name_of_band(left, width, " wide", wide);
+                }
             }
         }
     }

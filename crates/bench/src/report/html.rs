@@ -38,12 +38,13 @@ fn head(body: &mut String, overview: &Overview<'_>) {
     put(
         body,
         format_args!(
-            "<header><p class=\"about\">{profile} · {target} · {moment} · {length}</p><h1>{name}</h1>\n\
+            "<header><p class=\"about\">{profile} · {target} · {moment} · {length}{interrupted}</p><h1>{name}</h1>\n\
              <p class=\"verdict {class}\"><strong>{sign} {word}</strong> <span>{conclusion}</span></p></header>\n",
             profile = Markup(&report.profile),
             target = Markup(&report.target),
             moment = figures::moment(report.began),
             length = figures::length(overview.lasted),
+            interrupted = if report.interrupted { " · interrupted" } else { "" },
             name = Markup(&report.name),
             class = overview::word(report.verdict).to_ascii_lowercase(),
             sign = sign(report.verdict),

@@ -146,7 +146,7 @@ impl<'r> Overview<'r> {
         let missed: Vec<&Judged> = report.objectives.iter().filter(|judged| !judged.met).collect();
         match (report.verdict, report.objectives.len(), missed.len()) {
             (Verdict::Invalid, _, _) => match report.invalid.first() {
-                Some(reason) => format!("it says nothing about the target: {reason}"),
+                Some(reason) => format!("it says nothing about the target: {}", within_sentence(reason)),
                 None => "it says nothing about the target".to_owned(),
             },
             (Verdict::Pass, 0, _) => "no objective was set".to_owned(),
@@ -156,6 +156,17 @@ impl<'r> Overview<'r> {
             (Verdict::Fail, _, 1) => format!("the objective was missed: {}", in_words(missed[0])),
             (Verdict::Fail, all, missed) => format!("{missed} of {all} objectives were missed"),
         }
+    }
+}
+
+/// A sentence as the part of another.
+fn within_sentence(sentence: &str) -> String {
+    let mut characters = sentence.chars();
+    match (characters.next(), characters.next()) {
+        (Some(first), Some(second)) if second.is_lowercase() => {
+            first.to_lowercase().chain([second]).chain(characters).collect()
+        }
+        _ => sentence.to_owned(),
     }
 }
 
@@ -240,7 +251,7 @@ mod tests {
             "1 of 3 objectives was missed: p99 < 50ms (48.2ms)"
         );
         report.verdict = Verdict::Invalid;
-        report.invalid.push("the busiest thread was 93 % busy".to_owned());
+        report.invalid.push("The busiest thread was 93 % busy".to_owned());
         assert_eq!(
             Overview::of(&report).conclusion(),
             "it says nothing about the target: the busiest thread was 93 % busy"

@@ -228,6 +228,7 @@ fn point(first: usize, seconds: &[Second]) -> Point {
 /// A latency on an axis, without digits that say nothing: `10 ms`.
 pub(super) fn micros(value: f64) -> String {
     match value {
+        0.0 => "0".to_owned(),
         value if value < 1000.0 => format!("{} µs", figures::number(value)),
         value if value < 1e6 => format!("{} ms", figures::number(value / 1e3)),
         value => format!("{} s", figures::number(value / 1e6)),

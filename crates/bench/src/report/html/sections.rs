@@ -37,7 +37,8 @@ pub(super) fn tiles(body: &mut String, overview: &Overview<'_>) {
 
 /// Why a run is invalid, and what its profile says of it.
 pub(super) fn notes(body: &mut String, report: &Report) {
-    if !report.invalid.is_empty() {
+    // A single reason stands in the verdict already.
+    if report.invalid.len() > 1 {
         body.push_str("<section class=\"warning\"><h2>Why it says nothing about the target</h2><ul>\n");
         for reason in &report.invalid {
             put(body, format_args!("<li>{}</li>\n", Markup(reason)));
