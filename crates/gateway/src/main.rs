@@ -35,6 +35,8 @@ mod source;
 mod state;
 mod watched;
 
+mod bench;
+
 mod admin;
 mod reference;
 mod systemd;

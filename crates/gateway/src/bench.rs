@@ -1,0 +1,11 @@
+//! Load on a gate or another server: where its requests come from, and the stages of a test.
+//!
+//! This is the only place where load and gate are both known. How load is made and judged is `portcullis_bench`'s.
+
+mod draft;
+pub(crate) mod gate;
+pub(crate) mod sources;
+
+mod interrupt;
+mod ownership;
+mod scenario_file;
