@@ -268,7 +268,7 @@ impl Schema {
     }
 
     /// The namespaces that were looked at, the first one being where names without a namespace are looked for first.
-    pub fn namespaces(&self) -> &[Arc<str>] {
+    pub(crate) fn namespaces(&self) -> &[Arc<str>] {
         &self.namespaces
     }
 

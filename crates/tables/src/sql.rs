@@ -65,12 +65,12 @@ pub struct Hidden {
 
 impl Hidden {
     /// How many columns they are.
-    pub fn len(self) -> usize {
+    pub(crate) fn len(self) -> usize {
         self.terms + usize::from(self.version.is_some())
     }
 
     /// Whether there are none.
-    pub fn is_empty(self) -> bool {
+    pub(crate) fn is_empty(self) -> bool {
         self.len() == 0
     }
 }
@@ -130,7 +130,7 @@ pub fn planned(api: &Api, read: &Read) -> Result<Statement> {
 ///
 /// # Errors
 /// `bad_query` where the engine can't do what is asked for.
-pub fn exists(api: &Api, resource: usize, filters: &[&Filter]) -> Result<Statement> {
+pub(crate) fn exists(api: &Api, resource: usize, filters: &[&Filter]) -> Result<Statement> {
     let mut writer = Writer::new(api);
     let outputs = writer.found(resource, filters)?;
     Ok(writer.finish(outputs))

@@ -79,7 +79,7 @@ impl Open {
     }
 
     /// Which roles callers have in the database.
-    pub fn role(&self) -> Option<&DatabaseRole> {
+    pub(super) fn role(&self) -> Option<&DatabaseRole> {
         self.role.as_ref()
     }
 

@@ -67,7 +67,7 @@ pub struct Seen {
 
 impl Shapes {
     /// Counts a run of a statement.
-    pub fn ran(&self, method: &'static str, text: &Arc<str>, took: Duration, rows: u64, now: SystemTime) {
+    pub(super) fn ran(&self, method: &'static str, text: &Arc<str>, took: Duration, rows: u64, now: SystemTime) {
         let known = self.workers.get_or_default();
         let hash = hash(method, text);
         let mut known = known.borrow_mut();

@@ -28,7 +28,7 @@ pub fn of_storage(engine: Engine, relation: &Relation) -> &'static str {
 }
 
 /// What a way of finding rows costs.
-pub fn of_access(access: Access) -> &'static str {
+pub(crate) fn of_access(access: Access) -> &'static str {
     match access {
         Access::Clustered => "down the tree that the rows are in: a few pages, however large the table is",
         Access::Covering => "down an index that holds all that is asked for: the rows themselves are not read",

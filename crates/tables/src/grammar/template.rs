@@ -103,7 +103,7 @@ impl Template {
     }
 
     /// The filter for that caller.
-    pub fn bind(&self, caller: &Caller<'_>) -> Filter {
+    pub(crate) fn bind(&self, caller: &Caller<'_>) -> Filter {
         self.node(&self.node, caller).unwrap_or_else(nothing)
     }
 
