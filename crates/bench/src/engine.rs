@@ -21,6 +21,7 @@ mod tally;
 
 mod http1;
 mod http2;
+mod http3;
 mod shared;
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use crate::engine::alarm::Alarm;
 use crate::engine::dialer::Dialer;
 use crate::engine::http1::Http1Line;
 use crate::engine::http2::Http2Line;
+use crate::engine::http3::Http3Line;
 use crate::engine::line::Line;
 use crate::engine::pacer::{Pacer, Report};
 use crate::engine::running::Running;
@@ -103,7 +104,8 @@ async fn run(
     let dialer = Rc::new(Dialer::new(&plan, share.number));
     let (worker, opening) = match plan.target.protocol {
         Protocol::Http1 => lanes::<Http1Line>(&plan, share, &dialer),
-        Protocol::Http2 | Protocol::Http3 => lanes::<Http2Line>(&plan, share, &dialer),
+        Protocol::Http2 => lanes::<Http2Line>(&plan, share, &dialer),
+        Protocol::Http3 => lanes::<Http3Line>(&plan, share, &dialer),
     };
     for lane in opening {
         // Whether it could be opened is what a run finds.
