@@ -4,12 +4,14 @@
 //! expects it, or says what is wrong and what to write.
 
 mod address;
+mod bench;
 mod http;
 mod path;
 
 use std::fmt::Display;
 use std::str::FromStr;
 
+use crate::bench::{Pause, Rate, Speed};
 use crate::policy::quota::QuotaLimit;
 use crate::policy::rate_limit::{RateLimitCost, RateLimitKey};
 use crate::route::split::SplitKey;
@@ -76,6 +78,14 @@ pub(crate) fn check(format: &str, text: &str) -> Checked {
         "editable-field-name" => http::editable_field_name(text),
         "field-value" => http::field_value(text),
         "sha256" => http::sha256(text),
+        "bench-target" => bench::target(text),
+        "bench-request" => bench::request(text),
+        "bench-field-name" => bench::field_name(text),
+        "json-pointer" => bench::pointer(text),
+        "objective" => bench::objective(text),
+        "rate" => written::<Rate>(text),
+        "pause" => written::<Pause>(text),
+        "speed" => written::<Speed>(text),
         "media-type" => http::media_type(text),
         _ => Ok(text.to_owned()),
     }

@@ -3,6 +3,8 @@
 //!
 //! Nothing here opens a socket, knows a runtime, or compiles what was written into what runs.
 
+mod anything;
+mod document;
 mod effective;
 mod load;
 mod part;
@@ -28,6 +30,7 @@ pub mod units;
 
 pub mod acme;
 pub mod bans;
+pub mod bench;
 pub mod bind;
 pub mod database;
 pub mod dns;
@@ -40,6 +43,7 @@ pub mod route;
 pub mod service;
 pub mod stores;
 
+pub use anything::Anything;
 pub use effective::effective;
 pub use file::File;
 pub use load::{Loaded, load, load_with, parse, read};

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::check;
+use crate::document;
 use crate::file::File;
 use crate::problem::{Problem, Problems, Report};
 use crate::record::Record;
@@ -66,11 +67,7 @@ pub fn load_with(
 ) -> Result<Loaded, Problems> {
     match read(path) {
         Ok(text) => parse(&text, path, environment, read),
-        Err(error) => {
-            let mut report = Report::new(path.display().to_string());
-            report.add(None, "", format!("the file can't be read: {error}"));
-            Err(report.into_problems())
-        }
+        Err(error) => Err(document::unreadable(path, &error)),
     }
 }
 

@@ -6,13 +6,12 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
+use crate::document::{self, Form};
 use crate::load::read_text;
-use crate::problem::{Problems, Report};
-use crate::schema::schema_of;
+use crate::problem::Problems;
 use crate::service::Target;
 use crate::service::discover::TargetList;
-use crate::structure::{self, Shapes, Surroundings};
-use crate::tree;
+use crate::structure::Surroundings;
 
 /// The largest file of targets: some two hundred bytes for each that there may be.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -22,15 +21,8 @@ const MAX_BYTES: u64 = 1024 * 1024;
 /// # Errors
 /// Everything that is wrong with it, with line and column.
 pub fn read_targets(path: &Path) -> Result<Vec<Target>, Problems> {
-    let name = path.display().to_string();
-    match read_text(path, MAX_BYTES) {
-        Ok(text) => parse::<TargetList>(&text, &name).map(|list| list.targets),
-        Err(error) => {
-            let mut report = Report::new(name);
-            report.add(None, "", format!("the file can't be read: {error}"));
-            Err(report.into_problems())
-        }
-    }
+    let text = read_text(path, MAX_BYTES).map_err(|error| document::unreadable(path, &error))?;
+    parse::<TargetList>(&text, &path.display().to_string()).map(|list| list.targets)
 }
 
 /// The target that a text of YAML or JSON describes: an item of `targets`. `name` stands for the text in problems.
@@ -42,13 +34,10 @@ pub fn parse_target(text: &str, name: &str) -> Result<Target, Problems> {
 }
 
 fn parse<T: JsonSchema + DeserializeOwned>(text: &str, name: &str) -> Result<T, Problems> {
-    let mut report = Report::new(name.to_owned());
-    if text.len() as u64 > MAX_BYTES {
-        report.add(None, "", format!("there are more than {MAX_BYTES} bytes"));
-        return Err(report.into_problems());
-    }
-    let Some(tree) = tree::read(text, "targets; `[]` says that there are none", &mut report) else {
-        return Err(report.into_problems());
+    let form = Form {
+        name,
+        needs: "targets; `[]` says that there are none",
+        most: MAX_BYTES,
     };
     // Whoever writes such a text need not be allowed to see the gate's environment or files.
     let surroundings = Surroundings {
@@ -56,15 +45,7 @@ fn parse<T: JsonSchema + DeserializeOwned>(text: &str, name: &str) -> Result<T, 
         environment: &|_| None,
         read: &|_| Err(io::ErrorKind::PermissionDenied.into()),
     };
-    let shapes = Shapes::of(&schema_of::<T>());
-    let written = structure::check(&tree, &shapes, &surroundings, &mut report);
-    if !report.is_empty() {
-        return Err(report.into_problems());
-    }
-    T::deserialize(written).map_err(|error| {
-        report.add(None, "", format!("it can't be understood: {error}"));
-        report.into_problems()
-    })
+    document::read(text, &form, &surroundings).map(|document| document.value)
 }
 
 #[cfg(test)]

@@ -28,14 +28,18 @@ list, `NAME` a name that you choose.
 
 /// The reference of the configuration file, as Markdown.
 pub fn reference() -> String {
-    let schema = schema();
+    reference_of(&schema(), INTRODUCTION)
+}
+
+/// The reference of the file that a schema describes, after an introduction.
+pub(crate) fn reference_of(schema: &Value, introduction: &str) -> String {
     let mut writer = Writer {
-        root: &schema,
-        text: INTRODUCTION.to_owned(),
+        root: schema,
+        text: introduction.to_owned(),
         described: HashMap::new(),
         waiting: Vec::new(),
     };
-    writer.group("", &schema);
+    writer.group("", schema);
     // Each group is followed by those within it, so that reading on is going deeper.
     while let Some((path, schema)) = writer.waiting.pop() {
         writer.group(&path, schema);
@@ -139,6 +143,7 @@ impl<'a> Writer<'a> {
             return kinds.join(" or ");
         }
         match schema["type"].as_str() {
+            None if schema["x-anything"] == true => "anything".to_owned(),
             Some("array") => format!("list: {}", self.kind(&format!("{path}[]"), &schema["items"])),
             Some("object") => format!(
                 "by name: {}",
@@ -217,8 +222,10 @@ fn text(schema: &Value) -> String {
         Some("ip-network") => "network".to_owned(),
         Some("label" | "name") => "name".to_owned(),
         Some("sha256") => "SHA-256".to_owned(),
-        Some("editable-field-name" | "field-name") => "name of a header field".to_owned(),
-        Some("target-url" | "database-url" | "sqlite-url" | "redirect-url") => "URL".to_owned(),
+        Some("editable-field-name" | "field-name" | "bench-field-name") => "name of a header field".to_owned(),
+        Some("bench-request") => "method and path".to_owned(),
+        Some("json-pointer") => "JSON Pointer".to_owned(),
+        Some("bench-target" | "target-url" | "database-url" | "sqlite-url" | "redirect-url") => "URL".to_owned(),
         Some(format) => format.replace('-', " "),
         None => "text".to_owned(),
     }
@@ -284,5 +291,6 @@ mod tests {
             }
         }
         check(&schema(), &reference());
+        check(&crate::bench::schema(), &crate::bench::reference());
     }
 }

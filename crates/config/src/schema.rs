@@ -3,7 +3,7 @@
 //!
 //! Beyond the standard it has a few keywords that tell what a standard one can't: `x-short` (the key that a short form
 //! stands for), `x-single` (one value may stand for a list of one), `x-names` (the text is a name under that key of the
-//! file) and `x-means` (the key is another way to write that one).
+//! file), `x-means` (the key is another way to write that one) and `x-anything` (any value of JSON).
 
 pub(crate) mod form;
 
@@ -147,9 +147,10 @@ mod tests {
 
     #[test]
     fn every_format_is_checked() {
-        let schema = schema();
+        let (schema, of_bench) = (schema(), crate::bench::schema());
         let mut formats = Vec::new();
         collect(&schema, "format", &mut formats);
+        collect(&of_bench, "format", &mut formats);
         assert!(formats.len() > 40);
         for format in formats
             .into_iter()

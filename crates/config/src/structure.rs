@@ -1,6 +1,7 @@
 //! The check of a tree against the schema: every key known, every value of the kind and form that is asked for, every
 //! name there. It goes on after each problem, and gives the tree back in the one long form that the types read.
 
+mod anything;
 mod branch;
 mod shape;
 mod text;
@@ -98,6 +99,7 @@ impl<'a> Walk<'a, '_> {
     fn value(&mut self, node: &'a Node, shape: &'a Shape, key: Place) -> Written<'a> {
         match &node.content {
             Content::Broken => return Written::Wrong,
+            _ if matches!(shape.kind, Kind::Anything) => return self.anything(node),
             Content::Nothing => {
                 return self.problem(key, "there is no value here; write one, or take the key out");
             }

@@ -17,8 +17,12 @@ use crate::secret::MASK;
 pub(crate) enum Written<'a> {
     /// Stands for what is wrong and has been reported.
     Wrong,
+    /// `null`, where JSON is written.
+    Nothing,
     Switch(bool),
     Number(i64),
+    /// A number with a fraction, or one that is too large for the others; only where JSON is written.
+    Decimal(f64),
     Text(Cow<'a, str>),
     /// A text that must not be shown.
     Secret(Hidden),
@@ -44,7 +48,8 @@ impl Written<'_> {
             Written::Wrong => false,
             Written::List(items) => items.iter().all(Written::is_sound),
             Written::Group(entries) => entries.iter().all(|(_, value)| value.is_sound()),
-            Written::Switch(_) | Written::Number(_) | Written::Text(_) | Written::Secret(_) => true,
+            Written::Nothing | Written::Switch(_) | Written::Number(_) | Written::Decimal(_) => true,
+            Written::Text(_) | Written::Secret(_) => true,
         }
     }
 
@@ -81,9 +86,10 @@ impl Serialize for Form<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let masked = self.masked;
         match self.value {
-            Written::Wrong => serializer.serialize_unit(),
+            Written::Wrong | Written::Nothing => serializer.serialize_unit(),
             Written::Switch(switch) => serializer.serialize_bool(*switch),
             Written::Number(number) => serializer.serialize_i64(*number),
+            Written::Decimal(number) => serializer.serialize_f64(*number),
             Written::Text(text) => serializer.serialize_str(text),
             Written::Secret(_) if masked => serializer.serialize_str(MASK),
             Written::Secret(secret) => serializer.serialize_str(&secret.0),
@@ -128,7 +134,8 @@ impl<'de> Deserializer<'de> for Written<'de> {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self {
-            Written::Wrong => visitor.visit_unit(),
+            Written::Wrong | Written::Nothing => visitor.visit_unit(),
+            Written::Decimal(number) => visitor.visit_f64(number),
             Written::Switch(switch) => visitor.visit_bool(switch),
             Written::Number(number) => match u64::try_from(number) {
                 Ok(number) => visitor.visit_u64(number),
@@ -153,7 +160,7 @@ impl<'de> Deserializer<'de> for Written<'de> {
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match self {
-            Written::Wrong => visitor.visit_none(),
+            Written::Wrong | Written::Nothing => visitor.visit_none(),
             value => visitor.visit_some(value),
         }
     }

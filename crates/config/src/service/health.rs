@@ -134,6 +134,11 @@ impl StatusRange {
         StatusRange { first, last }
     }
 
+    /// The first status and the last one, and all between.
+    pub fn range(self) -> std::ops::RangeInclusive<u16> {
+        self.first..=self.last
+    }
+
     /// Whether a status is one of them.
     pub fn contains(self, status: u16) -> bool {
         (self.first..=self.last).contains(&status)

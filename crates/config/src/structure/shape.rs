@@ -44,6 +44,8 @@ pub(super) enum Kind {
     Text,
     Integer,
     Boolean,
+    /// Whatever JSON has.
+    Anything,
     /// A group with a short form: the value of one key.
     Short {
         key: String,
@@ -166,6 +168,7 @@ impl<'s> Reader<'s> {
             };
         }
         match (branches.map(Vec::as_slice), schema["type"].as_str()) {
+            (None, _) if schema["x-anything"] == true => Kind::Anything,
             (Some([item, list]), _) if schema["x-single"] == true => Kind::Single {
                 item: self.shape(item),
                 list: self.shape(list),

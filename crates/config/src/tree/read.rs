@@ -199,7 +199,15 @@ impl<'a> Reader<'a, '_> {
             Content::Scalar { text, .. } => Some(text),
             Content::Broken => None,
             Content::Nothing | Content::List(_) | Content::Map(_) => {
-                self.report.add(Some(node.place), "", "a key must be a word");
+                let line = usize::try_from(node.place.line).unwrap_or(usize::MAX);
+                // For YAML, two braces begin a group of keys whose first key is a group.
+                let message = match self.text.lines().nth(line.saturating_sub(1)) {
+                    Some(line) if line.contains("{{") => {
+                        "a key must be a word; a value that begins with a placeholder `{{…}}` must stand in quotes"
+                    }
+                    _ => "a key must be a word",
+                };
+                self.report.add(Some(node.place), "", message);
                 None
             }
         }
