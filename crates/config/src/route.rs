@@ -50,6 +50,11 @@ pub struct Route {
     /// What its requests are worth while the node is at its limit; see `overload`.
     #[serde(default)]
     pub priority: priority::Priority,
+    /// What must hold of its requests, such as `p99 < 50ms` or `errors < 0.1%`. Nothing is refused or slowed down for it:
+    /// `portcullis bench` judges by it.
+    #[serde(default)]
+    #[schemars(transform = form::items("objective"), transform = form::single)]
+    pub objectives: Vec<String>,
     /// Who answers.
     pub to: To,
 }
