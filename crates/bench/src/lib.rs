@@ -20,6 +20,7 @@ pub mod measured;
 
 pub mod compare;
 pub mod environment;
+pub mod history;
 pub mod objective;
 pub mod process;
 pub mod rate;

@@ -37,6 +37,7 @@ pub struct Summary {
     /// What came of it.
     pub verdict: Verdict,
     /// Whether it was ended before its time.
+    #[serde(default)]
     pub interrupted: bool,
     /// Requests that ended, however.
     pub requests: u64,
@@ -88,7 +89,13 @@ impl Summary {
             rate: rate::answered(&report.measured),
             processor: processor(report, total.ended),
             memory: report.resources.as_ref().and_then(|resources| resources.most_memory()),
-            found: report.found.clone(),
+            // JSON has neither infinity nor what is no number.
+            found: report
+                .found
+                .iter()
+                .filter(|(_, value)| value.is_finite())
+                .map(|(name, value)| (name.clone(), *value))
+                .collect(),
             latency: total.latency,
             routes: routes(report),
         }

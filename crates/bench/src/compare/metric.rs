@@ -83,7 +83,7 @@ impl Metric {
     }
 
     /// Its value in a run, where that has one.
-    pub(super) fn of(self, run: &Summary) -> Option<f64> {
+    pub(crate) fn of(self, run: &Summary) -> Option<f64> {
         let quantile = |share| run.quantile(share).map(|time| time.as_secs_f64());
         match self {
             Metric::P50 => quantile(0.5),

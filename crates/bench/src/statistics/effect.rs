@@ -65,11 +65,18 @@ fn differences(base: &[f64], head: &[f64]) -> Vec<f64> {
 /// Between which values 95 % of the estimates lie when both sets are drawn anew from themselves.
 fn resampled(base: &[f64], head: &[f64], seed: u64) -> (f64, f64) {
     let mut random = fastrand::Rng::with_seed(seed);
-    let mut draw = |set: &[f64]| -> Vec<f64> { set.iter().map(|_| set[random.usize(..set.len())]).collect() };
+    let mut drawn = Vec::with_capacity(base.len());
+    let mut differences = Vec::with_capacity(base.len() * head.len());
     let mut estimates: Vec<f64> = (0..RESAMPLES)
         .map(|_| {
-            let base = draw(base);
-            middle(&mut differences(&base, &draw(head)))
+            drawn.clear();
+            drawn.extend(base.iter().map(|_| base[random.usize(..base.len())]));
+            differences.clear();
+            for _ in head {
+                let head = head[random.usize(..head.len())];
+                differences.extend(drawn.iter().map(|base| head - base));
+            }
+            middle(&mut differences)
         })
         .collect();
     estimates.sort_by(f64::total_cmp);
