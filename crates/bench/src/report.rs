@@ -14,6 +14,8 @@ pub mod text;
 
 pub mod html;
 
+pub mod comparison;
+
 mod chart;
 mod findings;
 #[path = "profile/found.rs"]

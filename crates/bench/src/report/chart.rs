@@ -9,6 +9,7 @@ pub(crate) mod scale;
 
 pub(crate) mod over_time;
 pub(crate) mod percentiles;
+pub(crate) mod shift;
 pub(crate) mod spread;
 
 use super::escape::Markup;
@@ -223,6 +224,46 @@ impl<'c> Chart<'c> {
                 self.height,
                 11.0 + f64::from(step) * LINE_OF_TEXT,
                 Markup(text)
+            ),
+        );
+    }
+
+    /// A stretch of the upright axis over the whole width, with what it means; a line where it has no height.
+    pub(crate) fn across(&mut self, class: &str, low: f64, high: f64, text: &str) {
+        let (top, bottom) = (self.down(high), self.down(low));
+        put(
+            &mut self.behind,
+            format_args!(
+                "<rect class=\"{class}\" x=\"0\" y=\"{top:.1}\" width=\"100%\" height=\"{:.1}\"/>\
+                 <text class=\"tick\" x=\"100%\" dx=\"-4\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
+                (bottom - top).max(1.0),
+                top - 4.0,
+                Markup(text)
+            ),
+        );
+    }
+
+    /// An upright interval with its estimate.
+    pub(crate) fn interval(&mut self, class: &str, x: f64, low: f64, value: f64, high: f64) {
+        let (x, top, at, bottom) = (self.percent(x), self.down(high), self.down(value), self.down(low));
+        put(
+            &mut self.before,
+            format_args!(
+                "<line class=\"interval {class}\" x1=\"{x:.2}%\" x2=\"{x:.2}%\" y1=\"{top:.1}\" y2=\"{bottom:.1}\"/>\
+                 <circle class=\"{class}\" cx=\"{x:.2}%\" cy=\"{at:.1}\" r=\"4\"/>"
+            ),
+        );
+    }
+
+    /// A name below a place of the level axis, which a phone may have no room for.
+    pub(crate) fn named(&mut self, x: f64, name: &str, wide_only: bool) {
+        let class = if wide_only { "tick wide" } else { "tick" };
+        let (x, y) = (self.percent(x), self.height + 18.0);
+        put(
+            &mut self.behind,
+            format_args!(
+                "<text class=\"{class}\" x=\"{x:.2}%\" y=\"{y}\" text-anchor=\"middle\">{}</text>",
+                Markup(name)
             ),
         );
     }

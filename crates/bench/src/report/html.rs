@@ -2,7 +2,7 @@
 
 use std::fmt::{Arguments, Write as _};
 
-mod sections;
+pub(super) mod sections;
 
 use super::escape::Markup;
 use super::overview::{self, Overview};
@@ -49,13 +49,13 @@ fn head(body: &mut String, overview: &Overview<'_>) {
             class = overview::word(report.verdict).to_ascii_lowercase(),
             sign = sign(report.verdict),
             word = overview::word(report.verdict),
-            conclusion = Markup(&overview.conclusion()),
+            conclusion = Markup(&overview::sentence(&overview.conclusion())),
         ),
     );
 }
 
 /// A page around its content.
-fn page(title: &str, body: &str) -> String {
+pub(super) fn page(title: &str, body: &str) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\
@@ -74,7 +74,7 @@ fn sign(verdict: Verdict) -> &'static str {
     }
 }
 
-fn put(body: &mut String, what: Arguments<'_>) {
+pub(super) fn put(body: &mut String, what: Arguments<'_>) {
     body.write_fmt(what).expect("a string takes everything");
 }
 
@@ -98,7 +98,7 @@ mod tests {
         }
         for text in [
             "✓ PASS",
-            "all 3 objectives were met",
+            "All 3 objectives were met.",
             "no answer within 10s",
             "POST /orders",
             "6.12.0",

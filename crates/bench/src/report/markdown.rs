@@ -15,7 +15,10 @@ pub fn write(report: &Report) -> String {
         overview::word(report.verdict),
         Code(&report.name)
     );
-    put(&mut text, format_args!("{}\n\n", prose(&overview.conclusion())));
+    put(
+        &mut text,
+        format_args!("{}\n\n", prose(&overview::sentence(&overview.conclusion()))),
+    );
     put(
         &mut text,
         format_args!(
@@ -147,7 +150,7 @@ mod tests {
     fn verdict_comes_first_and_tables_are_whole() {
         let text = write(&samples::load());
         assert!(
-            text.starts_with("### ✅ PASS: <code>shop</code>\n\nall 3 objectives were met\n"),
+            text.starts_with("### ✅ PASS: <code>shop</code>\n\nAll 3 objectives were met.\n"),
             "{text}"
         );
         assert!(

@@ -159,6 +159,16 @@ impl<'r> Overview<'r> {
     }
 }
 
+/// Words as a sentence of their own.
+pub(crate) fn sentence(words: &str) -> String {
+    let mut characters = words.chars();
+    let first = characters
+        .next()
+        .map(|first| first.to_uppercase().to_string())
+        .unwrap_or_default();
+    format!("{first}{}.", characters.as_str().trim_end_matches('.'))
+}
+
 /// A sentence as the part of another.
 fn within_sentence(sentence: &str) -> String {
     let mut characters = sentence.chars();

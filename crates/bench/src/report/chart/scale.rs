@@ -32,6 +32,13 @@ impl Scale {
         Scale::linear(0.0, (highest / step).ceil() * step)
     }
 
+    /// An even scale that holds zero, from a tick to a tick.
+    pub(crate) fn around(lowest: f64, highest: f64) -> Scale {
+        let (lowest, highest) = (lowest.min(0.0), highest.max(0.0));
+        let step = nice_step(((highest - lowest) / 5.0).max(1e-9));
+        Scale::linear((lowest / step).floor() * step, (highest / step).ceil() * step)
+    }
+
     /// An even scale of time from zero, in seconds.
     pub(crate) fn time(seconds: f64) -> Scale {
         Scale::Time(0.0, if seconds > 0.0 { seconds } else { 1.0 })

@@ -343,7 +343,7 @@ pub(super) fn circumstances(body: &mut String, overview: &Overview<'_>) {
 }
 
 /// A chart with its name.
-pub(super) fn figure(body: &mut String, name: &str, about: &str, svg: &str) {
+pub(in crate::report) fn figure(body: &mut String, name: &str, about: &str, svg: &str) {
     put(
         body,
         format_args!("<figure><figcaption><strong>{name}</strong> {about}</figcaption>\n{svg}</figure>\n"),
@@ -351,7 +351,7 @@ pub(super) fn figure(body: &mut String, name: &str, about: &str, svg: &str) {
 }
 
 /// A table that scrolls by itself where it is wider than the page.
-pub(super) fn table(body: &mut String, columns: &[(&str, &str)], rows: impl FnOnce(&mut String)) {
+pub(in crate::report) fn table(body: &mut String, columns: &[(&str, &str)], rows: impl FnOnce(&mut String)) {
     body.push_str("<div class=\"scrolled\" tabindex=\"0\"><table><thead><tr>");
     for (name, class) in columns {
         match name.is_empty() {
@@ -365,7 +365,7 @@ pub(super) fn table(body: &mut String, columns: &[(&str, &str)], rows: impl FnOn
 }
 
 /// A row of cells, each with its class.
-pub(super) fn row(body: &mut String, cells: &[(&str, &dyn Display)]) {
+pub(in crate::report) fn row(body: &mut String, cells: &[(&str, &dyn Display)]) {
     body.push_str("<tr>");
     for (class, text) in cells {
         match class.is_empty() {
