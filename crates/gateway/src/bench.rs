@@ -6,6 +6,15 @@ mod draft;
 pub(crate) mod gate;
 pub(crate) mod sources;
 
+mod compile;
+mod dry_run;
+mod promised;
+mod scenario_file;
+pub(crate) mod stages;
+
 mod interrupt;
 mod ownership;
-mod scenario_file;
+pub(crate) mod running;
+
+pub(crate) mod baselines;
+pub(crate) mod folder;
