@@ -289,6 +289,28 @@ fn alike_runs_are_hardly_ever_said_to_differ() {
     assert!(found >= 18, "{found} of 20");
 }
 
+/// The documentation has a table of this: 73 % of a thousand.
+#[test]
+fn five_runs_find_five_per_cent_as_often_as_is_said() {
+    let mut random = fastrand::Rng::with_seed(12);
+    let mut scattered = |mean: f64| -> Vec<Summary> {
+        let normal = |_| mean * (1.0 + 0.02 * ((0..12).map(|_| random.f64()).sum::<f64>() - 6.0));
+        runs(&[0; 5].map(normal))
+    };
+    let terms = Terms {
+        min_effect: 0.02,
+        ..Terms::default()
+    };
+    let found = (0..200).filter(|_| {
+        let (base, head) = (scattered(10.0), scattered(10.5));
+        let (base, head): (Vec<_>, Vec<_>) = (base.iter().collect(), head.iter().collect());
+        let asked = row::Asked::of(Metric::P50, &base, &head);
+        asked.answer(&terms, Some((asked.p() * 3.0, 3))).change == Change::Worse
+    });
+    let found = found.count();
+    assert!((130..=162).contains(&found), "{found} of 200");
+}
+
 #[test]
 fn words_are_read_back() {
     for metric in Metric::ALL {
