@@ -178,7 +178,7 @@ impl fmt::Display for Refused {
             Refused::NoRuns(side) => write!(f, "there are no {side} runs to compare"),
             Refused::Unlike(differences) => write!(
                 f,
-                "these runs can't be compared: {} They can be all the same with --force.",
+                "these runs aren't alike: {} What differs may be why; --force compares them all the same.",
                 differences.join(" ")
             ),
             Refused::TooManyMetrics(count) => write!(
@@ -284,7 +284,7 @@ fn concluded(primary: &[Compared]) -> (Change, String) {
     };
     for (change, begin) in [
         (Change::Worse, "It got worse."),
-        (Change::Inconclusive, "Nobody can tell."),
+        (Change::Inconclusive, "Nothing can be said for certain."),
         (Change::Better, "It got better."),
     ] {
         let sentences = of(change);

@@ -17,6 +17,9 @@ pub const VERSION: u32 = 1;
 /// The most routes that are kept of a run: those with the most requests.
 const MOST_ROUTES: usize = 200;
 
+/// How much longer or shorter than a run its process may have been watched.
+const MOST_APART: Duration = Duration::from_secs(2);
+
 /// What is kept of a run. Only phases that count are in it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Summary {
@@ -119,9 +122,14 @@ fn quantile(latency: &Histogram, share: f64) -> Option<Duration> {
     latency.quantile(share).filter(|_| above >= SAMPLES_ABOVE as f64)
 }
 
-/// Processor seconds for each request, over all phases that count.
+/// Processor seconds for each request, over all phases that count. A search has pauses between its steps, which are in the process's
+/// time and not in the run's; where the two don't go together, nothing is said.
 fn processor(report: &Report, requests: u64) -> Option<f64> {
     let resources = report.resources.as_ref()?;
+    let watched = resources.samples.last()?.at;
+    if watched.abs_diff(Duration::from_secs(report.measured.seconds.len() as u64)) > MOST_APART {
+        return None;
+    }
     let mut used = Duration::ZERO;
     for phase in report.measured.phases.iter().filter(|phase| phase.counts) {
         let end = phase.began.saturating_add(phase.lasted);
@@ -199,6 +207,8 @@ mod tests {
         });
         let summary = Summary::of(&report);
         assert_eq!((summary.processor, summary.memory), (Some(0.002), Some(1_000)));
+        report.measured.seconds.truncate(5);
+        assert_eq!(Summary::of(&report).processor, None, "there were pauses");
     }
 
     #[test]
