@@ -34,8 +34,20 @@ impl Histogram {
 
     /// Counts the same duration several times.
     pub fn record_many(&mut self, duration: Duration, count: u64) {
-        let micros = u64::try_from(duration.as_micros()).unwrap_or(LONGEST).clamp(1, LONGEST);
+        let micros = Histogram::micros(duration);
         self.counts.record_n(micros, count).expect("it grows to hold any value");
+    }
+
+    /// Counts a duration that is known in microseconds, as [`Histogram::micros`] has them.
+    pub fn record_micros(&mut self, micros: u64) {
+        let micros = micros.clamp(1, LONGEST);
+        self.counts.record(micros).expect("it grows to hold any value");
+    }
+
+    /// A duration in microseconds, as it is counted.
+    pub fn micros(duration: Duration) -> u64 {
+        let whole = duration.as_secs().saturating_mul(1_000_000);
+        whole.saturating_add(duration.subsec_micros().into()).clamp(1, LONGEST)
     }
 
     /// Adds all values of another one.

@@ -11,6 +11,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::engine::failing;
+use crate::engine::http1::Heads;
 use crate::outcome::Failed;
 use crate::plan::Plan;
 use crate::target::{Protocol, Target};
@@ -30,7 +31,15 @@ pub(super) struct Dialer {
     turn: Cell<usize>,
     source: Cell<u8>,
     counts: Rc<Counts>,
-    room: RefCell<Box<[u8]>>,
+    reading: RefCell<Reading>,
+}
+
+/// What reading takes.
+pub(super) struct Reading {
+    /// Room for what comes.
+    pub(super) room: Box<[u8]>,
+    /// What came before.
+    pub(super) heads: Heads,
 }
 
 #[derive(Default)]
@@ -74,13 +83,16 @@ impl Dialer {
             turn: Cell::new(number),
             source: Cell::new(1),
             counts: Rc::default(),
-            room: RefCell::new(vec![0; ROOM].into()),
+            reading: RefCell::new(Reading {
+                room: vec![0; ROOM].into(),
+                heads: Heads::default(),
+            }),
         }
     }
 
-    /// Room to read into, for as long as nothing is awaited. There is one for all, so that connections that wait hold none.
-    pub(super) fn room(&self) -> RefMut<'_, Box<[u8]>> {
-        self.room.borrow_mut()
+    /// What reading takes, for as long as nothing is awaited. There is one for all, so that connections that wait hold no room.
+    pub(super) fn reading(&self) -> RefMut<'_, Reading> {
+        self.reading.borrow_mut()
     }
 
     /// Whether each request is to have a connection of its own.

@@ -10,7 +10,7 @@ use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::engine::dialer::{Dialer, Open, Secured};
+use crate::engine::dialer::{Dialer, Open, Reading, Secured};
 use crate::engine::failing;
 use crate::engine::http1::exchange::Exchange;
 use crate::engine::line::Line;
@@ -19,6 +19,9 @@ use crate::outcome::{Answer, Failed};
 use crate::request::Request;
 
 mod exchange;
+mod heads;
+
+pub(super) use self::heads::Heads;
 
 /// One connection after another, each for as many requests as it is good for.
 pub(super) struct Http1Line {
@@ -130,15 +133,16 @@ where
         // The server may have answered before it had read everything, and then ended the connection.
         exchange.stop_sending(failing::exchanging(&error));
     }
-    let mut room = dialer.room();
+    let mut reading = dialer.reading();
+    let Reading { room, heads } = &mut *reading;
     loop {
-        let mut buffer = ReadBuf::new(&mut room);
+        let mut buffer = ReadBuf::new(room);
         match stream.as_mut().poll_read(context, &mut buffer) {
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Err(error)) => return Poll::Ready(Err(exchange.broken(&error))),
             Poll::Ready(Ok(())) if buffer.filled().is_empty() => return Poll::Ready(exchange.end_of_input()),
             Poll::Ready(Ok(())) => {
-                if exchange.take_in(buffer.filled())? {
+                if exchange.take_in(buffer.filled(), heads)? {
                     return Poll::Ready(Ok(()));
                 }
             }

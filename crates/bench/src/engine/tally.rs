@@ -141,7 +141,7 @@ impl Tally {
 
     /// A request is due; it is open until [`Tally::end`].
     pub(super) fn begin(&mut self, counted: Counted) {
-        let window = self.window(counted.due);
+        let window = self.window(self.second_of(counted.due));
         window.due += 1;
         window.open += 1;
     }
@@ -153,20 +153,24 @@ impl Tally {
     }
 
     fn count(&mut self, counted: Counted, ended: &Ended<'_>, latency: Duration) {
-        let window = self.window(counted.due);
+        let (due, at) = (self.second_of(counted.due), self.second_of(ended.at));
+        let micros = Histogram::micros(latency);
+        let window = self.window(due);
         window.open = window.open.saturating_sub(1);
         window.failed += u64::from(ended.failed.is_some());
-        window.latency.get_or_insert_default().record(latency);
-        self.window(ended.at).ended += 1;
+        window.latency.get_or_insert_default().record_micros(micros);
+        self.window(at).ended += 1;
         let phase = self.phases.get_mut(counted.phase);
         let Some(route) = phase.and_then(|phase| phase.routes.get_mut(counted.route)) else {
             return;
         };
         let route = route.get_or_insert_default();
         route.ended += 1;
-        route.latency.record(latency);
-        if let Some(sent) = ended.sent {
-            route.service.record(ended.at.saturating_duration_since(sent));
+        route.latency.record_micros(micros);
+        match ended.sent {
+            Some(sent) if sent == counted.due => route.service.record_micros(micros),
+            Some(sent) => route.service.record(ended.at.saturating_duration_since(sent)),
+            None => {}
         }
         if let Some((status, bytes)) = ended.answer {
             route.bytes += bytes;
@@ -179,7 +183,7 @@ impl Tally {
 
     /// A request that was due is given up, with nothing to be told of it.
     pub(super) fn forget(&mut self, counted: Counted) {
-        let window = self.window(counted.due);
+        let window = self.window(self.second_of(counted.due));
         window.open = window.open.saturating_sub(1);
         window.due = window.due.saturating_sub(1);
     }
@@ -211,7 +215,7 @@ impl Tally {
 
     /// How many arrivals wait at present; remembered for the second that is over last.
     pub(super) fn waiting(&mut self, now: Instant, waiting: usize) {
-        self.window(now).waiting = waiting as u64;
+        self.window(self.second_of(now)).waiting = waiting as u64;
     }
 
     /// Takes what was counted. All that was due by `now` has been told.
@@ -273,9 +277,9 @@ impl Tally {
         usize::try_from(moment.saturating_duration_since(self.start).as_secs()).unwrap_or(usize::MAX)
     }
 
-    /// The second of a moment. One that was closed already is not opened again.
-    fn window(&mut self, moment: Instant) -> &mut Window {
-        let place = self.second_of(moment).saturating_sub(self.first);
+    /// What is counted of a second. One that was closed already is not opened again.
+    fn window(&mut self, second: usize) -> &mut Window {
+        let place = second.saturating_sub(self.first);
         if place >= self.windows.len() {
             self.windows.resize_with(place + 1, Window::default);
         }

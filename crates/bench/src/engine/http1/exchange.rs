@@ -4,13 +4,14 @@ use std::io;
 use std::time::Instant;
 
 use bytes::BytesMut;
-use portcullis_core::{Headers, Method, Status};
+use portcullis_core::{Headers, Status};
 use portcullis_http1::chunked::{Decoder, Found};
 use portcullis_http1::framing::BodyLength;
 use portcullis_http1::response::{self, Outline};
 use portcullis_http1::{HeadLimits, HeadScanner};
 
 use crate::engine::failing;
+use crate::engine::http1::heads::Heads;
 use crate::flow::Wants;
 use crate::outcome::{Answer, Failed, Failure};
 use crate::request::Request;
@@ -26,7 +27,7 @@ const LIMITS: HeadLimits = HeadLimits {
 pub(super) struct Exchange<'r> {
     unsent: &'r [u8],
     stopped: Option<Failed>,
-    method: &'r Method,
+    request: &'r Request,
     wants: Wants,
     state: State,
     /// What came and can't be understood before more comes; seldom anything.
@@ -57,7 +58,7 @@ impl<'r> Exchange<'r> {
         Exchange {
             unsent: &request.http1,
             stopped: None,
-            method: &request.method,
+            request,
             wants,
             state: State::Head(HeadScanner::strict()),
             held: Vec::new(),
@@ -105,14 +106,14 @@ impl<'r> Exchange<'r> {
     ///
     /// # Errors
     /// With the class `protocol` when it is no answer.
-    pub(super) fn take_in(&mut self, input: &[u8]) -> Result<bool, Failed> {
+    pub(super) fn take_in(&mut self, input: &[u8], heads: &mut Heads) -> Result<bool, Failed> {
         if self.held.is_empty() {
-            let taken = self.understand(input)?;
+            let taken = self.understand(input, heads)?;
             self.held.extend_from_slice(&input[taken..]);
         } else {
             let mut held = std::mem::take(&mut self.held);
             held.extend_from_slice(input);
-            let taken = self.understand(&held)?;
+            let taken = self.understand(&held, heads)?;
             held.drain(..taken);
             self.held = held;
         }
@@ -149,7 +150,7 @@ impl<'r> Exchange<'r> {
     }
 
     /// Understands as much as can be, and says how much that is.
-    fn understand(&mut self, input: &[u8]) -> Result<usize, Failed> {
+    fn understand(&mut self, input: &[u8], heads: &mut Heads) -> Result<usize, Failed> {
         let mut at = 0;
         loop {
             let rest = &input[at..];
@@ -158,7 +159,9 @@ impl<'r> Exchange<'r> {
                     if !scanner.ready(rest, &LIMITS) {
                         return Ok(at);
                     }
-                    let Some(len) = self.head(rest)? else { return Ok(at) };
+                    let Some(len) = self.head(rest, heads)? else {
+                        return Ok(at);
+                    };
                     at += len;
                 }
                 State::Sized(left) => {
@@ -194,27 +197,10 @@ impl<'r> Exchange<'r> {
     }
 
     /// Reads the head at the start of the input, and says how long it is; nothing when it isn't whole yet.
-    fn head(&mut self, input: &[u8]) -> Result<Option<usize>, Failed> {
-        let refused = |refusal: portcullis_http1::Refusal| failing::protocol(refusal.detail);
-        let read = if self.wants.headers {
-            response::parse(input, self.method, &LIMITS)
-                .map_err(refused)?
-                .map(|(head, len)| {
-                    self.headers = Some(head.headers);
-                    let (status, body, keep_alive) = (head.status, head.body, head.keep_alive);
-                    (
-                        Outline {
-                            status,
-                            body,
-                            keep_alive,
-                        },
-                        len,
-                    )
-                })
-        } else {
-            response::outline(input, self.method, &LIMITS).map_err(refused)?
+    fn head(&mut self, input: &[u8], heads: &mut Heads) -> Result<Option<usize>, Failed> {
+        let Some((outline, len)) = self.outline(input, heads)? else {
+            return Ok(None);
         };
-        let Some((outline, len)) = read else { return Ok(None) };
         if outline.status == Status::SWITCHING_PROTOCOLS {
             return Err(Failed::new(Failure::Protocol, "the server switches protocols, unasked"));
         }
@@ -234,6 +220,34 @@ impl<'r> Exchange<'r> {
         Ok(Some(len))
     }
 
+    fn outline(&mut self, input: &[u8], heads: &mut Heads) -> Result<Option<(Outline, usize)>, Failed> {
+        let refused = |refusal: portcullis_http1::Refusal| failing::protocol(refusal.detail);
+        let method = &self.request.method;
+        if self.wants.headers {
+            let read = response::parse(input, method, &LIMITS).map_err(refused)?;
+            return Ok(read.map(|(head, len)| {
+                self.headers = Some(head.headers);
+                let (status, body, keep_alive) = (head.status, head.body, head.keep_alive);
+                (
+                    Outline {
+                        status,
+                        body,
+                        keep_alive,
+                    },
+                    len,
+                )
+            }));
+        }
+        if let Some(known) = heads.find(self.request, input) {
+            return Ok(Some(known));
+        }
+        let read = response::outline(input, method, &LIMITS).map_err(refused)?;
+        if let Some((outline, len)) = read {
+            heads.keep(self.request, &input[..len], outline);
+        }
+        Ok(read)
+    }
+
     fn content(&mut self, content: &[u8]) {
         self.length += content.len() as u64;
         if let Some(most) = self.wants.body {
@@ -247,6 +261,7 @@ impl<'r> Exchange<'r> {
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use bytes::Bytes;
+    use portcullis_core::Method;
 
     use super::*;
 
@@ -263,14 +278,14 @@ mod tests {
     #[track_caller]
     fn check(text: &str, whole: bool, expected: (u16, u64, &str, bool)) {
         let text = text.replace('\n', "\r\n");
-        let request = request(Method::Get);
+        let (request, mut heads) = (request(Method::Get), Heads::default());
         for piece in 1..=text.len() {
             for wants in [Wants::default(), ALL] {
                 let mut exchange = Exchange::new(&request, wants);
                 exchange.sent(request.http1.len());
                 let mut ended = false;
                 for arrived in text.as_bytes().chunks(piece) {
-                    ended = exchange.take_in(arrived).unwrap();
+                    ended = exchange.take_in(arrived, &mut heads).unwrap();
                 }
                 assert_eq!(ended, whole, "{text:?} by {piece}");
                 exchange.end_of_input().unwrap();
@@ -311,16 +326,20 @@ mod tests {
 
     #[test]
     fn what_comes_unasked_ends_the_connection() {
-        let request = request(Method::Get);
+        let (request, mut heads) = (request(Method::Get), Heads::default());
         let mut exchange = Exchange::new(&request, Wants::default());
         exchange.sent(request.http1.len());
-        assert!(exchange.take_in(b"HTTP/1.1 204 No\r\n\r\nHTTP/1.1").unwrap());
+        assert!(
+            exchange
+                .take_in(b"HTTP/1.1 204 No\r\n\r\nHTTP/1.1", &mut heads)
+                .unwrap()
+        );
         assert!(!exchange.may_follow());
     }
 
     #[test]
     fn what_is_no_answer_is_told_from_one_that_is_cut_off() {
-        let request = request(Method::Get);
+        let (request, mut heads) = (request(Method::Get), Heads::default());
         for (text, kind) in [
             ("", Failure::Reset),
             ("HTTP/1.1 200 OK\r\nContent-", Failure::Reset),
@@ -334,7 +353,7 @@ mod tests {
             ),
         ] {
             let mut exchange = Exchange::new(&request, Wants::default());
-            let failed = match exchange.take_in(text.as_bytes()) {
+            let failed = match exchange.take_in(text.as_bytes(), &mut heads) {
                 Ok(_) => exchange.end_of_input().unwrap_err(),
                 Err(failed) => failed,
             };
@@ -344,12 +363,12 @@ mod tests {
 
     #[test]
     fn what_was_read_before_writing_failed_counts() {
-        let request = request(Method::Post);
+        let (request, mut heads) = (request(Method::Post), Heads::default());
         let mut exchange = Exchange::new(&request, Wants::default());
         exchange.stop_sending(failing::reset("connection reset"));
         assert!(
             exchange
-                .take_in(b"HTTP/1.1 413 No\r\nContent-Length: 0\r\n\r\n")
+                .take_in(b"HTTP/1.1 413 No\r\nContent-Length: 0\r\n\r\n", &mut heads)
                 .unwrap()
         );
         assert!(!exchange.may_follow());
