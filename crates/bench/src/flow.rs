@@ -14,6 +14,8 @@ mod text;
 
 use std::time::Duration;
 
+use regex::bytes::{Regex, RegexBuilder};
+
 use crate::outcome::Answer;
 use crate::request::{Request, Unfit};
 
@@ -170,4 +172,17 @@ impl Step {
         }
         Ok(())
     }
+}
+
+/// A pattern of a check or a capture.
+fn pattern(text: &str) -> Result<Regex, String> {
+    /// What a pattern may take when it is compiled: as much as is usual elsewhere takes hardly a hundredth of it.
+    const MOST_BYTES: usize = 4 * 1024 * 1024;
+    let pattern = RegexBuilder::new(text).size_limit(MOST_BYTES).build();
+    pattern.map_err(|error| {
+        // The message shows the pattern over several lines; the last one says what is wrong with it.
+        let message = error.to_string();
+        let reason = message.lines().last().unwrap_or_default();
+        format!("`{text}` is no pattern: {}", reason.trim_start_matches("error: "))
+    })
 }

@@ -79,6 +79,14 @@ impl Capture {
 }
 
 impl From {
+    /// In the content, by a pattern.
+    ///
+    /// # Errors
+    /// When it is no regular expression that runs in linear time.
+    pub fn matches(pattern: &str) -> Result<From, String> {
+        super::pattern(pattern).map(From::Matches)
+    }
+
     fn value(&self, content: &Content<'_>) -> Result<Value, String> {
         match self {
             From::Json(pointer) => {

@@ -103,11 +103,14 @@ impl Check {
     }
 
     /// The content matches this pattern.
-    pub fn matches(pattern: Regex) -> Check {
-        Check {
+    ///
+    /// # Errors
+    /// When it is no regular expression that runs in linear time.
+    pub fn matches(pattern: &str) -> Result<Check, String> {
+        Ok(Check {
             name: format!("body matches /{pattern}/"),
-            what: What::Matches(pattern),
-        }
+            what: What::Matches(super::pattern(pattern)?),
+        })
     }
 
     /// At a place of the content's JSON (JSON Pointer, RFC 6901) is this value.
@@ -257,8 +260,8 @@ mod tests {
             (Check::header("X-None", "*", &scope), Err("field X-None is there")),
             (Check::contains("\"ok\"", &scope), Ok(())),
             (Check::contains("bad", &scope), Err("body contains \"bad\"")),
-            (Ok(Check::matches(Regex::new(r"n.:\d").unwrap())), Ok(())),
-            (Ok(Check::matches(Regex::new("^$").unwrap())), Err("body matches /^$/")),
+            (Check::matches(r"n.:\d"), Ok(())),
+            (Check::matches("^$"), Err("body matches /^$/")),
             (Check::json("/state", &json!("ok"), &scope), Ok(())),
             (Check::json("/list/1", &json!({"n": 2}), &scope), Ok(())),
             (
@@ -278,12 +281,20 @@ mod tests {
     }
 
     #[test]
+    fn a_pattern_that_is_none_is_told() {
+        assert_eq!(Check::matches("(a").unwrap_err(), "`(a` is no pattern: unclosed group");
+        let message = From::matches("(?=a)").err().unwrap_or_default();
+        assert!(message.contains("look-around"), "{message}");
+        assert!(Check::matches(r"\w{1000}{1000}").is_err());
+    }
+
+    #[test]
     fn what_is_captured_is_put_in_later() {
         let mut scope = Scope::default();
         let captures = [
             ("id", From::Json("/id".to_owned())),
             ("next", From::Header("location".to_owned())),
-            ("word", From::Matches(Regex::new("say=(\\w+)").unwrap())),
+            ("word", From::matches("say=(\\w+)").unwrap()),
         ];
         let mut iteration = Iteration::default();
         let found = answer(r#"{"id":5,"text":"say=hello"}"#);
@@ -328,10 +339,7 @@ mod tests {
             taken(From::Header("X-None".to_owned()), ""),
             "capture `it`: no field `X-None`"
         );
-        let pattern = Regex::new("a(b)?").unwrap();
-        assert_eq!(
-            taken(From::Matches(pattern), ""),
-            "capture `it`: nothing matches `a(b)?`"
-        );
+        let pattern = From::matches("a(b)?").unwrap();
+        assert_eq!(taken(pattern, ""), "capture `it`: nothing matches `a(b)?`");
     }
 }

@@ -30,6 +30,9 @@ pub struct Draft {
     pub query: Vec<(String, String)>,
     /// Fields. `Host` and `Content-Type` are added where they are missing.
     pub headers: Vec<(String, String)>,
+    /// The field that proves who it is, unless `headers` has one of that name. Placeholders are not looked for in it: a secret
+    /// may have any characters.
+    pub proof: Option<(String, String)>,
     /// The content.
     pub body: Body,
 }
@@ -226,6 +229,12 @@ fn headers(draft: &Draft, scope: &Scope, wrong: &mut Vec<Wrong>) -> (Headers, Ve
     if let Some(content_type) = draft.body.content_type().filter(|_| !is_there("content-type")) {
         fixed.set(Known::ContentType, content_type);
     }
+    if let Some((name, value)) = draft.proof.as_ref().filter(|(name, _)| !is_there(name)) {
+        match is_token(name.as_bytes()) {
+            true => fixed.append(name.as_str(), value),
+            false => wrong.push(Wrong::new("proof", format!("`{name}` is no name of a field"))),
+        }
+    }
     (fixed, made)
 }
 
@@ -316,6 +325,22 @@ mod tests {
         };
         assert!(made(&own).contains("content-type: application/x-7\r\n"));
         assert!(!made(&own).contains("text/plain"));
+    }
+
+    #[test]
+    fn a_proof_is_taken_as_it_is_unless_there_is_another() {
+        let proof = Some(("Authorization".to_owned(), "Bearer {{x}}".to_owned()));
+        let proven = Draft {
+            proof: proof.clone(),
+            ..draft("GET", "/")
+        };
+        assert!(made(&proven).contains("\r\nAuthorization: Bearer {{x}}\r\n"));
+        let other = Draft {
+            proof,
+            headers: pairs(&[("authorization", "Bearer y")]),
+            ..draft("GET", "/")
+        };
+        assert!(made(&other).contains("authorization: Bearer y\r\n") && !made(&other).contains("{{x}}"));
     }
 
     #[test]
