@@ -39,7 +39,7 @@ pub fn answered_of(measured: &Measured, route: &RouteMeasured) -> Option<f64> {
 }
 
 /// Of the seconds that there are, those that lie within a phase from their begin to their end.
-fn whole_seconds(phase: &PhaseMeasured, there_are: usize) -> Range<usize> {
+pub(crate) fn whole_seconds(phase: &PhaseMeasured, there_are: usize) -> Range<usize> {
     let end = phase.began.saturating_add(phase.lasted).as_secs();
     let end = usize::try_from(end).unwrap_or(usize::MAX).min(there_are);
     seconds_up(phase.began).min(end)..end
