@@ -261,18 +261,8 @@ fn namespace(engine: Engine) -> &'static str {
 fn relation(namespace: &str, name: &str) -> FoundRelation {
     let kind = if name.starts_with('*') { Kind::View } else { Kind::Table };
     FoundRelation {
-        namespace: namespace.to_owned(),
-        name: name.trim_start_matches('*').to_owned(),
-        kind,
-        columns: Vec::new(),
-        primary_key: Vec::new(),
-        unique: Vec::new(),
-        foreign_keys: Vec::new(),
-        indexes: Vec::new(),
-        comment: None,
         estimated_rows: Volatile(Some(1000)),
-        rowid: None,
-        writable: kind == Kind::Table,
+        ..FoundRelation::new(namespace.to_owned(), name.trim_start_matches('*').to_owned(), kind)
     }
 }
 

@@ -202,19 +202,9 @@ impl Reading {
         self.places.insert(name.clone(), self.relations.len());
         self.columns.push(HashMap::new());
         self.relations.push(FoundRelation {
-            namespace: self.namespace.clone(),
-            name,
-            kind,
-            columns: Vec::new(),
-            primary_key: Vec::new(),
-            unique: Vec::new(),
-            foreign_keys: Vec::new(),
-            indexes: Vec::new(),
             // Each view has this word for a comment.
             comment: comment.filter(|comment| !comment.is_empty() && kind == Kind::Table),
-            estimated_rows: Volatile(None),
-            rowid: None,
-            writable: kind == Kind::Table,
+            ..FoundRelation::new(self.namespace.clone(), name, kind)
         });
     }
 

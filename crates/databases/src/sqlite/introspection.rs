@@ -77,20 +77,11 @@ fn relations(connection: &Connection) -> Result<Found> {
         let is_table = row.get_ref(1)?.as_str()? == "table";
         let has_rowid = is_table && !row.get::<_, bool>(2)?;
         found.places.insert(name.to_lowercase(), found.relations.len());
+        let kind = if is_table { Kind::Table } else { Kind::View };
         found.relations.push(FoundRelation {
-            namespace: MAIN.to_owned(),
-            name,
-            kind: if is_table { Kind::Table } else { Kind::View },
-            columns: Vec::new(),
-            primary_key: Vec::new(),
-            unique: Vec::new(),
-            foreign_keys: Vec::new(),
-            indexes: Vec::new(),
-            comment: None,
-            estimated_rows: Volatile(None),
             // Which of its names is free is seen when the columns are there.
             rowid: has_rowid.then(String::new),
-            writable: is_table,
+            ..FoundRelation::new(MAIN.to_owned(), name, kind)
         });
     }
     Ok(found)

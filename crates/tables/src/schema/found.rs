@@ -36,6 +36,26 @@ pub struct FoundRelation {
     pub writable: bool,
 }
 
+impl FoundRelation {
+    /// One of which nothing more is known yet. A table can be written, a view can't.
+    pub fn new(namespace: String, name: String, kind: Kind) -> FoundRelation {
+        FoundRelation {
+            namespace,
+            name,
+            kind,
+            columns: Vec::new(),
+            primary_key: Vec::new(),
+            unique: Vec::new(),
+            foreign_keys: Vec::new(),
+            indexes: Vec::new(),
+            comment: None,
+            estimated_rows: Volatile(None),
+            rowid: None,
+            writable: kind == Kind::Table,
+        }
+    }
+}
+
 /// A number that changes without the schema changing: it has no part in the fingerprint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Volatile<T>(pub T);

@@ -69,17 +69,7 @@ impl Relations {
                 // It refers into a namespace that isn't looked at.
                 continue;
             };
-            let there = &self.found[*there];
-            let key = FoundForeignKey {
-                name: row.try_get(1)?,
-                columns,
-                namespace: there.namespace.clone(),
-                relation: there.name.clone(),
-                referred: referred
-                    .iter()
-                    .map(|column| there.columns[*column].name.clone())
-                    .collect(),
-            };
+            let key = reference(row.try_get(1)?, columns, &self.found[*there], &referred);
             self.found[place].foreign_keys.push(key);
         }
         Ok(())
@@ -152,19 +142,31 @@ fn relation(row: &Row, columns: Vec<FoundColumn>) -> Result<FoundRelation, Error
         _ => Kind::View,
     };
     Ok(FoundRelation {
-        namespace: row.try_get(1)?,
-        name: row.try_get(2)?,
-        kind,
         columns,
-        primary_key: Vec::new(),
-        unique: Vec::new(),
-        foreign_keys: Vec::new(),
-        indexes: Vec::new(),
         comment: row.try_get(4)?,
         estimated_rows: Volatile(estimate(row.try_get(5)?)),
-        rowid: None,
         writable: row.try_get(6)?,
+        ..FoundRelation::new(row.try_get(1)?, row.try_get(2)?, kind)
     })
+}
+
+/// A foreign key to these columns of another relation.
+pub(super) fn reference(
+    name: String,
+    columns: Vec<usize>,
+    there: &FoundRelation,
+    referred: &[usize],
+) -> FoundForeignKey {
+    FoundForeignKey {
+        name,
+        columns,
+        namespace: there.namespace.clone(),
+        relation: there.name.clone(),
+        referred: referred
+            .iter()
+            .map(|column| there.columns[*column].name.clone())
+            .collect(),
+    }
 }
 
 /// Rows that the planner believes in; it says -1 of a table that it has never looked at.

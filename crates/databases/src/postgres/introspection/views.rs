@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use portcullis_tables::schema::FoundForeignKey;
 use tokio_postgres::{Error, Row};
 
-use super::relations::Relations;
+use super::relations::{Relations, reference};
 
 /// References that are made for views, at the most: with many views of many tables each could refer to each.
 const MAX_KEYS: usize = 20_000;
@@ -117,17 +117,7 @@ fn references(
                         return added;
                     }
                     let there = &found[*target_place];
-                    let key = FoundForeignKey {
-                        name: key.name.clone(),
-                        columns: columns.clone(),
-                        namespace: there.namespace.clone(),
-                        relation: there.name.clone(),
-                        referred: referred
-                            .iter()
-                            .map(|column| there.columns[*column].name.clone())
-                            .collect(),
-                    };
-                    added.push((*source, key));
+                    added.push((*source, reference(key.name.clone(), columns.clone(), there, referred)));
                 }
             }
         }

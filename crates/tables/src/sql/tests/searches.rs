@@ -37,18 +37,9 @@ fn articles(engine: Engine) -> Api {
         bytes: Volatile(None),
     };
     let relation = FoundRelation {
-        namespace: namespace.to_owned(),
-        name: "articles".to_owned(),
-        kind: Kind::Table,
         columns: vec![column("title"), column("body")],
-        primary_key: Vec::new(),
-        unique: Vec::new(),
-        foreign_keys: Vec::new(),
         indexes: vec![index],
-        comment: None,
-        estimated_rows: Volatile(None),
-        rowid: None,
-        writable: true,
+        ..FoundRelation::new(namespace.to_owned(), "articles".to_owned(), Kind::Table)
     };
     let found = FoundSchema {
         namespaces: vec![namespace.to_owned()],
