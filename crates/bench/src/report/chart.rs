@@ -9,6 +9,7 @@ pub(crate) mod scale;
 
 pub(crate) mod over_time;
 pub(crate) mod percentiles;
+pub(crate) mod process;
 pub(crate) mod shift;
 pub(crate) mod spread;
 

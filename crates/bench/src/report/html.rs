@@ -27,6 +27,7 @@ pub fn write(report: &Report) -> String {
     sections::distribution(&mut body, &overview);
     sections::routes(&mut body, &overview);
     sections::failures(&mut body, &overview);
+    sections::resources(&mut body, report);
     sections::phases(&mut body, report);
     sections::circumstances(&mut body, &overview);
     body.push_str("</main>\n");

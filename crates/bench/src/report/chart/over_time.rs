@@ -147,7 +147,7 @@ impl<'r> Course<'r> {
         self.bands(&mut chart);
         chart.rows(&figures::number);
         chart.columns(&clock);
-        chart.line("asked", "waiting", &self.along(&|point| Some(waiting(point) as f64)));
+        chart.line("p90", "waiting", &self.along(&|point| Some(waiting(point) as f64)));
         Some(chart.svg())
     }
 
@@ -236,7 +236,7 @@ pub(super) fn micros(value: f64) -> String {
 }
 
 /// A time from the start of a run: `45 s`, `2:05`, `1:02:05`.
-fn clock(seconds: f64) -> String {
+pub(super) fn clock(seconds: f64) -> String {
     #[allow(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

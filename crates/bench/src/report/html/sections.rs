@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use super::super::chart::over_time::Course;
-use super::super::chart::{percentiles, spread::Spread};
+use super::super::chart::{percentiles, process, spread::Spread};
 use super::super::escape::Markup;
 use super::super::overview::{Overview, QUANTILES};
 use super::super::{Report, figures, findings};
@@ -132,7 +132,7 @@ pub(super) fn latency(body: &mut String, overview: &Overview<'_>) {
             ("Service time, from when it was sent", &total.service),
         ] {
             let percentiles = Overview::percentiles(times);
-            let mut cells: Vec<(&str, &dyn Display)> = vec![("", &name)];
+            let mut cells: Vec<(&str, &dyn Display)> = vec![("name", &name)];
             cells.extend(percentiles.iter().map(|text| ("number", text as &dyn Display)));
             row(body, &cells);
         }
@@ -273,6 +273,26 @@ pub(super) fn failures(body: &mut String, overview: &Overview<'_>) {
         );
         body.push_str("</section>\n");
     }
+}
+
+/// What a watched process took.
+pub(super) fn resources(body: &mut String, report: &Report) {
+    let Some(resources) = &report.resources else { return };
+    put(
+        body,
+        format_args!(
+            "<section><h2>Process {} ({})</h2>\n",
+            Markup(&resources.name),
+            resources.pid
+        ),
+    );
+    if resources.ended {
+        body.push_str("<p>It ended while it was watched.</p>\n");
+    }
+    for (name, about, svg) in process::charts(resources) {
+        figure(body, name, about, &svg);
+    }
+    body.push_str("</section>\n");
 }
 
 /// Each phase by itself.
