@@ -31,6 +31,11 @@ pub mod verdict;
 pub mod live;
 pub mod report;
 
+pub mod profile;
+
+pub mod duel;
+pub mod run;
+
 pub mod stand_in;
 
 pub use engine::Engine;

@@ -18,8 +18,6 @@ pub mod comparison;
 
 mod chart;
 mod findings;
-#[path = "profile/found.rs"]
-mod found;
 pub(crate) mod overview;
 
 pub(crate) mod escape;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Report, figures};
-use crate::report::found;
+use crate::profile::found;
 
 /// A finding with its name and unit.
 pub(crate) struct Finding<'r> {

@@ -3,7 +3,7 @@
 use super::Chart;
 use super::scale::Scale;
 use crate::measured::{Measured, Second};
-use crate::report::found;
+use crate::profile::found;
 use crate::report::{Report, figures};
 
 /// More points than this are no better to see.

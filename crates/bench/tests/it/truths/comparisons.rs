@@ -1,0 +1,60 @@
+//! What became slower is told from what didn't.
+
+use std::time::Duration;
+
+use portcullis_bench::compare::{Change, Comparison, Metric, Terms};
+use portcullis_bench::duel::Duel;
+use portcullis_bench::profile::Profile;
+use portcullis_bench::profile::steady::Steady;
+use portcullis_bench::stand_in::{Behaviour, Delay, StandIn};
+
+use super::targets::{run, server};
+
+/// Long enough that 2 % of it are more than a busy machine adds to a median.
+const DELAY: Duration = Duration::from_millis(100);
+
+fn slower_by(factor: f64) -> StandIn {
+    server(Behaviour {
+        delay: Delay::Fixed(DELAY),
+        slow_down: factor,
+        ..Behaviour::default()
+    })
+}
+
+fn compared(head: f64, length: Duration) -> Comparison {
+    let (base, head) = (slower_by(1.0), slower_by(head));
+    let steady = Steady {
+        duration: length,
+        warm_up: Duration::ZERO,
+        ..Steady::at(100.0)
+    };
+    let run = |server| run(server, Profile::Load(steady.clone()), &[]);
+    let duel = Duel {
+        base: run(&base),
+        head: run(&head),
+        pairs: 5,
+    };
+    let terms = Terms {
+        primary: vec![Metric::P50],
+        min_effect: 0.02,
+        ..Terms::default()
+    };
+    duel.fight(&mut ()).unwrap().compare(&terms).unwrap()
+}
+
+#[test]
+fn a_slow_down_of_five_per_cent_is_found() {
+    let comparison = compared(1.05, Duration::from_secs(1));
+    assert_eq!(comparison.verdict, Change::Worse, "{}", comparison.sentence);
+    let ratio = comparison.primary[0].ratio.unwrap();
+    assert!((ratio - 1.05).abs() < 0.02, "{ratio}");
+}
+
+#[test]
+fn what_is_the_same_is_not_found_to_differ() {
+    for _ in 0..2 {
+        let comparison = compared(1.0, Duration::from_millis(500));
+        let is_alarm = matches!(comparison.verdict, Change::Worse | Change::Better);
+        assert!(!is_alarm, "{}", comparison.sentence);
+    }
+}
