@@ -49,12 +49,20 @@ pub(crate) fn run_command(name: &str, command: &mut Command) -> Result<(), Strin
 /// # Errors
 /// Names the command that failed, with what it said on standard error.
 pub(crate) fn output(command: &mut Command) -> Result<String, String> {
+    output_with(command, &[0])
+}
+
+/// The same for a command that may end with one of these codes.
+///
+/// # Errors
+/// As [`output`].
+pub(crate) fn output_with(command: &mut Command, codes: &[i32]) -> Result<String, String> {
     let name = format!("{command:?}");
     let output = command
         .stdin(Stdio::null())
         .output()
         .map_err(|failure| format!("{name} can't be run: {failure}"))?;
-    if !output.status.success() {
+    if !output.status.code().is_some_and(|code| codes.contains(&code)) {
         return Err(format!(
             "{name} failed: {}",
             String::from_utf8_lossy(&output.stderr).trim()

@@ -8,6 +8,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use self::tool::{Protocol, TOOLS, Tool};
+use super::bench_process::CODES;
 use super::cases::Port;
 use super::options::Options;
 use super::proxies::{CPU, Contender, Place, Proxy, find, pinned};
@@ -110,7 +111,7 @@ fn sample(tool: &Tool, program: &Path, server: &Proxy, folder: &Folder, seconds:
     let mut command: Command = pinned(CPU + 1, program);
     (tool.arguments)(&mut command, &url, seconds, folder.path());
     let (before, began) = (process_tree::spent_by_ended_children(), Instant::now());
-    let said = process::output(&mut command)?;
+    let said = process::output_with(&mut command, &CODES)?;
     let seconds = began.elapsed().as_secs_f64();
     let spent = process_tree::spent_by_ended_children().since(before);
     let requests = (tool.count)(&said, folder.path()).ok_or_else(|| format!("{} said `{said}`", tool.name))?;
