@@ -113,6 +113,7 @@ mod it {
     mod upgrade;
     mod watch;
 
+    mod bench_page;
     mod browser;
     mod clients;
     mod examples;

@@ -99,6 +99,15 @@ impl Browser {
         self.ask("/window/rect", &json!({"width": width, "height": height}));
     }
 
+    /// Lets the person before it prefer `light` or `dark` colours.
+    pub(crate) fn prefer_colours(&self, scheme: &str) {
+        let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
+        self.ask(
+            "/goog/cdp/execute",
+            &json!({"cmd": "Emulation.setEmulatedMedia", "params": {"features": features}}),
+        );
+    }
+
     pub(crate) fn click(&self, selector: &str) {
         let element = self.find(selector);
         self.ask(&format!("/element/{element}/click"), &json!({}));
