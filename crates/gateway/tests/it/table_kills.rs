@@ -26,6 +26,9 @@ INSERT INTO accounts (id, balance) VALUES (1, 1000), (2, 1000), (3, 1000);
 /// How soon after a server is back somebody's write is acknowledged.
 const RECOVERY: Duration = Duration::from_secs(2);
 
+/// A server that can be killed, and a database of it.
+struct Killable<S>(S, String);
+
 trait Server {
     fn url(&self) -> String;
     fn sql(&self, sql: &str) -> String;
@@ -33,44 +36,30 @@ trait Server {
     fn restart(&mut self);
 }
 
-struct OfPostgres(Postgres, String);
-struct OfMariaDb(MariaDb, String);
+/// Each kind of server has the same controls of its own.
+macro_rules! servers {
+    ($($kind:ty),*) => {
+        $(impl Server for Killable<$kind> {
+            fn url(&self) -> String {
+                self.0.url_for(&self.1)
+            }
 
-impl Server for OfPostgres {
-    fn url(&self) -> String {
-        self.0.url_for(&self.1)
-    }
+            fn sql(&self, sql: &str) -> String {
+                self.0.run_sql(&self.1, sql).unwrap()
+            }
 
-    fn sql(&self, sql: &str) -> String {
-        self.0.run_sql(&self.1, sql).unwrap()
-    }
+            fn kill(&mut self) {
+                self.0.kill().unwrap();
+            }
 
-    fn kill(&mut self) {
-        self.0.kill().unwrap();
-    }
-
-    fn restart(&mut self) {
-        self.0.restart().unwrap();
-    }
+            fn restart(&mut self) {
+                self.0.restart().unwrap();
+            }
+        })*
+    };
 }
 
-impl Server for OfMariaDb {
-    fn url(&self) -> String {
-        self.0.url_for(&self.1)
-    }
-
-    fn sql(&self, sql: &str) -> String {
-        self.0.run_sql(&self.1, sql).unwrap()
-    }
-
-    fn kill(&mut self) {
-        self.0.kill().unwrap();
-    }
-
-    fn restart(&mut self) {
-        self.0.restart().unwrap();
-    }
-}
+servers!(Postgres, MariaDb);
 
 /// What was acknowledged: the table and the mark.
 #[derive(Default)]
@@ -99,14 +88,14 @@ impl Told {
 fn postgres_may_be_killed() {
     let server = Postgres::builder().durable().start().unwrap();
     let database = server.fresh_database().unwrap();
-    survives(&mut OfPostgres(server, database));
+    survives(&mut Killable(server, database));
 }
 
 #[test]
 fn mariadb_may_be_killed() {
     let server = MariaDb::builder().durable().start().unwrap();
     let database = server.fresh_database().unwrap();
-    survives(&mut OfMariaDb(server, database));
+    survives(&mut Killable(server, database));
 }
 
 fn survives(server: &mut dyn Server) {
