@@ -3,5 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod it {
+    mod targets;
+
+    mod flows;
+    mod profiles;
     mod truths;
 }

@@ -1,7 +1,5 @@
 //! Known truths: servers whose behaviour is fixed, and what has to be measured of them.
 
-mod targets;
-
 mod capacity;
 mod comparisons;
 mod recovery;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use portcullis_bench::profile::{Profile, capacity, found};
 use portcullis_bench::stand_in::{Behaviour, Capacity};
 
-use super::targets::{run, server};
+use crate::it::targets::{run, server};
 
 const RATE: f64 = 400.0;
 

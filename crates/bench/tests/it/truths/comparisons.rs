@@ -8,7 +8,7 @@ use portcullis_bench::profile::Profile;
 use portcullis_bench::profile::steady::Steady;
 use portcullis_bench::stand_in::{Behaviour, Delay, StandIn};
 
-use super::targets::{run, server};
+use crate::it::targets::{run, server};
 
 /// Long enough that 2 % of it are more than a busy machine adds to a median.
 const DELAY: Duration = Duration::from_millis(100);

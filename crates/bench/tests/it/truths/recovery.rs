@@ -6,7 +6,7 @@ use portcullis_bench::profile::spike::Spike;
 use portcullis_bench::profile::{Profile, found};
 use portcullis_bench::stand_in::{Behaviour, Capacity, Delay};
 
-use super::targets::{run, server};
+use crate::it::targets::{run, server};
 
 /// Requests a second that the server answers.
 const CAPACITY: f64 = 200.0;

@@ -8,7 +8,7 @@ use portcullis_bench::profile::steady::Steady;
 use portcullis_bench::stand_in::{Behaviour, Stalls};
 use portcullis_bench::{Histogram, Report};
 
-use super::targets::{run, server};
+use crate::it::targets::{run, server};
 
 /// Requests a second.
 const RATE: u32 = 100;

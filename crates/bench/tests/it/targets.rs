@@ -14,12 +14,12 @@ use portcullis_bench::target::{Protocol, Target};
 use portcullis_bench::{Flow, Plan};
 use portcullis_core::{Headers, Method};
 
-pub(super) fn server(behaviour: Behaviour) -> StandIn {
+pub(crate) fn server(behaviour: Behaviour) -> StandIn {
     StandIn::start(behaviour).unwrap()
 }
 
 /// A run against a server, by one flow of one request.
-pub(super) fn run(server: &StandIn, profile: Profile, objectives: &[&str]) -> Run {
+pub(crate) fn run(server: &StandIn, profile: Profile, objectives: &[&str]) -> Run {
     Run {
         name: "truth".to_owned(),
         plan: plan(server),
@@ -30,7 +30,7 @@ pub(super) fn run(server: &StandIn, profile: Profile, objectives: &[&str]) -> Ru
     }
 }
 
-fn plan(server: &StandIn) -> Plan {
+pub(crate) fn plan(server: &StandIn) -> Plan {
     let address = server.address();
     let request = Request::new(&address.to_string(), Method::Get, "/", Headers::new(), Bytes::new()).unwrap();
     let step = Step {
