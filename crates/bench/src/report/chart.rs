@@ -213,6 +213,24 @@ impl<'c> Chart<'c> {
         );
     }
 
+    /// A line across at a limit, with its words at the left.
+    pub(crate) fn limit(&mut self, value: f64, text: &str) {
+        let y = self.down(value);
+        let beside = if y < 2.0 * LINE_OF_TEXT {
+            y + LINE_OF_TEXT
+        } else {
+            y - 5.0
+        };
+        put(
+            &mut self.before,
+            format_args!(
+                "<line class=\"limit\" x1=\"0\" x2=\"100%\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
+                 <text class=\"note\" x=\"5\" y=\"{beside:.1}\">{}</text>",
+                Markup(text)
+            ),
+        );
+    }
+
     /// A line upright at a value, with what it means beside its top, `step` lines of text lower than the top.
     pub(crate) fn upright(&mut self, class: &str, value: f64, text: &str, step: u8) {
         let x = self.percent(value);

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
 /// Longer text is cut: a cause may hold what a server has sent.
-const MOST_CHARACTERS: usize = 200;
+const MOST_CHARACTERS: usize = 600;
 
 /// Text in HTML and XML, in content and in attributes with quotes.
 pub(crate) struct Markup<'t>(pub(crate) &'t str);

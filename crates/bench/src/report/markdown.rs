@@ -51,6 +51,9 @@ pub fn write(report: &Report) -> String {
     for reason in &report.invalid {
         put(&mut text, format_args!("- Invalid: {}\n", prose(reason)));
     }
+    if let Some(process) = overview.process() {
+        put(&mut text, format_args!("- {}\n", prose(&process)));
+    }
     put(
         &mut text,
         format_args!("\n<sub>Generator: {}.</sub>\n", overview.generator()),

@@ -140,6 +140,19 @@ impl<'r> Overview<'r> {
         )
     }
 
+    /// What the process took that was watched.
+    pub(crate) fn process(&self) -> Option<String> {
+        let resources = self.report.resources.as_ref()?;
+        let memory = resources.most_memory()?;
+        let ended = if resources.ended { "; it ended meanwhile" } else { "" };
+        Some(format!(
+            "Process {} ({}): {} of memory at most{ended}.",
+            resources.name,
+            resources.pid,
+            figures::bytes(memory)
+        ))
+    }
+
     /// What came of it, in a line without the verdict's own word.
     pub(crate) fn conclusion(&self) -> String {
         let report = self.report;

@@ -28,6 +28,9 @@ pub fn write(report: &Report) -> String {
     found(&mut text, report);
     objectives(&mut text, report);
     paragraph(&mut text, &format!("Generator: {}.", overview.generator()));
+    if let Some(process) = overview.process() {
+        paragraph(&mut text, &plain(&process));
+    }
     for reason in &report.invalid {
         paragraph(&mut text, &format!("Invalid: {}.", plain(reason).trim_end_matches('.')));
     }

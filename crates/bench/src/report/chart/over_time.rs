@@ -1,8 +1,11 @@
 //! How it went from second to second.
 
 use super::Chart;
+use std::cmp::Ordering;
+
 use super::scale::Scale;
 use crate::measured::{Measured, Second};
+use crate::objective::Objective;
 use crate::profile::found;
 use crate::report::{Report, figures};
 
@@ -10,6 +13,9 @@ use crate::report::{Report, figures};
 const MOST_POINTS: usize = 600;
 /// What is told to a pointer takes room in the file.
 const MOST_TOLD: usize = 300;
+
+/// So many times the longest latency may a limit be to have a place.
+const MOST_ROOM_FOR_LIMIT: f64 = 4.0;
 
 /// Some seconds as one point of a chart.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -55,6 +61,8 @@ impl<'r> Course<'r> {
     pub(crate) fn latency(&self) -> String {
         let worst = || self.points.iter().filter_map(|point| point.worst);
         let highest = worst().map(|second| second.max).max().unwrap_or(0).max(1) as f64;
+        let limit = self.limit(highest);
+        let highest = limit.as_ref().map_or(highest, |(limit, _)| highest.max(*limit));
         let lowest = worst().map(|second| second.p50).min().unwrap_or(0).max(1) as f64;
         let y = match highest / lowest > 20.0 {
             true => Scale::logarithmic(lowest, highest),
@@ -78,6 +86,9 @@ impl<'r> Course<'r> {
         line("p99", "p99", |second| second.p99);
         line("p90", "p90", |second| second.p90);
         line("p50", "p50", |second| second.p50);
+        if let Some((limit, text)) = limit {
+            chart.limit(limit, text);
+        }
         self.recovery(&mut chart);
         self.told(&mut chart, &|point| match point.worst {
             Some(second) => format!(
@@ -173,6 +184,24 @@ impl<'r> Course<'r> {
             let from = phase.began.as_secs_f64();
             chart.band(at + 1, &phase.name, from, from + phase.lasted.as_secs_f64());
         }
+    }
+
+    /// The limit of the p99 over all routes, or else that of another percentile, in microseconds, with its words. One that is far from
+    /// all that was measured would leave no room for that.
+    fn limit(&self, highest: f64) -> Option<(f64, &'r str)> {
+        let overall = self.report.objectives.iter().filter(|judged| judged.route.is_none());
+        let is_p99 = |objective: &str| objective.starts_with("p99 ");
+        let limits = overall.filter_map(|judged| {
+            let objective: Objective = judged.objective.parse().ok()?;
+            Some((objective.latency_limit()?.as_micros() as f64, judged.objective.as_str()))
+        });
+        limits
+            .filter(|(limit, _)| *limit >= 1.0 && *limit <= highest * MOST_ROOM_FOR_LIMIT)
+            .max_by(|one, other| {
+                (is_p99(one.1), one.0)
+                    .partial_cmp(&(is_p99(other.1), other.0))
+                    .unwrap_or(Ordering::Equal)
+            })
     }
 
     /// Where a spike's peak ended, and how long all was not as before.
@@ -301,6 +330,21 @@ mod tests {
         assert!(latency.contains(">warm-up</text>") && latency.contains(">load</text>"));
         assert_eq!(throughput.matches("class=\"bar failed\"").count(), 1);
         assert!(course.waiting().is_some_and(|svg| svg.contains("10 at most")));
+    }
+
+    #[test]
+    fn a_limit_is_drawn_where_it_has_a_place() {
+        let mut report = samples::load();
+        let limit = |report: &Report| {
+            Course::of(report)
+                .expect("it has seconds")
+                .latency()
+                .matches("class=\"limit\"")
+                .count()
+        };
+        assert_eq!(limit(&report), 1, "p99 < 50ms");
+        report.objectives[0].objective = "p99 < 1m".to_owned();
+        assert_eq!(limit(&report), 0, "far above all that was measured");
     }
 
     #[test]
