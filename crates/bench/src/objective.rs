@@ -95,6 +95,16 @@ impl Objective {
         )
     }
 
+    /// The latency that it bounds from above: that of a percentile, or the longest.
+    pub fn latency_limit(&self) -> Option<Duration> {
+        match (self.measure, self.relation, self.bound) {
+            (Measure::Percentile(_) | Measure::Max, Relation::Below | Relation::AtMost, Amount::Time(limit)) => {
+                Some(limit)
+            }
+            _ => None,
+        }
+    }
+
     /// Judges the phases of a run that count.
     ///
     /// An objective is met only where that can be shown. So it isn't where nothing was asked, and a percentile isn't where fewer
