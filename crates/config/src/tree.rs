@@ -77,7 +77,12 @@ impl Node {
                     // A key may hold dots and brackets itself: the longest one that fits is meant.
                     let fitting = entries.iter().filter(|entry| after_key(rest, &entry.key).is_some());
                     let Some(entry) = fitting.max_by_key(|entry| entry.key.len()) else {
-                        break;
+                        // The only item of a list may stand without one.
+                        let Some(of_item) = rest.strip_prefix("[0]") else {
+                            break;
+                        };
+                        rest = of_item;
+                        continue;
                     };
                     rest = &rest[entry.key.len()..];
                     place = entry.place;

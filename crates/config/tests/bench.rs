@@ -234,6 +234,9 @@ fn later_problems_find_their_place() {
         "tests/bench.yaml:47:17: flows[2].steps[1].query.q: so"
     );
     assert_eq!(loaded.base, Path::new("tests"));
+    let single = read("flows:\n  steps:\n    request: GET /\n    body: {file: x}\n").unwrap();
+    let place = single.problem("flows[0].steps[0].body.file", "so").place.unwrap();
+    assert_eq!((place.line, place.column), (4, 12));
 }
 
 #[test]

@@ -124,6 +124,12 @@ mod tests {
         );
     }
 
+    #[test]
+    fn names_of_members_have_no_placeholders() {
+        let message = text(&json!({"{{user.name}}": 1}), &scope("Ada")).unwrap_err();
+        assert!(message.contains("in values only"), "{message}");
+    }
+
     fn value() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![
             "[^{]*".prop_map(Value::String),

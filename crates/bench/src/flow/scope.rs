@@ -15,6 +15,8 @@ pub const RESERVED: [&str; 6] = ["as", "number", "popular", "random", "timestamp
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
     sets: Vec<Arc<DataSet>>,
+    /// Sets that there should be and that can't be read.
+    unread: Vec<String>,
     for_all: Vec<(String, Arc<OnceLock<Value>>)>,
     own: Vec<String>,
 }
@@ -29,6 +31,12 @@ impl Scope {
             sets: sets.into_iter().map(Arc::new).collect(),
             ..Scope::default()
         }
+    }
+
+    /// Takes any column of a set for one that there is: who knows already that the set can't be read doesn't want to hear of
+    /// each placeholder, too.
+    pub fn forgive(&mut self, set: &str) {
+        self.unread.push(set.to_owned());
     }
 
     /// From here on the name is known to this flow; says where its value is kept.
@@ -64,6 +72,9 @@ impl Scope {
         let Some((set_name, column)) = name.split_once('.') else {
             return Err(self.unknown(name));
         };
+        if self.unread.iter().any(|unread| unread == set_name) {
+            return Ok(Source::Number);
+        }
         let set = self.sets.iter().find(|set| set.name() == set_name);
         let set = set.ok_or_else(|| self.unknown(name))?;
         match set.column(column) {

@@ -101,13 +101,11 @@ impl Template {
             return Err(wrong);
         }
         let method = Method::from_token(&draft.method);
-        let made = |path: &str, body: Bytes| Request::new(authority, method.clone(), path, headers.clone(), body);
-        let unfit = |unfit: Unfit| vec![Wrong::new("request", unfit.0)];
         if let (Some(path), [], Content::Fixed(body)) = (path.as_fixed(), made_headers.as_slice(), &body) {
-            return made(path, body.clone()).map(Template::Fixed).map_err(unfit);
+            let request = Request::new(authority, method, path, headers, body.clone());
+            let unfit = |unfit: Unfit| vec![Wrong::new("request", unfit.0)];
+            return request.map(Template::Fixed).map_err(unfit);
         }
-        // What stands around the placeholders must be good in itself.
-        made(&path.example(), Bytes::new()).map_err(unfit)?;
         Ok(Template::Made(Box::new(Form {
             authority: authority.to_owned(),
             method,
@@ -193,6 +191,10 @@ fn path(draft: &Draft, scope: &Scope, wrong: &mut Vec<Wrong>) -> Text {
         path.push_fixed(if has_query { "&" } else { "?" });
         path.append(query);
         has_query = true;
+    }
+    // What stands around the placeholders must be good in itself.
+    if let Err(unfit) = Request::new("", Method::Get, &path.example(), Headers::new(), Bytes::new()) {
+        wrong.push(Wrong::new("request", unfit.0));
     }
     path
 }

@@ -289,6 +289,14 @@ mod tests {
         check("{{user.first name as number}}", Place::JsonString, Err("is no number"));
     }
 
+    #[test]
+    fn who_knows_of_a_set_that_can_not_be_read_hears_of_it_once() {
+        let mut scope = scope();
+        scope.forgive("carts");
+        assert!(Text::parse("{{carts.id}}", Place::Plain, &scope).is_ok());
+        assert!(Text::parse("{{orders.id}}", Place::Plain, &scope).is_err());
+    }
+
     proptest! {
         #[test]
         fn no_text_is_a_panic(text in "[{} a-z.0-9]{0,40}") {

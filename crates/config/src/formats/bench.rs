@@ -90,8 +90,8 @@ fn is_percentile(text: &str) -> bool {
         return false;
     };
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
-    let is_short = whole.len() <= 2 && fraction.len() <= 3;
-    is_short && is_number(digits) && digits.bytes().any(|byte| matches!(byte, b'1'..=b'9'))
+    let is_short = whole.len() <= 3 && fraction.len() <= 3 && is_number(digits);
+    is_short && digits.parse().is_ok_and(|percent: f64| percent > 0.0 && percent < 100.0)
 }
 
 /// `status 503`, `status 5xx` or `failures.timeout`.

@@ -3,15 +3,18 @@
 use std::path::Path;
 
 use portcullis_bench::flow::data::{DataSet, MOST_BYTES, Order, Rows};
+use portcullis_bench::flow::scope::Scope;
 use portcullis_config::bench::Scenario;
 use portcullis_config::bench::data::{Data, DataFormat, DataOrder};
 
 use super::Found;
 use super::files::Files;
 
-/// The sets of a file; those that are no good are told and left out.
-pub(super) fn sets(scenario: &Scenario, files: &Files<'_>, found: &mut Found<'_>) -> Vec<DataSet> {
-    let sets = scenario.data.iter().filter_map(|(name, data)| {
+/// What knows the sets of a file; those that are no good are told.
+pub(super) fn scope(scenario: &Scenario, files: &Files<'_>, found: &mut Found<'_>) -> Scope {
+    let mut sets = Vec::new();
+    let mut unread = Vec::new();
+    for (name, data) in &scenario.data {
         let path = format!("data.{name}");
         let (rows, order) = match data {
             Data::Name(file) => (of_file(file, None, files), DataOrder::InTurn),
@@ -30,9 +33,16 @@ pub(super) fn sets(scenario: &Scenario, files: &Files<'_>, found: &mut Found<'_>
             DataOrder::Popular => Order::Popular,
             DataOrder::Once => Order::Once,
         };
-        found.good(&path, rows.and_then(|rows| DataSet::new(name, rows, order)))
-    });
-    sets.collect()
+        match found.good(&path, rows.and_then(|rows| DataSet::new(name, rows, order))) {
+            Some(set) => sets.push(set),
+            None => unread.push(name),
+        }
+    }
+    let mut scope = Scope::new(sets);
+    for name in unread {
+        scope.forgive(name);
+    }
+    scope
 }
 
 fn of_file(file: &Path, format: Option<DataFormat>, files: &Files<'_>) -> Result<Rows, String> {

@@ -109,13 +109,19 @@ impl<'s> Steps<'s> {
             query: pairs(&written.query),
             headers: self.headers(written),
             proof: self.proof.clone().filter(|_| written.auth),
-            body: content?,
+            body: content.unwrap_or_default(),
         };
         let expect = expect(&format!("{path}.expect"), &written.expect, scope, found);
         let name = written.route.clone().unwrap_or_else(|| {
             let path = target.split('?').next().unwrap_or_default();
             format!("{method} {path}")
         });
+        let Some(route) = self.route(name) else {
+            let message =
+                format!("requests are counted under more than {MOST_ROUTES} names; give several the same `route`");
+            found.add(path, message);
+            return None;
+        };
         let template = match Template::new(&draft, &self.authority, scope) {
             Ok(template) => template,
             Err(wrong) => {
@@ -124,12 +130,6 @@ impl<'s> Steps<'s> {
                 }
                 return None;
             }
-        };
-        let Some(route) = self.route(name) else {
-            let message =
-                format!("requests are counted under more than {MOST_ROUTES} names; give several the same `route`");
-            found.add(path, message);
-            return None;
         };
         let think = written.think.map(|pause| Think {
             least: pause.least.0,
