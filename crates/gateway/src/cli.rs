@@ -1,5 +1,6 @@
 //! The command line.
 
+mod bench;
 mod check;
 mod diff;
 mod explain;
@@ -36,6 +37,7 @@ const FIRST_STEPS: &str = "First steps:
   portcullis run portcullis.yaml               serves
   portcullis diff portcullis.yaml              says what a reload would change
   portcullis explain GET /questions            says which route answers and why
+  portcullis bench http://127.0.0.1:8080/      measures a server under load
 
 Signals of a running gateway: HUP reloads the file, TERM ends after the requests in progress, USR1 reopens logs,
 USR2 starts the program's file anew in place of this one.";
@@ -155,6 +157,14 @@ enum Command {
 and as the first line of the file:
   # yaml-language-server: $schema=./portcullis.schema.json")]
     Schema,
+    /// Load a server, measure it and judge it.
+    ///
+    /// Requests start when they are due, whatever became of earlier ones, and their latency counts from then: a server that
+    /// stands still can't hide it. What comes of it is judged by objectives, and compared with what was measured before.
+    ///
+    /// Without a rate, 100 requests a second for 10 seconds.
+    #[command(after_help = bench::EXAMPLES)]
+    Bench(Box<bench::Bench>),
     /// Stand in front of servers with no file at all.
     ///
     /// Requests are spread over the targets and logged to standard output.
@@ -316,6 +326,7 @@ pub(crate) fn run() -> ExitCode {
                 json,
             } => index::run(&file, index::Wish::Explain { method, url }, json),
         },
+        Some(Command::Bench(bench)) => bench::run(*bench),
         Some(Command::Schema) => {
             print(&format!("{:#}\n", portcullis_config::schema()));
             ExitCode::SUCCESS
@@ -348,12 +359,12 @@ fn proxy_file(targets: &[String], bind: std::net::SocketAddr, admin: Option<std:
 }
 
 /// Writes to standard output. A reader that has seen enough, such as `head`, is no failure.
-fn print(text: &str) {
+pub(crate) fn print(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 /// Writes to standard error.
-fn complain(text: &str) {
+pub(crate) fn complain(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 

@@ -1,6 +1,6 @@
 //! From what was written to what runs: the whole of it, or every reason why not.
 
-mod durable;
+pub(crate) mod durable;
 mod ends;
 mod guards;
 mod matches;

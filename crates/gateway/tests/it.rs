@@ -113,7 +113,10 @@ mod it {
     mod upgrade;
     mod watch;
 
+    mod bench_once;
     mod bench_page;
+    mod bench_stages;
+
     mod browser;
     mod clients;
     mod examples;

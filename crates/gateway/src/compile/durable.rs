@@ -81,7 +81,7 @@ impl<'c> Durable<'c> {
 
     fn open(&self) -> Result<Option<Arc<Sqlite>>, String> {
         let opened = self.opened.get_or_init(|| {
-            let path = self.path()?;
+            let path = path_of(self.loaded)?;
             match self.purpose {
                 Purpose::Run => self.kept.stores.open(&path).map(Some),
                 Purpose::Check => Sqlite::check(&path).map(|()| None),
@@ -89,21 +89,25 @@ impl<'c> Durable<'c> {
         });
         opened.clone()
     }
+}
 
-    fn path(&self) -> Result<PathBuf, String> {
-        let file = &self.loaded.file;
-        let path = match (&file.stores.durable, &file.state) {
-            // The form of the URL was checked with the file.
-            (Some(url), _) => PathBuf::from(url.strip_prefix("sqlite:").unwrap_or(url)),
-            (None, Some(state)) => state.join(FILE),
-            (None, None) => {
-                return Err(
-                    "this needs the durable store: set `state` to a folder for what the gate keeps, or `stores.durable` to \
-                     `sqlite:PATH`"
-                        .to_owned(),
-                );
-            }
-        };
-        Ok(self.loaded.base.join(path))
-    }
+/// The file of the durable store of a configuration.
+///
+/// # Errors
+/// When it has none.
+pub(crate) fn path_of(loaded: &Loaded) -> Result<PathBuf, String> {
+    let file = &loaded.file;
+    let path = match (&file.stores.durable, &file.state) {
+        // The form of the URL was checked with the file.
+        (Some(url), _) => PathBuf::from(url.strip_prefix("sqlite:").unwrap_or(url)),
+        (None, Some(state)) => state.join(FILE),
+        (None, None) => {
+            return Err(
+                "this needs the durable store: set `state` to a folder for what the gate keeps, or `stores.durable` to \
+                 `sqlite:PATH`"
+                    .to_owned(),
+            );
+        }
+    };
+    Ok(loaded.base.join(path))
 }

@@ -1,0 +1,154 @@
+//! Runs that others are compared with: by a name, or as files.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use portcullis_bench::history::{self, File, Line, Store, Trouble};
+use portcullis_bench::report::json;
+use portcullis_bench::summary::Summary;
+use portcullis_stores::durable::baselines::Baselines;
+use portcullis_stores::durable::sqlite::{Limits, Sqlite};
+
+use super::folder::Folder;
+use super::gate;
+use super::stages::compare;
+use crate::compile::durable::path_of;
+
+/// The most runs that are read from a folder.
+const MOST: usize = 1_000;
+
+/// Runs by what a person calls them: a file of one run, a folder of several, a file of baselines, or the name of a baseline.
+///
+/// # Errors
+/// When there are none, or one of them can't be read.
+pub(crate) fn read(name: &str, folder: Option<&Folder>) -> Result<Vec<Summary>, String> {
+    let path = Path::new(name);
+    let found = if path.is_dir() {
+        of_folder(path)?
+    } else if path.is_file() {
+        of_file(path)?
+    } else {
+        let Some(folder) = folder else {
+            return Err(format!("{name} is no file of runs"));
+        };
+        named(&*folder.baselines()?, name)?
+    };
+    if found.is_empty() {
+        return Err(format!("there are no runs in {name}, and no baseline has that name"));
+    }
+    Ok(found)
+}
+
+/// The runs of a name in a store.
+///
+/// # Errors
+/// When it can't be read.
+pub(crate) fn named(store: &dyn Store, name: &str) -> Result<Vec<Summary>, String> {
+    history::load(store, name).map_err(|error| error.to_string())
+}
+
+/// The names of a store, with how many runs each has.
+///
+/// # Errors
+/// When it can't be read.
+pub(crate) fn names(store: &dyn Store) -> Result<BTreeMap<String, usize>, String> {
+    let mut names = BTreeMap::new();
+    for (name, _) in history::all(store).map_err(|error| error.to_string())? {
+        *names.entry(name).or_default() += 1;
+    }
+    Ok(names)
+}
+
+/// Keeps runs under a name, beside those that it has.
+///
+/// # Errors
+/// When one can't be read, or the store can't be written.
+pub(crate) fn save(store: &dyn Store, name: &str, files: &[PathBuf]) -> Result<usize, String> {
+    let mut count = 0;
+    for file in files {
+        let runs = match file.is_dir() {
+            true => of_folder(file)?,
+            false => of_file(file)?,
+        };
+        for run in runs {
+            history::save(store, name, &run).map_err(|error| error.to_string())?;
+            count += 1;
+        }
+    }
+    Ok(count)
+}
+
+/// The durable store of a gate.
+pub(crate) struct Durable(Sqlite);
+
+impl Durable {
+    /// Opens the store that a gate's file names.
+    ///
+    /// # Errors
+    /// When it names none, or it can't be opened.
+    pub(crate) fn open(file: &Path) -> Result<Durable, String> {
+        let path = path_of(&gate::load(file)?)?;
+        Sqlite::open(&path, Limits::default()).map(Durable)
+    }
+
+    fn runs(&self, name: &str) -> Result<Vec<Line>, Trouble> {
+        let runs = self.0.runs(name.to_owned()).wait().map_err(told)?;
+        let place = |number: usize| format!("run {number} of {name} in {}", self.0.path().display());
+        let lines = runs.into_iter().zip(1..).map(|(text, number)| Line {
+            place: place(number),
+            text,
+        });
+        Ok(lines.collect())
+    }
+}
+
+fn told(error: portcullis_stores::durable::Error) -> Trouble {
+    Trouble(format!("the durable store: {error}"))
+}
+
+impl Store for Durable {
+    fn add(&self, name: &str, line: &str) -> Result<(), Trouble> {
+        self.0.keep(name.to_owned(), line.to_owned()).wait().map_err(told)
+    }
+
+    fn lines(&self, name: Option<&str>) -> Result<Vec<Line>, Trouble> {
+        if let Some(name) = name {
+            return self.runs(name);
+        }
+        let names = self.0.names().wait().map_err(told)?;
+        let mut lines = Vec::new();
+        for (name, _) in names {
+            lines.extend(self.runs(&name)?);
+        }
+        Ok(lines)
+    }
+}
+
+fn of_file(path: &Path) -> Result<Vec<Summary>, String> {
+    let text = std::fs::read(path).map_err(|error| format!("{} can't be read: {error}", path.display()))?;
+    // A file of baselines has a run on each line, of any name.
+    if path.extension().is_some_and(|extension| extension == "jsonl") {
+        let runs = history::all(&File::at(path.to_owned())).map_err(|error| error.to_string())?;
+        return Ok(runs.into_iter().map(|(_, run)| run).collect());
+    }
+    let report = json::read(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(vec![Summary::of(&report)])
+}
+
+fn of_folder(folder: &Path) -> Result<Vec<Summary>, String> {
+    let told = |error: std::io::Error| format!("{} can't be read: {error}", folder.display());
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
+        .map_err(told)?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()
+        .map_err(told)?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    paths.sort();
+    if paths.len() > MOST {
+        return Err(format!("{} has more than {MOST} runs", folder.display()));
+    }
+    paths
+        .iter()
+        .map(|path| compare::read(path).map(|report| Summary::of(&report)))
+        .collect()
+}
