@@ -12,6 +12,8 @@ pub mod request;
 pub mod target;
 pub mod tls;
 
+mod hpack;
+
 pub mod engine;
 pub mod outcome;
 

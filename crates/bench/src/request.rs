@@ -9,6 +9,8 @@ use portcullis_http1::encode;
 use portcullis_http1::framing::BodyLength;
 use portcullis_http2::client::Outbound;
 
+use crate::hpack;
+
 /// What is sent: a head and a body, whole.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -24,6 +26,8 @@ pub struct Request {
     pub http1: Bytes,
     /// The head as later versions have it, once somebody has asked for it.
     later: OnceLock<Result<http::Request<()>, Unfit>>,
+    /// The same as HTTP/2 compresses it.
+    hpack: OnceLock<Box<[u8]>>,
 }
 
 /// Why a request can't be made.
@@ -67,6 +71,7 @@ impl Request {
             body,
             http1: http1.into(),
             later: OnceLock::new(),
+            hpack: OnceLock::new(),
         })
     }
 
@@ -90,5 +95,14 @@ impl Request {
             outbound.head(&body).map_err(|error| Unfit(error.to_string()))
         });
         made.as_ref().map_err(Clone::clone)
+    }
+
+    /// The head as a block of HTTP/2, made at the first call.
+    ///
+    /// # Errors
+    /// As [`Request::later_head`].
+    pub(crate) fn hpack(&self, secure: bool) -> Result<&[u8], Unfit> {
+        let head = self.later_head(secure)?;
+        Ok(self.hpack.get_or_init(|| hpack::encode(head).into()))
     }
 }

@@ -11,11 +11,11 @@ use bytes::{Buf, Bytes, BytesMut};
 use h3::client::RequestStream;
 use h3::error::{Code, StreamError};
 use h3_quinn::BidiStream;
+use portcullis_core::Headers;
 
 use self::connection::Connection;
 use crate::engine::dialer::Dialer;
 use crate::engine::failing;
-use crate::engine::http2;
 use crate::engine::line::Line;
 use crate::engine::shared::{Handle, Shared};
 use crate::flow::Wants;
@@ -132,7 +132,7 @@ async fn exchange(stream: &mut Stream, request: &Request, wants: Wants, sent: In
     }
     Ok(Answer {
         status: head.status().as_u16(),
-        headers: wants.headers.then(|| http2::fields(head.headers())),
+        headers: wants.headers.then(|| fields(head.headers())),
         body,
         length,
         sent,
@@ -151,6 +151,15 @@ async fn read(stream: &mut Stream, wanted: Option<usize>) -> Result<(u64, Option
         }
     }
     Ok((length, kept.map(BytesMut::freeze)))
+}
+
+/// The fields of an answer, for those who want them.
+fn fields(received: &http::HeaderMap) -> Headers {
+    let mut headers = Headers::new();
+    for (name, value) in received {
+        headers.append_received(name.as_str(), value.as_bytes());
+    }
+    headers
 }
 
 /// The length of the content, where the head of an answer with content tells it.

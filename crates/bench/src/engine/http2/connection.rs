@@ -1,142 +1,224 @@
 //! A connection of HTTP/2, which a task of its own keeps going.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
-use h2::client::{Builder, ResponseFuture, SendRequest};
-use http::Request;
-use tokio::io::{AsyncRead, AsyncWrite};
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::streams::{Partial, Streams};
 use crate::engine::dialer::{Dialer, Open, Secured};
 use crate::engine::failing;
 use crate::engine::shared::Handle;
+use crate::flow::Wants;
 use crate::outcome::{Failed, Failure};
 
-/// How much of an answer may be on its way at a time: so much that it never waits for us, who take everything at once.
-const STREAM_WINDOW: u32 = 1024 * 1024;
+/// How much is read at a time, for all connections of a thread.
+const ROOM: usize = 64 * 1024;
 
-/// The same for all streams of a connection: as much as those that a server usually allows can hold.
-const CONNECTION_WINDOW: u32 = 128 * STREAM_WINDOW;
+/// What waits for the socket is given back to the system when it was more than this.
+const KEPT: usize = 64 * 1024;
 
-/// The largest head of an answer, as RFC 9113 §6.5.2 counts it.
-const HEAD: u32 = 64 * 1024;
+thread_local! {
+    /// Where bytes are read to first, so that a connection that rests holds no memory for it.
+    static READ: RefCell<Vec<u8>> = RefCell::new(vec![0; ROOM]);
+}
 
-/// How much of a request waits for the socket. Requests are in memory anyway.
-const SEND_BUFFER: usize = 1024 * 1024;
-
-/// A handle on a connection.
+/// A handle on a connection, which ends with the last of them.
 #[derive(Clone)]
 pub(super) struct Connection {
-    sender: SendRequest<Bytes>,
-    ended: Rc<Cell<bool>>,
+    streams: Rc<RefCell<Streams>>,
 }
 
 impl Handle for Connection {
     async fn open(dialer: &Dialer) -> Result<Connection, Failed> {
         let (stream, open) = dialer.tcp().await?;
+        let streams = Rc::new(RefCell::new(Streams::new()));
         match dialer.tls(stream).await? {
-            Secured::Clear(stream) => greet(stream, open).await,
-            Secured::Tls(stream) => greet(stream, open).await,
+            Secured::Clear(stream) => drive(stream, streams.clone(), open),
+            Secured::Tls(stream) => drive(stream, streams.clone(), open),
         }
+        let connection = Connection { streams };
+        poll_fn(|cx| connection.streams.borrow_mut().poll_greeted(cx))
+            .await
+            .map_err(|failed| match failed.kind {
+                Failure::Reset => Failed {
+                    kind: Failure::Connect,
+                    ..failed
+                },
+                _ => failed,
+            })?;
+        Ok(connection)
     }
 
     fn is_usable(&self) -> bool {
-        !self.ended.get()
+        self.streams.borrow().is_usable()
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // The task has the other one.
+        if Rc::strong_count(&self.streams) == 2 {
+            self.streams.borrow_mut().wake_driver();
+        }
     }
 }
 
 impl Connection {
-    /// Sends a request, whole, as soon as the server allows one more stream.
-    pub(super) async fn start(&mut self, head: &Request<()>, body: &Bytes) -> Result<ResponseFuture, Failed> {
-        let ready = poll_fn(|cx| self.sender.poll_ready(cx)).await;
-        let started = ready.and_then(|()| self.sender.send_request(head.clone(), body.is_empty()));
-        let (response, mut stream) = started.map_err(|error| {
-            self.ended.set(true);
-            self.failed(&error)
-        })?;
-        if !body.is_empty() {
-            stream
-                .send_data(body.clone(), true)
-                .map_err(|error| self.failed(&error))?;
-        }
-        Ok(response)
+    /// Waits until the server takes one more request. False, when it never will.
+    pub(super) async fn room(&self) -> bool {
+        let mut waiting = Waiting {
+            connection: self,
+            ticket: None,
+        };
+        poll_fn(|cx| self.streams.borrow_mut().poll_room(&mut waiting.ticket, cx)).await
     }
 
-    /// What a request failed of.
-    #[cold]
-    pub(super) fn failed(&self, error: &h2::Error) -> Failed {
-        if let Some(cause) = error.get_io() {
-            return failing::exchanging(cause);
-        }
-        let reason = error
-            .reason()
-            .map_or_else(|| error.to_string(), |reason| format!("{reason:?}"));
-        if !error.is_remote() {
-            return failing::protocol(&format!("the answer breaks HTTP/2: {reason}"));
-        }
-        if error.is_go_away() {
-            // Other streams of the connection may still be answered, but it takes no more.
-            self.ended.set(true);
-            return failing::reset(&format!("the connection was given up before this request: {reason}"));
-        }
-        match error.reason() {
-            Some(h2::Reason::REFUSED_STREAM) => failing::reset("stream refused"),
-            _ => failing::reset(&format!("stream reset: {reason}")),
+    /// Sends a request, and waits for the whole answer. There must be [room](Connection::room) for it.
+    pub(super) async fn exchange(
+        &self,
+        block: &[u8],
+        body: &Bytes,
+        wants: Wants,
+        head_only: bool,
+    ) -> Result<Partial, Failed> {
+        let place = self.streams.borrow_mut().start(block, body, wants, head_only);
+        let mut unfinished = Unfinished {
+            connection: self,
+            place: Some(place),
+        };
+        let result = poll_fn(|cx| self.streams.borrow_mut().poll_done(place, cx)).await;
+        unfinished.place = None;
+        result
+    }
+}
+
+/// Somebody who waits for room, and may be told of it when nobody waits any more.
+struct Waiting<'c> {
+    connection: &'c Connection,
+    ticket: Option<u64>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            self.connection.streams.borrow_mut().stop_waiting(ticket);
         }
     }
 }
 
-/// Begins HTTP/2 on a byte stream, and waits for the server's settings: only then is it certain that it speaks it too, and how many
-/// requests it takes at a time.
-async fn greet<S>(stream: S, open: Open) -> Result<Connection, Failed>
+/// A request whose place is given back when nobody waits for its answer any more.
+struct Unfinished<'c> {
+    connection: &'c Connection,
+    place: Option<usize>,
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        if let Some(place) = self.place {
+            self.connection.streams.borrow_mut().give_up(place);
+        }
+    }
+}
+
+/// The task of a connection.
+struct Driver<S> {
+    stream: S,
+    streams: Rc<RefCell<Streams>>,
+    /// The beginning of a frame whose end has not come.
+    input: BytesMut,
+    /// How much of what is to be written was.
+    written: usize,
+}
+
+fn drive<S>(stream: S, streams: Rc<RefCell<Streams>>, open: Open)
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    let greeted = builder().handshake::<S, Bytes>(stream).await;
-    let (sender, mut connection) = greeted.map_err(|error| not_greeted(&error))?;
-    poll_fn(|cx| match Pin::new(&mut connection).poll(cx) {
-        Poll::Ready(Ok(())) => Poll::Ready(Err(failing::connect(
-            "the server ended the connection before its settings",
-        ))),
-        Poll::Ready(Err(error)) => Poll::Ready(Err(not_greeted(&error))),
-        Poll::Pending if connection.max_concurrent_send_streams() > 0 => Poll::Ready(Ok(())),
-        Poll::Pending => Poll::Pending,
-    })
-    .await?;
-    let ended = Rc::new(Cell::new(false));
-    let mark = ended.clone();
+    let mut driver = Driver {
+        stream,
+        streams,
+        input: BytesMut::new(),
+        written: 0,
+    };
     tokio::task::spawn_local(async move {
-        // What went wrong is told to each stream.
-        let _ = connection.await;
-        mark.set(true);
+        let Err(failed) = poll_fn(|cx| driver.poll(cx)).await;
+        driver.streams.borrow_mut().fail(&failed);
         drop(open);
     });
-    Ok(Connection { sender, ended })
 }
 
-#[cold]
-fn not_greeted(error: &h2::Error) -> Failed {
-    match error.get_io() {
-        Some(cause) => Failed {
-            kind: Failure::Connect,
-            ..failing::exchanging(cause)
-        },
-        None => failing::protocol("the server does not speak HTTP/2"),
+impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+    /// Writes and reads what can be. Ready when the connection is over.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<std::convert::Infallible, Failed>> {
+        self.streams.borrow_mut().driven_by(cx.waker());
+        // Nobody is left who could ask for anything.
+        if Rc::strong_count(&self.streams) == 1 {
+            return Poll::Ready(Err(failing::reset("connection closed")));
+        }
+        if let Poll::Ready(Err(error)) = self.poll_write(cx) {
+            return Poll::Ready(Err(failing::exchanging(&error)));
+        }
+        while let Poll::Ready(count) = self.poll_read(cx)? {
+            if count == 0 {
+                return Poll::Ready(Err(failing::reset("connection closed")));
+            }
+        }
+        if let Poll::Ready(Err(error)) = self.poll_write(cx) {
+            return Poll::Ready(Err(failing::exchanging(&error)));
+        }
+        if self.streams.borrow().is_over() {
+            return Poll::Ready(Err(failing::reset("connection closed")));
+        }
+        Poll::Pending
     }
-}
 
-fn builder() -> Builder {
-    let mut builder = Builder::new();
-    builder
-        .initial_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_header_list_size(HEAD)
-        .max_send_buffer_size(SEND_BUFFER)
-        .initial_max_send_streams(0)
-        .enable_push(false);
-    builder
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        let mut streams = self.streams.borrow_mut();
+        if streams.out.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        while !streams.out.is_empty() {
+            while let Some(left @ [_, ..]) = streams.out.get(self.written..) {
+                match ready!(Pin::new(&mut self.stream).poll_write(cx, left))? {
+                    0 => return Poll::Ready(Err(std::io::ErrorKind::WriteZero.into())),
+                    count => self.written += count,
+                }
+            }
+            self.written = 0;
+            streams.written();
+        }
+        if streams.out.capacity() > KEPT {
+            streams.out = Vec::new();
+        }
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    /// Reads once, and takes all frames that are whole. Ready with how many bytes came.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Failed>> {
+        READ.with_borrow_mut(|room| {
+            let mut piece = ReadBuf::new(room);
+            let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut piece));
+            read.map_err(|error| failing::exchanging(&error))?;
+            let came = piece.filled();
+            let mut streams = self.streams.borrow_mut();
+            if self.input.is_empty() {
+                let taken = streams.receive(came)?;
+                self.input.extend_from_slice(&came[taken..]);
+            } else {
+                self.input.extend_from_slice(came);
+                let taken = streams.receive(&self.input)?;
+                let _ = self.input.split_to(taken);
+            }
+            if self.input.is_empty() {
+                // Its memory is of no use until a frame is cut again.
+                self.input = BytesMut::new();
+            }
+            Poll::Ready(Ok(came.len()))
+        })
+    }
 }

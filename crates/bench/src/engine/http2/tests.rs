@@ -6,9 +6,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use h2::Reason;
+use bytes::Bytes;
 use h2::server::SendResponse;
-use portcullis_core::Method;
+use h2::{Reason, RecvStream};
+use portcullis_core::{Headers, Method};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use h3::server::RequestStream as Served;
-use portcullis_core::{Headers, Method};
+use portcullis_core::Method;
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{Endpoint, ServerConfig};
 
