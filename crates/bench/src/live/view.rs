@@ -93,7 +93,10 @@ fn bar(progress: &Progress<'_>, columns: usize) -> Line {
     let left = whole.saturating_sub(progress.elapsed);
     let time = match left.is_zero() {
         true => "  waiting for the last answers".to_owned(),
-        false => format!("  {} of {}", whole_seconds(progress.elapsed), whole_seconds(whole)),
+        false => {
+            let elapsed = Duration::from_secs(progress.elapsed.as_secs());
+            format!("  {} of {}", figures::length(elapsed), whole_seconds(whole))
+        }
     };
     label("progress")
         .with(Look::Good, &full)
@@ -197,7 +200,7 @@ fn label(word: &str) -> Line {
     Line::default().with(Look::Quiet, &format!("{word:<LABEL$}"))
 }
 
-/// A time without the part of a second that has just begun.
+/// A time that is left, with the second that has begun.
 fn whole_seconds(time: Duration) -> String {
     figures::length(Duration::from_secs(time.as_secs() + u64::from(time.subsec_nanos() > 0)))
 }

@@ -75,9 +75,13 @@ impl<'r> Overview<'r> {
         [p50, p90, p99, p999, figures::known_latency(times.max())]
     }
 
-    /// What a tool would have told that asks again only when it has been answered.
+    /// What a tool would have told that asks again only when it has been answered. Nothing where the generator was at its limit: then
+    /// it, too, may be why requests were late.
     pub(crate) fn hidden(&self) -> Option<String> {
         let (due, sent) = (self.total.latency.quantile(0.99)?, self.total.service.quantile(0.99)?);
+        if self.report.verdict == Verdict::Invalid {
+            return None;
+        }
         if self.report.profile == "closed" {
             return Some(
                 "Users waited for each answer (closed model): a target that stood still got no requests meanwhile, which hides how long it did."
@@ -92,7 +96,7 @@ impl<'r> Overview<'r> {
                  (closed model) would have told of {short}."
             )
         } else {
-            format!("Requests were sent when they were due: a p99 of {long} by either measure.")
+            format!("Requests were sent when they were due: a p99 of {long}, and {short} from when they were sent.")
         })
     }
 

@@ -2,7 +2,7 @@
 
 use super::escape::plain;
 use super::overview::{self, Overview};
-use super::{Report, figures, findings};
+use super::{Report, Verdict, figures, findings};
 
 /// A column of a table: what stands in its cells, from the top.
 struct Column {
@@ -15,9 +15,8 @@ struct Column {
 pub fn write(report: &Report) -> String {
     let overview = Overview::of(report);
     let mut text = format!(
-        "{} at {}, {}, {}\n\n",
-        plain(&report.name),
-        plain(&report.target),
+        "{}, {}, {}\n\n",
+        plain(&subject(report)),
         plain(&report.profile),
         figures::moment(report.began)
     );
@@ -27,6 +26,7 @@ pub fn write(report: &Report) -> String {
     failures(&mut text, &overview);
     found(&mut text, report);
     objectives(&mut text, report);
+    apart(&mut text);
     paragraph(&mut text, &format!("Generator: {}.", overview.generator()));
     if let Some(process) = overview.process() {
         paragraph(&mut text, &plain(&process));
@@ -35,9 +35,20 @@ pub fn write(report: &Report) -> String {
         paragraph(&mut text, &format!("Invalid: {}.", plain(reason).trim_end_matches('.')));
     }
     text.push('\n');
-    text.push_str(&verdict(report));
-    text.push('\n');
+    match report.verdict {
+        // Its reasons have just been told.
+        Verdict::Invalid => text.push_str("INVALID: it says nothing about the target.\n"),
+        Verdict::Pass | Verdict::Fail => text.extend([verdict(report).as_str(), "\n"]),
+    }
     text
+}
+
+/// What was loaded: the name with the target, unless the name is a URL of it.
+fn subject(report: &Report) -> String {
+    match report.name.starts_with(&report.target) {
+        true => report.name.clone(),
+        false => format!("{} at {}", report.name, report.target),
+    }
 }
 
 /// What came of a run, in one line.
@@ -191,9 +202,7 @@ fn column<T: Into<String>>(cells: impl IntoIterator<Item = T>, number: bool) -> 
 
 /// Columns beside each other, as wide as their widest cell.
 fn table(text: &mut String, columns: &[Column]) {
-    if !text.ends_with("\n\n") {
-        text.push('\n');
-    }
+    apart(text);
     let widths: Vec<usize> = columns
         .iter()
         .map(|column| column.cells.iter().map(|cell| cell.chars().count()).max().unwrap_or(0))
@@ -216,31 +225,51 @@ fn table(text: &mut String, columns: &[Column]) {
     text.push('\n');
 }
 
+/// An empty line, unless there is one.
+fn apart(text: &mut String) {
+    if !text.ends_with("\n\n") {
+        text.push('\n');
+    }
+}
+
 /// A sentence in lines that fit a terminal of eighty columns.
 fn paragraph(text: &mut String, words: &str) {
     const WIDTH: usize = 78;
     let mut length = 0;
-    for word in words.split(' ') {
+    for word in unbroken(words) {
         let characters = word.chars().count();
         if length > 0 && length + 1 + characters > WIDTH {
-            text.push_str("\n  ");
-            length = 2;
-        } else if length == 0 {
-            text.push_str("  ");
-            length = 2;
-        } else {
-            text.push(' ');
-            length += 1;
+            text.push('\n');
+            length = 0;
         }
+        text.push_str(if length == 0 { "  " } else { " " });
         text.push_str(word);
-        length += characters;
+        length += characters + if length == 0 { 2 } else { 1 };
     }
     text.push('\n');
 }
 
+/// Words, and numbers together with their units.
+fn unbroken(words: &str) -> Vec<&str> {
+    const UNITS: [&str; 9] = ["%", "µs", "ms", "s", "min", "h", "B", "KiB", "MiB"];
+    let mut pieces = Vec::new();
+    let mut from = 0;
+    for (space, _) in words.match_indices(' ') {
+        let (before, after) = (&words[from..space], &words[space + 1..]);
+        let next = after.split(' ').next().unwrap_or_default();
+        let unit = UNITS.contains(&next.trim_end_matches(['.', ',', ';', ')']));
+        if !(unit && before.ends_with(|end: char| end.is_ascii_digit())) {
+            pieces.push(before);
+            from = space + 1;
+        }
+    }
+    pieces.push(&words[from..]);
+    pieces
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::{Verdict, samples};
+    use super::super::samples;
     use super::*;
 
     #[test]
@@ -273,6 +302,21 @@ mod tests {
     }
 
     #[test]
+    fn numbers_stay_with_their_units() {
+        assert_eq!(
+            unbroken("a p99 of 1.5 ms, 7 KiB received"),
+            ["a", "p99", "of", "1.5 ms,", "7 KiB", "received"]
+        );
+    }
+
+    #[test]
+    fn a_url_is_no_name_beside_its_target() {
+        let mut report = samples::small();
+        report.name = format!("{}/orders", report.target);
+        assert!(write(&report).starts_with("http://127.0.0.1:8080/orders, smoke, "));
+    }
+
+    #[test]
     fn an_invalid_run_says_why() {
         let mut report = samples::small();
         report.verdict = Verdict::Invalid;
@@ -280,8 +324,12 @@ mod tests {
         let text = write(&report);
         assert!(text.contains("Invalid: the generator was too busy.\n"), "{text}");
         assert!(
-            text.ends_with("INVALID: it says nothing about the target: the generator was too busy.\n"),
+            text.ends_with("\n\nINVALID: it says nothing about the target.\n"),
             "{text}"
+        );
+        assert_eq!(
+            verdict(&report),
+            "INVALID: it says nothing about the target: the generator was too busy."
         );
     }
 

@@ -23,7 +23,7 @@ pub(crate) fn charts(resources: &Resources) -> Vec<(&'static str, &'static str, 
     };
     let memory: Vec<_> = samples
         .iter()
-        .map(|sample| (at(sample), Some(sample.memory as f64)))
+        .map(|sample| (at(sample), Some(sample.memory as f64 / 1_048_576.0)))
         .collect();
     let descriptors: Vec<_> = samples
         .iter()
@@ -44,7 +44,7 @@ pub(crate) fn charts(resources: &Resources) -> Vec<(&'static str, &'static str, 
         (
             "Memory",
             "that it held",
-            drawn("memory", "Memory that it held", end, &memory, &bytes),
+            drawn("memory", "Memory that it held", end, &memory, &mebibytes),
         ),
     ];
     if descriptors.iter().any(|(_, count)| count.is_some()) {
@@ -96,12 +96,9 @@ fn drawn(
     chart.svg()
 }
 
-/// Memory on an axis, in a unit that all of its ticks have in common.
-fn bytes(value: f64) -> String {
-    match value {
-        0.0 => "0".to_owned(),
-        value => format!("{} MiB", figures::number(value / 1_048_576.0)),
-    }
+/// Memory on an axis, whose ticks are even numbers of this unit.
+fn mebibytes(value: f64) -> String {
+    format!("{} MiB", figures::number(value))
 }
 
 #[cfg(test)]
