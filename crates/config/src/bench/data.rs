@@ -71,6 +71,6 @@ pub enum DataOrder {
     Random,
     /// By chance, the first ones more often: row n about 1/n as often as the first, as things are popular (Zipf's law).
     Popular,
-    /// Each row once; a flow that finds none left fails.
+    /// Each row once; a flow that finds none left fails. The look at every flow before a run takes a row, too.
     Once,
 }

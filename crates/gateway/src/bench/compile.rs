@@ -221,29 +221,26 @@ fn objectives(scenario: &Scenario, routes: &[String], found: &mut Found<'_>) -> 
     for (index, written) in scenario.objectives.iter().enumerate() {
         let path = format!("objectives[{index}]");
         match written {
-            Written::Of(text) => objectives.extend(found.good(&path, text.parse::<Objective>())),
+            Written::Of(text) => objectives.extend(found.good(&path, text.parse()).map(|it| (path, it))),
             Written::ByRoute(by_route) => {
                 for (route, text) in by_route {
-                    let objective = found.good(&format!("{path}.{route}"), text.parse::<Objective>());
-                    objectives.extend(objective.map(|objective| objective.of_route(route)));
+                    let path = format!("{path}.{route}");
+                    let objective = found.good(&path, text.parse::<Objective>());
+                    objectives.extend(objective.map(|objective| (path, objective.of_route(route))));
                 }
             }
         }
-        let unknown = |objective: &&Objective| {
-            let route = objective.route();
-            route.is_some_and(|route| !routes.iter().any(|known| known == route))
-        };
+    }
+    for (path, objective) in &objectives {
+        let Some(route) = objective.route() else { continue };
         // What is replayed has the routes of its log.
-        if let Some(route) = objectives.iter().find(unknown).and_then(Objective::route)
-            && scenario.profiles.replay.is_none()
-        {
+        if !routes.iter().any(|known| known == route) && scenario.profiles.replay.is_none() {
             let known: Vec<_> = routes.iter().map(|route| format!("`{route}`")).collect();
-            let message = format!("no step is counted as `{route}`; there is {}", known.join(", "));
-            found.add(&path, message);
-            objectives.pop();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            found.add(path, format!("no step is counted as `{route}`; there is {known}"));
         }
     }
-    objectives
+    objectives.into_iter().map(|(_, objective)| objective).collect()
 }
 
 fn plan(scenario: &Scenario, target: Target, flows: Vec<Flow>, routes: Vec<String>) -> Plan {

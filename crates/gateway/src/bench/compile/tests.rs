@@ -147,7 +147,7 @@ flows:
             ("2:7", "the file `none.pem` can't be read"),
             ("4:5", "50 apples"),
             (
-                "5:5",
+                "5:6",
                 "no step is counted as `cards`; there is `GET /{{tenant.nam}}/{{user.name}}`, `GET /a b`, `GET /`",
             ),
             ("6:11", "no `nobody`"),
