@@ -18,6 +18,7 @@ use crate::target::{Protocol, Target};
 mod closed;
 mod failures;
 mod open;
+mod tls;
 
 /// A plan of one flow with so many steps of `GET /`, against an address.
 fn plan(address: SocketAddr, steps: usize) -> Plan {
