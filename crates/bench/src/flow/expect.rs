@@ -29,6 +29,8 @@ pub struct Check {
     /// What it is called when it fails: `body contains "x"`.
     name: String,
     what: What,
+    /// The statuses of answers that it is about; `None`: all.
+    of: Option<RangeInclusive<u16>>,
 }
 
 #[derive(Debug)]
@@ -88,6 +90,7 @@ impl Check {
                 name: name.to_owned(),
                 value: text,
             },
+            of: None,
         })
     }
 
@@ -99,6 +102,7 @@ impl Check {
         Ok(Check {
             name: format!("body contains \"{text}\""),
             what: What::Contains(Text::parse(text, Place::Plain, scope)?),
+            of: None,
         })
     }
 
@@ -110,6 +114,7 @@ impl Check {
         Ok(Check {
             name: format!("body matches /{pattern}/"),
             what: What::Matches(super::pattern(pattern)?),
+            of: None,
         })
     }
 
@@ -124,10 +129,23 @@ impl Check {
                 pointer: pointer.to_owned(),
                 value: json::text(value, scope)?,
             },
+            of: None,
         })
     }
 
+    /// The same of answers with these statuses only: a refusal has to say more than an answer.
+    #[must_use]
+    pub fn only_of(self, statuses: RangeInclusive<u16>) -> Check {
+        Check {
+            of: Some(statuses),
+            ..self
+        }
+    }
+
     fn holds(&self, content: &Content<'_>, iteration: &mut Iteration) -> bool {
+        if self.of.as_ref().is_some_and(|of| !of.contains(&content.answer.status)) {
+            return true;
+        }
         match &self.what {
             What::Header { name, value: None } => content.field(name).is_some(),
             What::Header {
@@ -278,6 +296,13 @@ mod tests {
             assert_eq!(judged, expected.map_err(str::to_owned));
         }
         assert!(judged(Check::json("", &json!({}), &scope).unwrap(), "no json").is_err());
+    }
+
+    #[test]
+    fn a_check_may_be_about_some_answers_only() {
+        let check = || Check::contains("none", &Scope::default()).unwrap();
+        assert_eq!(judged(check().only_of(429..=429), "ok"), Ok(()));
+        assert!(judged(check().only_of(200..=299), "ok").is_err());
     }
 
     #[test]

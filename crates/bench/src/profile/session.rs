@@ -144,7 +144,7 @@ impl Watch for Onlooker<'_> {
 }
 
 /// Puts a run behind another, as if it had begun with the second after the other's last one. The pause between them is left out.
-fn join(whole: &mut Measured, later: Measured) {
+pub fn join(whole: &mut Measured, later: Measured) {
     let shift = Duration::from_secs(whole.seconds.len() as u64);
     whole.phases.extend(later.phases.into_iter().map(|mut phase| {
         phase.began += shift;
