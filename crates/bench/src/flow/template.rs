@@ -12,6 +12,10 @@ use crate::request::{Request, Unfit};
 
 /// How a request comes to be.
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a plan has few of them, and the large one is what is read for each request"
+)]
 pub enum Template {
     /// It is the same each time.
     Fixed(Request),
