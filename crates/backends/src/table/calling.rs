@@ -87,7 +87,7 @@ impl Asked<'_> {
         let Answer { outcome, rest } = answer;
         self.ran(&text, began, outcome.rows);
         if !gives_rows {
-            return Ok(self.applied(Response::new(Status::NO_CONTENT), &["tx", "timezone"]));
+            return Ok(self.applied(Response::new(Status::NO_CONTENT), &["tx", "timezone", "handling"]));
         }
         let mut response = Response::new(Status::OK).with_header(Known::Vary, "Accept, Prefer");
         if let (Some(read), None) = (&call.read, &rest) {
@@ -105,7 +105,7 @@ impl Asked<'_> {
             rest,
             tag: None,
         };
-        let response = self.applied(response, &["count", "tx", "timezone"]);
+        let response = self.applied(response, &["count", "tx", "timezone", "handling"]);
         if *self.method == Method::Post {
             return Ok(answer::plain(response, shown));
         }

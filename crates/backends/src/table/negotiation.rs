@@ -1,5 +1,7 @@
 //! Which form an answer has (RFC 9110 §12.5.1).
 
+use std::cmp::Reverse;
+
 use portcullis_core::{Error, Headers, Known, Result, codes};
 use portcullis_tables::content::Format;
 
@@ -45,28 +47,30 @@ impl Form {
         if !headers.contains(Known::Accept) {
             return Ok(FORMS[0].0);
         }
-        let mut best: Option<(u32, u8, Form)> = None;
-        let mut said_something = false;
-        for member in headers.list(Known::Accept) {
-            let Ok(member) = std::str::from_utf8(member) else {
-                continue;
-            };
-            said_something = true;
-            let mut parts = member.split(';').map(str::trim);
-            let range = parts.next().unwrap_or_default();
-            let weight = parts.find_map(weight_of).unwrap_or(1000);
-            let Some((form, precision)) = matching(range) else {
-                continue;
-            };
-            // Of equal weights the more precise one counts, and of those the first.
-            let is_better = best.is_none_or(|(known, precise, _)| (weight, precision) > (known, precise));
-            if weight > 0 && is_better {
-                best = Some((weight, precision, form));
-            }
+        let ranges: Vec<Range> = headers.list(Known::Accept).enumerate().filter_map(Range::of).collect();
+        if ranges.is_empty() {
+            return Ok(FORMS[0].0);
         }
+        // What counts for a form is the most precise range that takes it (RFC 9110 §12.5.1). Of forms that are liked alike
+        // it is the one that is named more precisely, then the one that is named first.
+        let liked = FORMS.iter().filter_map(|(form, types)| {
+            let by = |range: &&Range| {
+                range
+                    .precision(*form, types)
+                    .map(|precision| (precision, Reverse(range.place)))
+            };
+            let range = ranges.iter().filter(|range| by(range).is_some()).max_by_key(by)?;
+            (range.weight > 0).then_some((range.weight, by(&range), *form))
+        });
+        let best = liked.reduce(|best, next| {
+            if (next.0, next.1) > (best.0, best.1) {
+                next
+            } else {
+                best
+            }
+        });
         match best {
             Some((_, _, form)) => Ok(form),
-            None if !said_something => Ok(FORMS[0].0),
             None => Err(Error::new(&codes::NOT_ACCEPTABLE).with_detail(
                 "there is application/json, application/vnd.pgrst.object+json, application/x-ndjson, text/csv and \
                  application/xml",
@@ -110,16 +114,45 @@ pub(super) fn wants_page(headers: &Headers) -> Result<bool> {
     Ok(page > 0 && page >= json)
 }
 
-/// The form that a range of media types means, and how precise it is.
-fn matching(range: &str) -> Option<(Form, u8)> {
-    match range {
-        "*/*" => return Some((FORMS[0].0, 0)),
-        "application/*" => return Some((FORMS[0].0, 1)),
-        "text/*" => return Some((Form::Rows(Format::Csv), 1)),
-        _ => {}
+/// One of the ranges of media types that a client takes.
+struct Range<'a> {
+    range: &'a str,
+    weight: u32,
+    /// Where it stands among the others.
+    place: usize,
+}
+
+impl<'a> Range<'a> {
+    fn of((place, member): (usize, &'a [u8])) -> Option<Range<'a>> {
+        let mut parts = std::str::from_utf8(member).ok()?.split(';').map(str::trim);
+        Some(Range {
+            range: parts.next().unwrap_or_default(),
+            weight: parts.find_map(weight_of).unwrap_or(1000),
+            place,
+        })
     }
-    let is_of = |types: &[&str]| types.iter().any(|known| known.eq_ignore_ascii_case(range));
-    FORMS.iter().find(|(_, types)| is_of(types)).map(|(form, _)| (*form, 2))
+
+    /// How precisely it names a form, where it does. A single row and a plan are what nobody gets without naming them.
+    fn precision(&self, form: Form, types: &[&str]) -> Option<u8> {
+        if types.iter().any(|known| known.eq_ignore_ascii_case(self.range)) {
+            return Some(2);
+        }
+        if matches!(form, Form::Plan | Form::Rows(Format::JsonObject)) {
+            return None;
+        }
+        match self.range.strip_suffix('*')? {
+            "*/" => Some(0),
+            prefix if prefix.ends_with('/') => {
+                let begins = |known: &&str| {
+                    known
+                        .get(..prefix.len())
+                        .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+                };
+                types.iter().any(|known| begins(&known)).then_some(1)
+            }
+            _ => None,
+        }
+    }
 }
 
 /// The weight that a parameter says, in thousandths (RFC 9110 §12.4.2).
@@ -169,6 +202,13 @@ mod tests {
             ("image/png", None),
             ("application/json;q=0", None),
             ("application/json;q=0, text/*;q=0.001", rows(Format::Csv)),
+            ("application/json;q=0, */*", rows(Format::NdJson)),
+            ("*/*, application/json;q=0", rows(Format::NdJson)),
+            ("application/*;q=0, */*;q=0.5", rows(Format::Csv)),
+            ("text/*, text/csv;q=0", rows(Format::Xml)),
+            ("application/json;q=0.1, */*;q=0.2", rows(Format::NdJson)),
+            ("application/xml, text/csv", rows(Format::Xml)),
+            ("application/json;q=0, *", None),
         ] {
             assert_eq!(of(accept), expected, "{accept}");
         }

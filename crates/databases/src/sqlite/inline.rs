@@ -188,7 +188,7 @@ impl Worker {
     /// Whether a statement of it took too long a moment ago, or might take long in one instruction.
     fn avoids(&mut self, script: &Script) -> bool {
         // Making a pattern ready takes up to milliseconds, and no instruction is counted meanwhile.
-        if script.steps.iter().any(|step| step.statement.text.contains(" REGEXP ")) {
+        if script.steps.iter().any(|step| matches_patterns(&step.statement.text)) {
             return true;
         }
         if self.avoided.is_empty() {
@@ -210,5 +210,39 @@ impl Worker {
             self.avoided.push((Arc::clone(&step.statement.text), Instant::now()));
         }
         Inlined::Elsewhere
+    }
+}
+/// Whether a statement may compile a pattern: by the operator or the function, however it is written.
+fn matches_patterns(text: &str) -> bool {
+    const WORD: &[u8] = b"regexp";
+    // The letter that is rarest in statements.
+    const RARE: usize = 4;
+    text.bytes().enumerate().any(|(place, byte)| {
+        byte | 0x20 == WORD[RARE]
+            && place >= RARE
+            && text
+                .as_bytes()
+                .get(place - RARE..place - RARE + WORD.len())
+                .is_some_and(|word| word.eq_ignore_ascii_case(WORD))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_is_found_however_it_is_written() {
+        for text in [
+            "SELECT a REGEXP ?",
+            "select a regexp ?",
+            "SELECT regexp(?, a)",
+            "x Regexp",
+        ] {
+            assert!(matches_patterns(text), "{text}");
+        }
+        for text in ["", "x", "exp", "SELECT index FROM regex", "SELECT 'x'", "é x regexé"] {
+            assert!(!matches_patterns(text), "{text}");
+        }
     }
 }
