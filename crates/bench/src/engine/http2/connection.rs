@@ -19,6 +19,9 @@ use crate::outcome::{Failed, Failure};
 /// How much is read at a time, for all connections of a thread.
 const ROOM: usize = 64 * 1024;
 
+/// How often is read before others have their turn, so that much content on one connection delays no arrival.
+const TURNS: usize = 4;
+
 /// What waits for the socket is given back to the system when it was more than this.
 const KEPT: usize = 64 * 1024;
 
@@ -163,9 +166,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if let Poll::Ready(Err(error)) = self.poll_write(cx) {
             return Poll::Ready(Err(failing::exchanging(&error)));
         }
+        let mut turns = TURNS;
         while let Poll::Ready(count) = self.poll_read(cx)? {
             if count == 0 {
                 return Poll::Ready(Err(failing::reset("connection closed")));
+            }
+            turns -= 1;
+            if turns == 0 {
+                cx.waker().wake_by_ref();
+                break;
             }
         }
         if let Poll::Ready(Err(error)) = self.poll_write(cx) {

@@ -10,13 +10,15 @@ use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
 use portcullis_core::{Headers, Method};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 use super::*;
 use crate::load::Spacing;
 use crate::plan::Plan;
 use crate::target::{Protocol, Target};
+use crate::tls;
 
 /// As long as a test waits for something that must come.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -31,14 +33,13 @@ fn run<F: Future>(test: F) -> F::Output {
 }
 
 fn lines(address: SocketAddr, count: usize, fresh_connections: bool) -> Vec<Http2Line> {
+    let target = Target::of(&format!("http://{address}"), Protocol::Http2, &tls::Settings::default());
+    lines_to(target.unwrap(), count, fresh_connections)
+}
+
+fn lines_to(target: Target, count: usize, fresh_connections: bool) -> Vec<Http2Line> {
     let plan = Plan {
-        target: Target {
-            name: format!("http://{address}"),
-            authority: address.to_string(),
-            addresses: vec![address],
-            protocol: Protocol::Http2,
-            tls: None,
-        },
+        target,
         flows: Arc::new([]),
         routes: Vec::new(),
         connections: 1,
@@ -95,7 +96,7 @@ async fn server() -> (SocketAddr, Rc<Seen>) {
     (address, seen)
 }
 
-async fn serve(stream: TcpStream, seen: Rc<Seen>) {
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, seen: Rc<Seen>) {
     let mut connection = h2::server::handshake(stream).await.unwrap();
     while let Some(Ok((asked, respond))) = connection.accept().await {
         seen.requests.set(seen.requests.get() + 1);
@@ -274,5 +275,48 @@ fn a_server_of_another_protocol_is_told_from_one_that_is_not_there() {
             (failed.kind, failed.why.as_str()),
             (Failure::Connect, "connection refused")
         );
+    });
+}
+
+#[test]
+fn it_is_agreed_on_by_tls() {
+    run(async {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let settings = tls::Settings {
+            authorities: Some(made.cert.pem().into_bytes()),
+            ..tls::Settings::default()
+        };
+        for (spoken, agreed) in [(&b"h2"[..], true), (b"http/1.1", false)] {
+            let key = rustls::pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+            let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+            let mut config = rustls::ServerConfig::builder_with_provider(provider)
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_no_client_auth()
+                .with_single_cert(vec![made.cert.der().clone()], key.into())
+                .unwrap();
+            config.alpn_protocols = vec![spoken.to_vec()];
+            let acceptor = TlsAcceptor::from(Arc::new(config));
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+            let port = listener.local_addr().unwrap().port();
+            tokio::task::spawn_local(async move {
+                let (stream, _) = listener.accept().await.unwrap();
+                if let Ok(stream) = acceptor.accept(stream).await {
+                    serve(stream, Rc::default()).await;
+                }
+            });
+            let mut target = Target::of(&format!("https://localhost:{port}"), Protocol::Http2, &settings).unwrap();
+            target.addresses = vec![(Ipv4Addr::LOCALHOST, port).into()];
+            let mut line = lines_to(target, 1, false).remove(0);
+            if agreed {
+                for _ in 0..3 {
+                    assert_eq!(ask(&mut line, "/").await.unwrap().length, 12);
+                }
+            } else {
+                let failed = line.open().await.unwrap_err();
+                let why = "the server refused: NoApplicationProtocol";
+                assert_eq!((failed.kind, failed.why.as_str()), (Failure::Tls, why));
+            }
+        }
     });
 }
