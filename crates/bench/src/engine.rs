@@ -50,6 +50,12 @@ const LEAD: Duration = Duration::from_millis(2);
 /// How many reports may lie about before the threads keep what they count to themselves for a while; for each thread.
 const REPORTS: usize = 4;
 
+/// The most requests that may be in progress or users that may be present, over all threads: so many are told apart in memory.
+const MOST_LANES: usize = 1_000_000;
+
+/// The highest rate, in flows a second. No machine that this runs on comes near it.
+const HIGHEST_RATE: f64 = 1e8;
+
 /// Threads that are ready to load a target, with connections that are kept between runs.
 pub struct Engine {
     plan: Arc<Plan>,
@@ -134,7 +140,8 @@ impl Engine {
     /// end has failed.
     ///
     /// # Errors
-    /// When a script is not in order or has flows that don't exist, and when a thread has died.
+    /// When a script is not in order or has flows that don't exist, a rate is no number or there are too many users, and when a
+    /// thread has died.
     pub fn run(&mut self, phases: &[Phase], watch: &mut dyn Watch) -> Result<Measured, Fault> {
         for phase in phases {
             check_phase(phase, self.plan.flows.len())?;
@@ -189,6 +196,9 @@ fn check(plan: &Plan) -> Result<(), Fault> {
     if plan.flows.is_empty() {
         return Err(Fault("there is no flow to start".to_owned()));
     }
+    if plan.connections.saturating_mul(plan.streams) > MOST_LANES {
+        return Err(Fault(format!("no more than {MOST_LANES} requests can be in progress")));
+    }
     match plan.flows.iter().find(|flow| !is_fit(flow)) {
         Some(flow) => Err(Fault(format!("the flow `{}` has no step, or one of no route", flow.name))),
         None => Ok(()),
@@ -196,7 +206,14 @@ fn check(plan: &Plan) -> Result<(), Fault> {
 }
 
 fn check_phase(phase: &Phase, flows: usize) -> Result<(), Fault> {
-    let Load::Script(script) = &phase.load else { return Ok(()) };
+    let is_rate = |rate: f64| (0.0..=HIGHEST_RATE).contains(&rate);
+    let script = match &phase.load {
+        Load::Rate { from, to } if is_rate(*from) && is_rate(*to) => return Ok(()),
+        Load::Users(users) if *users <= MOST_LANES => return Ok(()),
+        Load::Rate { .. } => return Err(Fault(format!("the rate of `{}` is none that can be kept", phase.name))),
+        Load::Users(_) => return Err(Fault(format!("there can't be more than {MOST_LANES} users"))),
+        Load::Script(script) => script,
+    };
     if !script.is_sorted_by_key(|planned| planned.after) {
         return Err(Fault(format!("the script of `{}` is not in order", phase.name)));
     }

@@ -34,11 +34,12 @@ struct Ordered {
 }
 
 impl Arrivals {
-    /// The arrivals of a rate that goes from `from` to `to` (in arrivals a second, not negative) during a stretch.
+    /// The arrivals of a rate that goes from `from` to `to` (in arrivals a second; what is no rate is 0) during a stretch.
     pub fn new(from: f64, to: f64, duration: Duration, spacing: Spacing, seed: u64) -> Arrivals {
+        let tamed = |rate: f64| if rate.is_finite() { rate.max(0.0) } else { 0.0 };
         let ramp = Ramp {
-            from: from.max(0.0),
-            to: to.max(0.0),
+            from: tamed(from),
+            to: tamed(to),
             seconds: duration.as_secs_f64(),
         };
         let chance = match spacing {
@@ -155,6 +156,7 @@ mod tests {
         assert_eq!(uniform(0.5, 0.5, 1000), millis(&[0]));
         assert!(uniform(0.0, 0.0, 1000).is_empty());
         assert!(uniform(10.0, 10.0, 0).is_empty());
+        assert!(uniform(f64::NAN, f64::INFINITY, 1000).is_empty());
         for rate in [3.0, 7.0, 333.3, 1e3, 99_999.0] {
             let all = Arrivals::new(rate, rate, Duration::from_secs(3600), Spacing::Uniform, 0);
             assert_eq!(all.count_all() as f64, (rate * 3600.0).round());

@@ -200,3 +200,96 @@ fn work_out(latency: &Histogram, row: Option<&mut Second>) {
     row.p99 = micros(latency.quantile(0.99));
     row.max = micros(latency.max());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::dialer::Connections;
+    use crate::engine::tally::Delta;
+    use crate::load::Load;
+    use crate::measured::RouteMeasured;
+
+    fn collecting(start: Instant) -> Collecting {
+        let phase = |name: &str| Phase {
+            name: name.to_owned(),
+            duration: Duration::from_secs(2),
+            load: Load::Users(1),
+            counts: true,
+        };
+        Collecting::new(&[phase("one"), phase("two")], &["a".to_owned()], 2, start)
+    }
+
+    /// What a thread tells of one request of second `second` that took so many milliseconds.
+    fn report(thread: usize, second: usize, millis: u64, closed: usize, done: bool) -> Report {
+        let mut latency = Histogram::new();
+        latency.record(Duration::from_millis(millis));
+        let route = RouteMeasured {
+            ended: 1,
+            latency: latency.clone(),
+            ..RouteMeasured::default()
+        };
+        Report {
+            thread,
+            delta: Delta {
+                phases: vec![(0, 1, vec![(0, Box::new(route))])],
+                seconds: vec![SecondDelta {
+                    second,
+                    due: 1,
+                    failed: 0,
+                    ended: 1,
+                    latency: Some(latency),
+                    waiting: 3,
+                }],
+                closed,
+                lag: Histogram::new(),
+                missed: 1,
+            },
+            in_progress: 2,
+            waiting: 4,
+            connections: Connections { most: 5, made: 5 },
+            busy: 0.25 * (thread + 1) as f64,
+            used: Duration::from_millis(100),
+            done,
+        }
+    }
+
+    #[test]
+    fn threads_are_one() {
+        let start = Instant::now();
+        let mut collecting = collecting(start);
+        collecting.take(report(0, 0, 10, 1, true));
+        assert_eq!((collecting.first, collecting.is_done()), (0, false));
+        collecting.take(report(1, 0, 30, 1, true));
+        assert_eq!(
+            (collecting.first, collecting.open.len(), collecting.is_done()),
+            (1, 0, true)
+        );
+        let progress = collecting.progress(start + Duration::from_millis(2500));
+        assert_eq!((progress.phase, progress.in_progress, progress.waiting), (1, 4, 8));
+        let row = progress.seconds[0];
+        assert_eq!((row.due, row.ended, row.waiting), (2, 2, 6));
+        assert!(
+            (10_000..10_100).contains(&row.p50) && (30_000..30_100).contains(&row.max),
+            "{row:?}"
+        );
+        let measured = collecting.finish(start + Duration::from_secs(9));
+        assert_eq!((measured.phases.len(), measured.phases[0].due), (2, 2));
+        assert_eq!(measured.phases[0].routes["a"].latency.count(), 2);
+        let generator = measured.generator;
+        assert_eq!(
+            (generator.missed, generator.connections, generator.connected),
+            (2, 10, 10)
+        );
+        assert_eq!((generator.busiest, generator.processor_time.as_millis()), (0.5, 200));
+    }
+
+    #[test]
+    fn a_run_that_is_ended_early_is_as_long_as_it_was() {
+        let start = Instant::now();
+        let mut collecting = collecting(start);
+        collecting.stop(start + Duration::from_millis(500));
+        let measured = collecting.finish(start + Duration::from_secs(1));
+        assert_eq!(measured.phases.len(), 1);
+        assert_eq!(measured.phases[0].lasted, Duration::from_millis(500));
+    }
+}

@@ -286,3 +286,94 @@ impl Tally {
         &mut self.windows[place]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::Load;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn phase(seconds: u64) -> Phase {
+        Phase {
+            name: String::new(),
+            duration: SECOND * u32::try_from(seconds).unwrap_or(u32::MAX),
+            load: Load::Users(1),
+            counts: true,
+        }
+    }
+
+    fn counted(due: Instant) -> Counted {
+        Counted {
+            due,
+            phase: 0,
+            route: 0,
+        }
+    }
+
+    fn well(at: Instant, sent: Instant) -> Ended<'static> {
+        Ended {
+            at,
+            sent: Some(sent),
+            answer: Some((200, 5)),
+            failed: None,
+        }
+    }
+
+    #[test]
+    fn hours_take_no_more_room_than_seconds() {
+        let start = Instant::now();
+        let mut tally = Tally::new(start, &[phase(36_000)], 1);
+        let (mut due, mut ended) = (0, 0);
+        for second in 0..36_000 {
+            let now = start + SECOND * second;
+            for millis in 0..3 {
+                let due = now + Duration::from_millis(100 * millis);
+                tally.begin(counted(due));
+                tally.end(counted(due), &well(due + SECOND, due));
+            }
+            let delta = tally.take(now + SECOND / 2);
+            due += delta.seconds.iter().map(|second| second.due).sum::<u64>();
+            ended += delta.phases.iter().map(|(_, _, routes)| routes[0].1.ended).sum::<u64>();
+            assert_eq!(delta.closed, second as usize);
+            assert!(tally.windows.len() <= 2, "{}", tally.windows.len());
+        }
+        assert_eq!((due, ended), (108_000, 108_000));
+    }
+
+    #[test]
+    fn a_second_is_open_as_long_as_a_request_of_it() {
+        let start = Instant::now();
+        let mut tally = Tally::new(start, &[phase(10)], 1);
+        tally.begin(counted(start));
+        tally.begin(counted(start + SECOND));
+        tally.end(counted(start + SECOND), &well(start + SECOND * 2, start + SECOND));
+        assert_eq!(tally.take(start + SECOND * 5).closed, 0);
+        tally.end(counted(start), &well(start + SECOND * 6, start));
+        let delta = tally.take(start + SECOND * 7);
+        assert_eq!(delta.closed, 7);
+        let changed: Vec<_> = delta
+            .seconds
+            .iter()
+            .map(|delta| (delta.second, delta.due, delta.ended))
+            .collect();
+        assert_eq!(changed, [(0, 0, 0), (6, 0, 1)]);
+        let latency = delta.seconds[0].latency.as_ref().and_then(Histogram::max);
+        assert!(latency.is_some_and(|latency| latency >= SECOND * 6));
+    }
+
+    #[test]
+    fn what_is_missed_counts_as_if_it_had_never_been_answered() {
+        let start = Instant::now();
+        let mut tally = Tally::new(start, &[phase(1), phase(1)], 1);
+        assert_eq!(
+            [0, 999, 1000, 5000].map(|millis| tally.phase_of(start + Duration::from_millis(millis))),
+            [0, 0, 1, 1]
+        );
+        tally.miss(counted(start), start, SECOND * 30, "too many");
+        let (_, _, routes) = &tally.take(start).phases[0];
+        let route = &routes[0].1;
+        assert_eq!((route.ended, route.failed(), route.service.count()), (1, 1, 0));
+        assert!(route.latency.min() >= Some(SECOND * 29));
+    }
+}

@@ -147,8 +147,14 @@ fn a_run_that_cannot_be_is_refused() {
         flow,
     };
     let mut engine = Engine::start(plan(address, 1)).unwrap();
-    for script in [vec![planned(2, 0), planned(1, 0)], vec![planned(0, 1)]] {
-        let phase = phase(10, Load::Script(script.into()));
-        assert!(engine.run(&[phase], &mut ()).is_err());
+    for load in [
+        Load::Script([planned(2, 0), planned(1, 0)].into()),
+        Load::Script([planned(0, 1)].into()),
+        Load::Users(10_000_000),
+        rate(-1.0),
+        rate(f64::NAN),
+        rate(1e12),
+    ] {
+        assert!(engine.run(&[phase(10, load)], &mut ()).is_err());
     }
 }
