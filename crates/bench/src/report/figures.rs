@@ -59,6 +59,12 @@ pub(crate) fn count(count: u64) -> String {
     grouped
 }
 
+/// How many requests: `1 request`, `1,234 requests`.
+pub(crate) fn requests(number: u64) -> String {
+    let word = if number == 1 { "request" } else { "requests" };
+    format!("{} {word}", count(number))
+}
+
 /// A number that may have a fraction: three digits of small ones, all digits of large ones.
 pub(crate) fn number(value: f64) -> String {
     if !value.is_finite() {
@@ -181,6 +187,10 @@ mod tests {
         assert_eq!(
             [0.0, 12.0, 0.25, 4998.4, -1500.0, f64::NAN].map(number),
             ["0", "12", "0.25", "4,998", "-1,500", "–"]
+        );
+        assert_eq!(
+            [0, 1, 1200].map(requests),
+            ["0 requests", "1 request", "1,200 requests"]
         );
         assert_eq!([512, 2048, 13_000_000].map(bytes), ["512 B", "2.00 KiB", "12.4 MiB"]);
     }

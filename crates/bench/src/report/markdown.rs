@@ -22,11 +22,11 @@ pub fn write(report: &Report) -> String {
     put(
         &mut text,
         format_args!(
-            "Profile {} against {}, {}: {} requests in {}, {} due, {} answered, {} failed.\n\n",
+            "Profile {} against {}, {}: {} in {}, {} due, {} answered, {} failed.\n\n",
             Code(&report.profile),
             Code(&report.target),
             figures::moment(report.began),
-            figures::count(overview.total.ended),
+            figures::requests(overview.total.ended),
             figures::length(overview.lasted),
             overview.asked(),
             overview.answered(),

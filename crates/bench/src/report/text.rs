@@ -66,8 +66,8 @@ fn amounts(text: &mut String, overview: &Overview<'_>) {
     paragraph(
         text,
         &format!(
-            "{} requests in {} ({} due, {} answered), {} failed, {} received",
-            figures::count(total.ended),
+            "{} in {} ({} due, {} answered), {} failed, {} received",
+            figures::requests(total.ended),
             figures::length(overview.lasted),
             overview.asked(),
             overview.answered(),

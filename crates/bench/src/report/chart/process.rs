@@ -87,7 +87,7 @@ fn drawn(
     chart.description = format!(
         "{title}, over time: {} at first, {} at last, {} at most.",
         values().next().map_or_else(|| figures::NOTHING.to_owned(), text),
-        values().last().map_or_else(|| figures::NOTHING.to_owned(), text),
+        values().next_back().map_or_else(|| figures::NOTHING.to_owned(), text),
         text(most)
     );
     chart.rows(text);

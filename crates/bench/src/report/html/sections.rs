@@ -20,12 +20,8 @@ pub(super) fn tiles(body: &mut String, overview: &Overview<'_>) {
         ("Answered", overview.answered(), format!("{} due", overview.asked())),
         ("Median", p50, format!("{} from sending", served(0.5))),
         ("p99", p99, format!("{} from sending", served(0.99))),
-        ("Longest", max, format!("of {} requests", figures::count(total.ended))),
-        (
-            "Failed",
-            figures::share(failed, total.ended),
-            format!("{} requests", figures::count(failed)),
-        ),
+        ("Longest", max, format!("of {}", figures::requests(total.ended))),
+        ("Failed", figures::share(failed, total.ended), figures::requests(failed)),
     ] {
         put(
             body,
