@@ -148,7 +148,7 @@ impl<'a> Range<'a> {
                         .get(..prefix.len())
                         .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
                 };
-                types.iter().any(|known| begins(known)).then_some(1)
+                types.iter().any(begins).then_some(1)
             }
             _ => None,
         }
