@@ -28,6 +28,8 @@ pub(super) struct Simulated {
     pub(super) fails_every: Option<u64>,
     /// The rate above which the load generator comes too late.
     pub(super) generator_most: f64,
+    /// How late the load generator usually is, which is in no latency.
+    pub(super) lag: Duration,
     /// Runs, counted from zero, that something else on the machine disturbs: all is a second late from their middle on.
     pub(super) disturbed: Vec<usize>,
     /// The last rate of each run.
@@ -53,6 +55,7 @@ impl Simulated {
             sheds_beyond: None,
             fails_every: None,
             generator_most: f64::INFINITY,
+            lag: Duration::from_micros(20),
             disturbed: Vec::new(),
             rates: Vec::new(),
             asked: 0,
@@ -112,7 +115,7 @@ impl Runs for Simulated {
         self.rates.push(last_rate);
         measured.seconds = rows.into_iter().map(Row::second).collect();
         let late = last_rate > self.generator_most;
-        let lag = if late { LATE } else { Duration::from_micros(20) };
+        let lag = if late { LATE } else { self.lag };
         measured.generator.lag.record(lag);
         measured.generator.busiest = if late { 0.99 } else { 0.2 };
         Ok(measured)

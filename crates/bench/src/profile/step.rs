@@ -9,6 +9,7 @@ use crate::engine::Fault;
 use crate::histogram::Histogram;
 use crate::load::Phase;
 use crate::measured::{Measured, PhaseMeasured, Second};
+use crate::objective::Objective;
 use crate::rate;
 use crate::statistics::{Slope, theil_sen};
 use crate::verdict::{self, Model};
@@ -25,6 +26,9 @@ const CLEARLY: f64 = 0.05;
 
 /// The share of requests that may fail where no objective says anything of failures.
 const MOST_FAILURES: f64 = 0.01;
+
+/// How many times the generator's lag latency must grow in a step for lag not to be the reason.
+const LAG_TIMES: f64 = 4.0;
 
 /// How often a step is repeated that may have failed by what else was going on. Other work on a machine makes latencies worse, never
 /// better, so one good step outweighs several bad ones.
@@ -45,6 +49,15 @@ struct Behind {
     growth: f64,
     /// What it is at least. Where something stood still once, latency jumps and goes back: that has a slope, too, but no certain one.
     certainly: f64,
+}
+
+impl Behind {
+    /// Whether latency grew by far more than the generator's being late could add to it.
+    fn exceeds_lag(&self, measured: &Measured) -> bool {
+        let lasted = measured.counted().1.as_secs_f64();
+        let lag = measured.generator.lag.quantile(0.99).unwrap_or_default();
+        self.growth > FALLS_BEHIND && self.growth * lasted > LAG_TIMES * lag.as_secs_f64()
+    }
 }
 
 /// Whether what is demanded was kept.
@@ -119,13 +132,29 @@ fn judge(session: &Session<'_>, measured: &Measured, behind: Behind) -> Kept {
         let share = behind.growth / (1.0 + behind.growth);
         missed.push(format!("it fell behind, by {:.1} % of what arrived", share * 100.0));
     }
+    let fails = failures > MOST_FAILURES || objectives.iter().any(|objective| fails(objective, measured));
     let troubles = verdict::invalid(measured, Model::Open);
     match (missed.is_empty(), troubles.is_empty()) {
         // Being late makes latencies longer, so what was good in spite of that is good. What was never asked isn't.
         (true, _) if measured.generator.missed == 0 => Kept::Yes,
         (false, true) => Kept::No(missed.join("; ")),
+        (false, false) if (fails || behind.exceeds_lag(measured)) && was_only_late(measured) => {
+            Kept::No(missed.join("; "))
+        }
         _ => Kept::Unknown(troubles.join("; ")),
     }
+}
+
+fn fails(objective: &Objective, measured: &Measured) -> bool {
+    objective.bounds_failures() && !objective.judge(measured).met
+}
+
+/// Whether the generator had no troubles but that it was late, which makes latencies longer, but neither lets them grow nor lets
+/// requests fail.
+fn was_only_late(measured: &Measured) -> bool {
+    let mut punctual = measured.clone();
+    punctual.generator.lag.clear();
+    verdict::invalid(&punctual, Model::Open).is_empty()
 }
 
 fn failures(measured: &Measured) -> f64 {
@@ -242,7 +271,6 @@ pub(super) fn shown(rate: f64) -> String {
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
-    use crate::objective::Objective;
     use crate::profile::simulated::{Simulated, setting};
 
     fn step(system: &mut Simulated, rate: f64, objectives: &[&str]) -> Step {
@@ -311,6 +339,18 @@ mod tests {
             Kept::Unknown(_)
         ));
         assert_eq!(step(&mut system, 400.0, &["p99 < 5s"]).kept, Kept::Yes);
+    }
+
+    #[test]
+    fn a_generator_that_is_a_little_late_excuses_little() {
+        let mut system = Simulated::of(500.0);
+        system.lag = Duration::from_millis(20);
+        let is_bad = |step: Step| matches!(step.kept, Kept::No(_));
+        // In ten seconds latency grows by 0.2 s, and by nothing.
+        assert!(is_bad(step(&mut system, 510.0, &[])));
+        assert!(!is_bad(step(&mut system, 400.0, &["p99 < 5ms"])));
+        system.fails_every = Some(10);
+        assert!(is_bad(step(&mut system, 400.0, &["errors < 1%"])));
     }
 
     #[test]

@@ -21,7 +21,7 @@ fn a_capacity_is_found_to_three_per_cent() {
     let search = capacity::Capacity {
         from: Some(0.8 * RATE),
         each: Duration::from_secs(3),
-        precision: 0.03,
+        precision: 0.04,
         warm_up: Duration::ZERO,
         ..capacity::Capacity::default()
     };
