@@ -71,9 +71,10 @@ pub fn read(text: &[u8]) -> Result<Report, Unreadable> {
         return Err(Unreadable::Version(form.version));
     }
     let shape: Shape = serde_json::from_slice(text).map_err(no_report)?;
-    let routes = shape.measured.phases.iter().map(|phase| phase.routes.len());
+    // A phase without routes takes a place, too.
+    let routes = shape.measured.phases.iter().map(|phase| phase.routes.len().max(1));
     if routes.sum::<usize>() > MOST_ROUTES {
-        return Err(Unreadable::Impossible("number of routes"));
+        return Err(Unreadable::Impossible("number of phases and routes"));
     }
     let report: Report = serde_json::from_slice(text).map_err(no_report)?;
     possible(&report)?;
@@ -155,6 +156,7 @@ mod tests {
 
     use super::super::samples;
     use super::*;
+    use crate::measured::PhaseMeasured;
 
     #[test]
     fn what_is_written_is_read_again() {
@@ -220,7 +222,11 @@ mod tests {
             .map(|at| (at.to_string(), RouteMeasured::default()))
             .collect();
         let error = read(write(&report).as_bytes()).unwrap_err();
-        assert_eq!(error, Unreadable::Impossible("number of routes"));
+        assert_eq!(error, Unreadable::Impossible("number of phases and routes"));
+        let phase = PhaseMeasured::default();
+        report.measured.phases = vec![phase; MOST_ROUTES + 1];
+        let error = read(write(&report).as_bytes()).unwrap_err();
+        assert_eq!(error, Unreadable::Impossible("number of phases and routes"));
     }
 
     proptest! {
