@@ -56,9 +56,10 @@ impl<'r> Overview<'r> {
         }
     }
 
-    /// Arrivals a second.
+    /// Arrivals a second; users who wait for answers have none that are due.
     pub(crate) fn asked(&self) -> String {
         match self.lasted.as_secs_f64() {
+            _ if self.due == 0 => figures::NOTHING.to_owned(),
             0.0 => figures::NOTHING.to_owned(),
             seconds => figures::rate(self.due as f64 / seconds),
         }
