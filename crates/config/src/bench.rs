@@ -88,7 +88,8 @@ pub struct Scenario {
     /// Where chance begins: with the same number the same arrivals, choices and values come again.
     #[serde(default)]
     pub seed: u64,
-    /// Header fields of every request, by their names; those of a step come in their place. Values may have placeholders.
+    /// Header fields of every request, by their names; those of a step come in their place. Values may have placeholders. A
+    /// step of the setup goes without a field whose value isn't captured yet.
     #[serde(default)]
     #[schemars(transform = form::keys("bench-field-name"), transform = form::values("field-value"))]
     pub headers: BTreeMap<String, String>,

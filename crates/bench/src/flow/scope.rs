@@ -4,7 +4,9 @@ use std::sync::{Arc, OnceLock};
 
 use super::capture::Keep;
 use super::data::DataSet;
+use super::escape::Place;
 use super::source::Source;
+use super::text::Text;
 use super::value::Value;
 
 /// Words that mean something by themselves, so that nothing captured can have them as a name.
@@ -56,6 +58,11 @@ impl Scope {
         let slot = Arc::new(OnceLock::new());
         self.for_all.push((name.to_owned(), slot.clone()));
         Keep::ForAll(slot)
+    }
+
+    /// Whether all placeholders of a text say something that is known.
+    pub fn knows(&self, text: &str) -> bool {
+        Text::parse(text, Place::Plain, self).is_ok()
     }
 
     /// What a name stands for.

@@ -93,21 +93,34 @@ impl<'s> Steps<'s> {
         let mut steps = Vec::new();
         for (index, step) in written.iter().enumerate() {
             let path = format!("{path}[{index}]");
-            let made = self.step(&path, step, scope, found);
+            let made = self.step(&path, step, scope, captured_for, found);
             let captures = captures(&path, step, scope, captured_for, found);
             steps.extend(made.map(|made| Step { captures, ..made }));
         }
         steps
     }
 
-    fn step(&mut self, path: &str, written: &step::Step, scope: &Scope, found: &mut Found<'_>) -> Option<Step> {
+    fn step(
+        &mut self,
+        path: &str,
+        written: &step::Step,
+        scope: &Scope,
+        captured_for: For,
+        found: &mut Found<'_>,
+    ) -> Option<Step> {
         let (method, target) = written.request.split_once(' ').unwrap_or(("GET", &written.request));
         let content = self.content(&format!("{path}.body"), written.body.as_ref(), found);
+        let mut headers = self.headers(written);
+        if captured_for == For::All {
+            // The token that all requests have is not there yet when it is fetched.
+            let is_own = |name: &String| written.headers.contains_key(name);
+            headers.retain(|(name, value)| is_own(name) || scope.knows(value));
+        }
         let draft = Draft {
             method: method.to_owned(),
             path: target.to_owned(),
             query: pairs(&written.query),
-            headers: self.headers(written),
+            headers,
             proof: self.proof.clone().filter(|_| written.auth),
             body: content.unwrap_or_default(),
         };

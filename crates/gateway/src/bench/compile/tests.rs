@@ -254,6 +254,37 @@ fn objectives_of_routes_are_objectives() {
 }
 
 #[test]
+fn a_token_that_all_requests_have_is_fetched_without_it() {
+    let text = "\
+target: http://127.0.0.1:1
+profiles: {smoke: {}}
+headers: {Authorization: 'Bearer {{token}}', X-Test: '1'}
+setup:
+  - {request: POST /token, capture: {token: /token}}
+  - POST /session
+flows: GET /
+";
+    let compiled = compiled(text).unwrap();
+    let iteration = &mut Iteration::default();
+    let steps = &compiled.setup.as_ref().unwrap().flows[0].steps;
+    let first = sent(&steps[0], iteration).unwrap();
+    assert!(
+        first.contains("X-Test: 1") && !first.contains("Authorization"),
+        "{first}"
+    );
+    assert_eq!(sent(&steps[1], iteration).unwrap_err(), "`token` was not captured");
+    assert_eq!(
+        sent(&compiled.plan.flows[0].steps[0], iteration).unwrap_err(),
+        "`token` was not captured"
+    );
+    let wrong = text.replace("{{token}}", "{{tokn}}");
+    refused(
+        &[("bench.yaml", wrong.as_bytes())],
+        &[("3:11", "no `tokn` here; there is `token`")],
+    );
+}
+
+#[test]
 fn a_log_is_replayed_with_flows_of_its_own() {
     let line = |second: u32, request: &str| {
         format!("127.0.0.1 - - [10/Oct/2025:13:55:{second:02} +0000] \"{request} HTTP/1.1\" 200 5\n")
