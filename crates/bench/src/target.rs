@@ -27,7 +27,7 @@ pub enum Protocol {
 /// A server under load.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// Its name in reports: the URL without path and credentials, such as `https://example.com:8443`.
+    /// Its name in reports: the URL without its path, such as `https://example.com:8443`.
     pub name: String,
     /// What requests say as `Host` and `:authority`: the host, with the port where it isn't the scheme's own.
     pub authority: String,
@@ -57,27 +57,8 @@ pub struct Location {
     pub host: String,
     /// The port, which may be the scheme's own.
     pub port: u16,
-    /// What stands before the host, for whoever makes requests of it.
-    pub credentials: Option<Credentials>,
     /// Path and query, `/` where there is none.
     pub path: String,
-}
-
-/// What a URL has before its host, as it is written there: `user:password`. It can't be printed by accident.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Credentials(String);
-
-impl Credentials {
-    /// The text, percent-encoded as it was.
-    pub fn text(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Credentials(..)")
-    }
 }
 
 /// Why there is no such target, in words for a person.
@@ -96,7 +77,7 @@ impl Location {
     /// Takes a URL apart.
     ///
     /// # Errors
-    /// When it isn't one of HTTP, or has no host.
+    /// When it isn't one of HTTP, has no host, or has a user and a password, which reports would tell everybody.
     pub fn parse(url: &str) -> Result<Location, Unusable> {
         let unusable = |why: &str| {
             Unusable(format!(
@@ -125,7 +106,11 @@ impl Location {
             return Err(unusable("it has no host"));
         }
         let text = authority.as_str();
-        let credentials = text.rsplit_once('@').map(|(before, _)| Credentials(before.to_owned()));
+        if text.contains('@') {
+            return Err(unusable(
+                "a user and a password have no place in it; requests have them as the field `Authorization`",
+            ));
+        }
         // The crate has `:` and `:99999` for no port at all.
         let after_host = text.rsplit_once(authority.host()).map_or("", |(_, after)| after);
         let port = match (authority.port_u16(), after_host) {
@@ -138,7 +123,6 @@ impl Location {
             secure,
             host: host.to_ascii_lowercase(),
             port,
-            credentials,
             path: uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
         })
     }
@@ -157,7 +141,7 @@ impl Location {
         }
     }
 
-    /// The URL without path and credentials.
+    /// The URL without its path.
     pub fn name(&self) -> String {
         let scheme = if self.secure { "https" } else { "http" };
         format!("{scheme}://{}", self.authority())

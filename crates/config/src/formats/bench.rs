@@ -10,6 +10,12 @@ pub(super) fn target(text: &str) -> Checked {
     if text.starts_with("unix:") {
         return Err("load goes by the network; write `http://host:port` or `https://host:port`".to_owned());
     }
+    // The message doesn't repeat them: logs of pipelines are read by many.
+    if text.contains('@') {
+        return Err(
+            "a user and a password have no place in a target; requests have them as the field `Authorization`".to_owned(),
+        );
+    }
     address::target(text)
 }
 
@@ -176,6 +182,12 @@ mod tests {
             &["Content-Length", "connection", "X Y"],
         );
         table("json-pointer", &["", "/a/0", "/a~1b~0"], &["a", "/a~", "/a~2", "#/a"]);
+    }
+
+    #[test]
+    fn a_password_in_a_target_is_not_told() {
+        let told = check("bench-target", "http://me:hunter2@example.com").unwrap_err();
+        assert!(told.contains("Authorization") && !told.contains("hunter2"), "{told}");
     }
 
     #[test]
