@@ -113,6 +113,31 @@ fn an_interrupted_run_is_a_report_of_what_was_until_then() {
 }
 
 #[test]
+fn who_is_refused_each_time_has_not_passed() {
+    let server = server(Behaviour {
+        failures: Some(Failures {
+            which: Which::Every(1),
+            fault: Fault::Status(404),
+        }),
+        ..Behaviour::default()
+    });
+    let steady = Steady {
+        warm_up: Duration::ZERO,
+        duration: Duration::from_secs(1),
+        ..Steady::at(50.0)
+    };
+    let judged = |objectives: &[&str]| {
+        let report = run(&server, Profile::Load(steady.clone()), objectives)
+            .run(&mut ())
+            .unwrap();
+        let judged = report.objectives.into_iter();
+        judged.map(|judged| (judged.objective, judged.met)).collect::<Vec<_>>()
+    };
+    assert_eq!(judged(&[]), [("errors < 1%".to_owned(), false)]);
+    assert_eq!(judged(&["status 404 > 99%"]), [("status 404 > 99%".to_owned(), true)]);
+}
+
+#[test]
 fn stress_ends_where_it_breaks() {
     let server = server(Behaviour {
         capacity: Some(Capacity {
