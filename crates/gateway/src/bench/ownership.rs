@@ -40,7 +40,8 @@ fn host(authority: &str) -> &str {
     }
 }
 
-/// This machine, and networks that are nobody else's (RFC 1918, RFC 3927, RFC 4193, RFC 4291).
+/// This machine, and networks that are nobody else's (RFC 1918, RFC 4193, RFC 4291). Those of RFC 3927 are: at 169.254.169.254 a
+/// cloud answers for all of its machines.
 fn is_near(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => near_v4(address),
@@ -49,7 +50,7 @@ fn is_near(address: IpAddr) -> bool {
 }
 
 fn near_v4(address: Ipv4Addr) -> bool {
-    address.is_loopback() || address.is_private() || address.is_link_local()
+    address.is_loopback() || address.is_private()
 }
 
 fn near_v6(address: Ipv6Addr) -> bool {
@@ -95,6 +96,7 @@ mod tests {
             "[2001:db8::1]:80",
             "[::ffff:192.0.2.1]:80",
             "0.0.0.0:80",
+            "169.254.169.254:80",
         ] {
             let target = target("Shop.test:8080", &["127.0.0.1:80", address]);
             let why = check(&target, &["other.test".to_owned()]).unwrap_err();
