@@ -2,11 +2,16 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The exit code of a program that a signal of the keyboard has ended, as shells have it.
 const ENDED_BY_KEYBOARD: i32 = 130;
+
+/// How soon after the first a signal is the same one again: `timeout`, and others that end whole groups of processes, send it to the
+/// process and to its group.
+const THE_SAME: Duration = Duration::from_millis(500);
 
 /// Whether somebody has asked for the end.
 static ASKED: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| {
@@ -33,12 +38,14 @@ fn listen(asked: &AtomicBool) {
         else {
             return;
         };
+        let mut first = None;
         loop {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
-            if asked.swap(true, Ordering::Relaxed) {
+            asked.store(true, Ordering::Relaxed);
+            if first.get_or_insert_with(Instant::now).elapsed() > THE_SAME {
                 std::process::exit(ENDED_BY_KEYBOARD);
             }
         }
