@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use portcullis_bench::Report;
 use portcullis_bench::history::{File, Store};
+use rustix::fs::{Access, access};
 
 use super::baselines::Durable;
 
@@ -59,6 +60,14 @@ impl Folder {
         make(&self.path)
     }
 
+    /// Makes the folder where runs are kept.
+    ///
+    /// # Errors
+    /// Why it can't be made.
+    pub(crate) fn make_runs(&self) -> Result<(), String> {
+        make(&self.runs())
+    }
+
     /// Keeps a run, under the time at which it began.
     ///
     /// # Errors
@@ -106,6 +115,24 @@ pub(crate) fn write_once(path: &Path, text: &str, force: bool) -> Result<(), Str
     })
 }
 
+/// Looks whether a file can be written, without writing it.
+///
+/// # Errors
+/// Why it can't be.
+pub(crate) fn check(path: &Path) -> Result<(), String> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let place = match path.exists() {
+        true => path,
+        false => folder.unwrap_or(Path::new(".")),
+    };
+    let may = access(place, Access::WRITE_OK).map_err(io::Error::from);
+    may.and_then(|()| match path.is_dir() {
+        true => Err(io::ErrorKind::IsADirectory.into()),
+        false => Ok(()),
+    })
+    .map_err(|error| told(path, &error))
+}
+
 /// Writes a file that a command makes each time.
 ///
 /// # Errors
@@ -131,6 +158,19 @@ fn told(path: &Path, error: &io::Error) -> String {
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whether_a_file_can_be_written_is_known_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("old"), "").unwrap();
+        assert_eq!((check(&path("new")), check(&path("old"))), (Ok(()), Ok(())));
+        assert!(!path("new").exists());
+        assert!(check("here.json".as_ref()).is_ok());
+        for wrong in [folder.path().to_owned(), path("none/new"), path("old/new")] {
+            assert!(check(&wrong).unwrap_err().contains("can't be written"), "{wrong:?}");
+        }
+    }
 
     #[test]
     fn what_a_person_may_have_edited_is_kept() {

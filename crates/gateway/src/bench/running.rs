@@ -1,6 +1,6 @@
 //! From a scenario to results: everything that can be known to be wrong is told before load begins.
 
-mod looking;
+pub(crate) mod looking;
 pub(crate) mod ready;
 pub(crate) mod results;
 
@@ -15,6 +15,7 @@ use portcullis_bench::profile::Profile;
 use portcullis_bench::report::comparison::Sides;
 use portcullis_bench::run::Run;
 use portcullis_bench::summary::Summary;
+use portcullis_bench::verdict::UNDECIDED;
 use portcullis_bench::{Report, run};
 use portcullis_config::bench::Loaded;
 use portcullis_config::{Problem, Problems};
@@ -150,6 +151,10 @@ impl Scenario {
 /// # Errors
 /// Why it could not be run, in one line where it is one thing.
 pub(crate) fn run(wish: &Wish) -> Result<u8, String> {
+    results::check(&wish.output)?;
+    if let Some(folder) = &wish.folder {
+        folder.make_runs()?;
+    }
     let compiled = wish.scenario.compiled()?;
     let environment = environment::fingerprint(&Given {
         scenario: Some(wish.scenario.digest()),
@@ -227,8 +232,12 @@ fn against(wish: &Wish, base: Run, head: Run, looking: &mut Looking) -> Result<u
     let pairs = wish.judging.runs.map_or(PAIRS, |runs| runs as usize);
     let duel = Duel { base, head, pairs };
     let fought = duel.fight(looking).map_err(|fault| fault.to_string())?;
-    for report in fought.base.iter().chain(&fought.head) {
-        keep(wish, report)?;
+    let reports = || fought.base.iter().chain(&fought.head);
+    // What was measured is told, though it can't be kept.
+    let kept = reports().try_for_each(|report| keep(wish, report));
+    if fought.interrupted && (fought.base.is_empty() || fought.head.is_empty()) {
+        complain("the session was interrupted before both had a whole run, so there is nothing to compare");
+        return kept.map(|()| UNDECIDED);
     }
     let terms = Terms {
         targets_may_differ: true,
@@ -242,7 +251,8 @@ fn against(wish: &Wish, base: Run, head: Run, looking: &mut Looking) -> Result<u
             head: &head_name,
         },
     };
-    results::write(&wish.output, &fought.head, Some(compared))
+    let code = results::write(&wish.output, &fought.head, Some(compared))?;
+    kept.map(|()| code)
 }
 
 /// One run, or several of the same, and what they are compared with.
@@ -250,23 +260,27 @@ fn repeated(wish: &Wish, run: &Run, kept: Option<&[Summary]>, looking: &mut Look
     let usual = if kept.is_some() { PAIRS } else { 1 };
     let runs = wish.judging.runs.map_or(usual, |runs| runs as usize);
     let mut reports: Vec<Report> = Vec::new();
+    let mut in_folder = Ok(());
     for number in 0..runs {
         looking.begins_run(number + 1, runs);
         let mut run = run.clone();
         // Each of several runs has chances of its own, and the same ones when all is run again.
         run.plan.seed = run.plan.seed.wrapping_add(number as u64);
         let report = run.run(looking).map_err(|fault| fault.to_string())?;
-        keep(wish, &report)?;
+        in_folder = in_folder.and(keep(wish, &report));
         let interrupted = report.interrupted;
         reports.push(report);
         if interrupted {
             break;
         }
     }
-    let comparison = match kept {
-        Some(kept) => Some(compared(kept, &reports, &wish.judging)?),
-        None => None,
-    };
+    let comparison = kept.map(|kept| compared(kept, &reports, &wish.judging));
+    if let Some(Err(refused)) = comparison {
+        // What was measured is told, though it can't be compared.
+        results::write(&wish.output, &reports, None)?;
+        return Err(refused);
+    }
+    let comparison = comparison.transpose()?;
     let compared = comparison.as_ref().map(|comparison| Compared {
         comparison,
         sides: Sides {
@@ -274,7 +288,8 @@ fn repeated(wish: &Wish, run: &Run, kept: Option<&[Summary]>, looking: &mut Look
             head: &wish.name,
         },
     });
-    results::write(&wish.output, &reports, compared)
+    let code = results::write(&wish.output, &reports, compared)?;
+    in_folder.map(|()| code)
 }
 
 fn compared(kept: &[Summary], reports: &[Report], judging: &Judging) -> Result<Comparison, String> {

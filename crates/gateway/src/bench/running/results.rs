@@ -48,11 +48,25 @@ pub(crate) enum Format {
     Markdown,
 }
 
-/// Writes results, and gives the exit code.
+/// Looks whether files can be written where results go: who has measured for an hour must not hear of it then.
+///
+/// # Errors
+/// Which can't, and why.
+pub(crate) fn check(output: &Output) -> Result<(), String> {
+    let files = [&output.out, &output.page];
+    files.into_iter().flatten().try_for_each(|path| folder::check(path))
+}
+
+/// Writes results, and gives the exit code. Standard output comes first: it is left when a disk is full.
 ///
 /// # Errors
 /// What couldn't be written.
 pub(crate) fn write(output: &Output, reports: &[Report], compared: Option<Compared<'_>>) -> Result<u8, String> {
+    let text = match compared {
+        Some(compared) => of_comparison(compared, output.format),
+        None => of_reports(reports, output.format),
+    };
+    print(&format!("{}\n", text.trim_end()));
     if let Some(path) = &output.out {
         for (number, report) in reports.iter().enumerate() {
             folder::write(&numbered(path, number), &json::write(report))?;
@@ -66,11 +80,6 @@ pub(crate) fn write(output: &Output, reports: &[Report], compared: Option<Compar
         };
         folder::write(path, &page)?;
     }
-    let text = match compared {
-        Some(compared) => of_comparison(compared, output.format),
-        None => of_reports(reports, output.format),
-    };
-    print(&format!("{}\n", text.trim_end()));
     Ok(exit_code(reports, compared))
 }
 
