@@ -31,7 +31,7 @@ pub(super) fn run(
         None => None,
     };
     running::run(&Wish {
-        name: url.to_owned(),
+        name: named(url).to_owned(),
         scenario,
         against: other,
         profile: None,
@@ -54,6 +54,11 @@ fn whole(other: &str, url: &str) -> String {
     }
 }
 
+/// What a run is called: the URL without its query, which may hold a key.
+fn named(url: &str) -> &str {
+    url.split(['?', '#']).next().unwrap_or(url)
+}
+
 /// The file that a command line stands for.
 fn document(url: &str, asked: &Asked, load: &Load, way: &Way) -> Result<Value, String> {
     let (origin, path) = split(url)?;
@@ -71,7 +76,8 @@ fn document(url: &str, asked: &Asked, load: &Load, way: &Way) -> Result<Value, S
     for field in &asked.headers {
         let (name, value) = field
             .split_once(':')
-            .ok_or_else(|| format!("-H '{field}' is no field: write -H 'Name: value'"))?;
+            // It isn't repeated, for it may hold a password.
+            .ok_or("one of the fields has no colon: write -H 'Name: value'")?;
         headers.insert(name.trim().to_owned(), json!(plain(value.trim())));
     }
     let mut step = json!({"request": plain(&format!("{method} {path}")), "headers": headers});
@@ -92,7 +98,7 @@ fn document(url: &str, asked: &Asked, load: &Load, way: &Way) -> Result<Value, S
 /// Scheme and authority, and the path with its query.
 fn split(url: &str) -> Result<(&str, String), String> {
     let Some((scheme, rest)) = url.split_once("://") else {
-        return Err(format!("`{url}` is no URL: it begins with http:// or https://"));
+        return Err("this is no URL: it begins with http:// or https://".to_owned());
     };
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (origin, path) = url.split_at(scheme.len() + 3 + end);

@@ -98,7 +98,7 @@ pub(super) struct Way {
     /// The most requests in progress on a connection of HTTP/2 or HTTP/3.
     #[arg(long, value_name = "N")]
     pub(super) streams: Option<u32>,
-    /// Threads that make the load. By default one for each processor but one.
+    /// Threads that make the load. By default one for each processor.
     #[arg(short = 't', long, value_name = "N")]
     pub(super) threads: Option<u32>,
     /// The version of HTTP.
@@ -173,7 +173,7 @@ pub(super) struct Judging {
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(super) runs: Option<u32>,
     /// The smallest change that counts, in percent.
-    #[arg(long, value_name = "PERCENT", default_value_t = 5.0)]
+    #[arg(long, value_name = "PERCENT", default_value_t = 5.0, value_parser = percent)]
     pub(super) min_effect: f64,
     /// A process to watch: its processor time, memory and open files.
     #[arg(long, value_name = "PID")]
@@ -199,6 +199,13 @@ pub(super) struct Output {
     /// Show nothing meanwhile.
     #[arg(short, long)]
     pub(super) quiet: bool,
+}
+
+/// A change in percent. One that can't be, or that everything is smaller than, would make any answer come out.
+fn percent(text: &str) -> Result<f64, String> {
+    let number = text.trim_end_matches('%').parse::<f64>().ok();
+    let fits = number.filter(|number| (0.0..=100.0).contains(number));
+    fits.ok_or_else(|| "write a number from 0 to 100".to_owned())
 }
 
 impl Judging {
