@@ -24,6 +24,7 @@ mod steady;
 mod storm;
 mod table;
 mod tables;
+mod truths;
 mod upstream;
 
 use std::process::Command;
@@ -79,6 +80,10 @@ pub(crate) fn compare(case: &str, options: &[&str]) -> Result<(), String> {
             raise_descriptors()?;
             return generators::run(options);
         }
+        "truths" => {
+            raise_descriptors()?;
+            return truths::run(options);
+        }
         "page" => return page::run(options),
         _ => {}
     }
@@ -113,7 +118,7 @@ pub(crate) fn run(what: &str) -> Result<(), String> {
         _ => {
             let names: Vec<&str> = compare::names().collect();
             return Err(format!(
-                "there is no benchmark `{what}`; there are routes, many, guard, idle, reload, rate-limit, soak, balance, storm, tables, generators, page, {}, {}",
+                "there is no benchmark `{what}`; there are routes, many, guard, idle, reload, rate-limit, soak, balance, storm, tables, generators, truths, page, {}, {}",
                 names.join(", "),
                 idle_peers::NAME
             ));

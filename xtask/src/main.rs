@@ -34,6 +34,8 @@ cargo xtask COMMAND
                                 PostGraphile, where they are installed; prints tables
   bench generators [--rounds N] [--seconds S] [--peers NAMES]
                                 our load tester beside wrk, h2load, oha, hey, k6 and autocannon; prints tables
+  bench truths [--comparisons N] [--slower N] [--minutes N]
+                                whether our load tester finds what is known of servers that stand in; prints a table
   bench page [CASE...]          measures what docs/performance.md shows, or these cases of it, and writes it there";
 
 fn main() -> ExitCode {
