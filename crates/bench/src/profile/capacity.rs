@@ -7,10 +7,11 @@ use std::time::Duration;
 use self::search::{Known, Search};
 use super::session::Session;
 use super::steady::constant;
-use super::step::{Kept, Step, keep, shown, take};
+use super::step::{Kept, Step, keep, samples, shown, take};
 use super::{found, positive, warm_up};
 use crate::engine::Fault;
 use crate::load::Load;
+use crate::measured::PhaseMeasured;
 use crate::report::Judged;
 
 /// The most steps of a search. A usual one takes ten.
@@ -83,6 +84,9 @@ impl Capacity {
 
     fn check(&self) -> Result<(), Fault> {
         positive("most", self.most)?;
+        if self.each.is_zero() {
+            return Err(Fault("`each` must be longer than no time".to_owned()));
+        }
         for (name, rate) in [("from", self.from), ("expected", self.expected)] {
             if let Some(rate) = rate {
                 positive(name, rate)?;
@@ -109,12 +113,18 @@ impl Capacity {
         let users = session.setting.lanes.clamp(1, PROBING_USERS);
         let length = self.warm_up.max(Duration::from_secs(1));
         let measured = session.run(&Vec::from_iter(warm_up(length, Load::Users(users))))?;
-        let rate = measured
+        // What failed at once says nothing of what can be done.
+        let answered: u64 = measured
             .phases
-            .first()
-            .map_or(0.0, |phase| phase.due as f64 / length.as_secs_f64());
+            .iter()
+            .map(PhaseMeasured::total)
+            .map(|total| total.ended.saturating_sub(total.failed()))
+            .sum();
         session.keep(measured);
-        Ok((rate * BEGIN).max(1.0))
+        let rate = answered as f64 / length.as_secs_f64();
+        // Below this, percentiles make steps longer than they have to be.
+        let brief = 2.0 * samples(session) as f64 / self.each.as_secs_f64();
+        Ok((rate * BEGIN).max(brief.min(rate)).max(1.0))
     }
 
     /// Says what was found.

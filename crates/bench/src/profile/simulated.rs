@@ -108,6 +108,10 @@ impl Runs for Simulated {
                 }
                 count(&mut counts, &mut rows, due, latency, failed);
             }
+            if matches!(phase.load, Load::Users(_)) {
+                // Nothing is due at a time that was fixed.
+                counts.due = 0;
+            }
             began += length;
             last_rate = rate_at_end(&phase.load).unwrap_or(last_rate);
             measured.phases.push(counts);

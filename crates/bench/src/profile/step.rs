@@ -102,15 +102,15 @@ fn once(session: &mut Session<'_>, rate: f64, least: Duration) -> Result<Step, F
 
 /// How long a step has to be: twice the requests that make the most demanding percentile known at all.
 fn length(session: &Session<'_>, rate: f64, least: Duration) -> Duration {
-    let samples = session
-        .setting
-        .objectives
-        .iter()
-        .map(|objective| objective.samples())
-        .max();
-    let needed = 2.0 * samples.unwrap_or(1) as f64 / rate;
+    let needed = 2.0 * samples(session) as f64 / rate;
     let longest = LONGEST.max(least);
     Duration::try_from_secs_f64(needed).map_or(longest, |needed| needed.clamp(least, longest))
+}
+
+/// How many requests make the most demanding percentile known at all.
+pub(super) fn samples(session: &Session<'_>) -> u64 {
+    let objectives = session.setting.objectives.iter();
+    objectives.map(|objective| objective.samples()).max().unwrap_or(1)
 }
 
 fn judge(session: &Session<'_>, measured: &Measured, behind: Behind) -> Kept {

@@ -41,6 +41,9 @@ impl Stress {
     pub(super) fn conduct(&self, session: &mut Session<'_>) -> Result<(), Fault> {
         positive("from", self.from)?;
         positive("most", self.most)?;
+        if self.each.is_zero() {
+            return Err(Fault("`each` must be longer than no time".to_owned()));
+        }
         if !(self.growth.is_finite() && self.growth > 1.0) {
             return Err(Fault(format!(
                 "`growth` must be a factor above 1, and is {}",

@@ -63,6 +63,25 @@ fn where_to_begin_may_be_said_and_may_be_far_off() {
 }
 
 #[test]
+fn it_begins_where_percentiles_make_no_step_longer() {
+    let mut system = Simulated::of(500.0);
+    let (objectives, mut nobody) = (["p99 < 50ms".parse().unwrap()], ());
+    let mut session = Session::new(setting(&objectives), &mut system, &mut nobody);
+    let begin = Capacity::default().begin(&mut session).unwrap();
+    assert!(
+        (245.0..255.0).contains(&begin),
+        "half of what the closed model gets: {begin}"
+    );
+    let mut system = Simulated::of(100.0);
+    let mut session = Session::new(setting(&objectives), &mut system, &mut nobody);
+    let begin = Capacity::default().begin(&mut session).unwrap();
+    assert!(
+        (98.0..102.0).contains(&begin),
+        "200/s would be better, but isn't there: {begin}"
+    );
+}
+
+#[test]
 fn a_disturbance_does_not_change_what_is_found() {
     for disturbed in 0..12 {
         let mut system = Simulated::of(500.0);
