@@ -152,6 +152,8 @@ fn what_makes_no_sense_is_refused() {
         capacity.conduct(&mut session).unwrap_err().0
     };
     let plain = Capacity::default;
+    let each = Duration::ZERO;
+    assert!(refused(Capacity { each, ..plain() }).contains("`each`"));
     assert!(
         refused(Capacity {
             from: Some(-1.0),
