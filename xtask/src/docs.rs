@@ -46,11 +46,13 @@ fn all() -> Result<Vec<(PathBuf, String)>, String> {
     let binary = process::portcullis(false)?;
     let pages = [
         ("docs/reference/configuration.md", portcullis_config::reference()),
+        ("docs/reference/bench.md", portcullis_config::bench::reference()),
         ("docs/reference/errors.md", say(&binary, &["reference", "errors"])?),
         ("docs/reference/policies.md", policies::page(&binary)?),
         ("docs/reference/cli.md", say(&binary, &["reference", "cli"])?),
         ("docs/reference/metrics.md", say(&binary, &["reference", "metrics"])?),
         ("portcullis.schema.json", say(&binary, &["schema"])?),
+        ("bench.schema.json", say(&binary, &["schema", "--bench"])?),
     ];
     Ok(pages.map(|(path, text)| (path.into(), tidied(&text))).into())
 }

@@ -152,11 +152,16 @@ enum Command {
         what: Index,
     },
     /// Write the JSON Schema of the configuration, for editors.
-    #[command(after_help = "Example:
+    #[command(after_help = "Examples:
   portcullis schema > portcullis.schema.json
+  portcullis schema --bench > bench.schema.json
 and as the first line of the file:
   # yaml-language-server: $schema=./portcullis.schema.json")]
-    Schema,
+    Schema {
+        /// That of the file of a load test, in its place.
+        #[arg(long)]
+        bench: bool,
+    },
     /// Load a server, measure it and judge it.
     ///
     /// Requests start when they are due, whatever became of earlier ones, and their latency counts from then: a server that
@@ -327,8 +332,12 @@ pub(crate) fn run() -> ExitCode {
             } => index::run(&file, index::Wish::Explain { method, url }, json),
         },
         Some(Command::Bench(bench)) => bench::run(*bench),
-        Some(Command::Schema) => {
-            print(&format!("{:#}\n", portcullis_config::schema()));
+        Some(Command::Schema { bench }) => {
+            let schema = match bench {
+                true => portcullis_config::bench::schema(),
+                false => portcullis_config::schema(),
+            };
+            print(&format!("{schema:#}\n"));
             ExitCode::SUCCESS
         }
         Some(Command::Proxy { targets, bind, admin }) => {
