@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use portcullis_bench::history::{self, File, Line, Store, Trouble};
-use portcullis_bench::report::json;
 use portcullis_bench::summary::Summary;
 use portcullis_stores::durable::baselines::Baselines;
 use portcullis_stores::durable::sqlite::{Limits, Sqlite};
@@ -125,14 +124,12 @@ impl Store for Durable {
 }
 
 fn of_file(path: &Path) -> Result<Vec<Summary>, String> {
-    let text = std::fs::read(path).map_err(|error| format!("{} can't be read: {error}", path.display()))?;
     // A file of baselines has a run on each line, of any name.
     if path.extension().is_some_and(|extension| extension == "jsonl") {
         let runs = history::all(&File::at(path.to_owned())).map_err(|error| error.to_string())?;
         return Ok(runs.into_iter().map(|(_, run)| run).collect());
     }
-    let report = json::read(&text).map_err(|error| format!("{}: {error}", path.display()))?;
-    Ok(vec![Summary::of(&report)])
+    Ok(vec![Summary::of(&compare::read(path)?)])
 }
 
 fn of_folder(folder: &Path) -> Result<Vec<Summary>, String> {

@@ -1,5 +1,7 @@
 //! Whether one set of runs is better or worse than another.
 
+use std::fs;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use portcullis_bench::compare::{Comparison, compare};
@@ -74,6 +76,27 @@ pub(crate) fn show(path: &Path, format: Format, page: Option<&Path>) -> Result<u
 /// # Errors
 /// When it can't be read, or is none.
 pub(crate) fn read(path: &Path) -> Result<Report, String> {
-    let text = std::fs::read(path).map_err(|error| format!("{} can't be read: {error}", path.display()))?;
+    let text = whole(path).map_err(|error| format!("{} can't be read: {error}", path.display()))?;
     json::read(&text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// As much of a file as shows that it is too large, where it is.
+fn whole(path: &Path) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    fs::File::open(path)?
+        .take(json::MOST_BYTES as u64 + 1)
+        .read_to_end(&mut text)?;
+    Ok(text)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_without_an_end_is_refused() {
+        let why = read("/dev/zero".as_ref()).unwrap_err();
+        assert!(why.contains("64 MiB"), "{why}");
+    }
 }
