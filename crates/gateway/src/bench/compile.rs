@@ -236,7 +236,11 @@ fn objectives(scenario: &Scenario, routes: &[String], found: &mut Found<'_>) -> 
         // What is replayed has the routes of its log.
         if !routes.iter().any(|known| known == route) && scenario.profiles.replay.is_none() {
             let known: Vec<_> = routes.iter().map(|route| format!("`{route}`")).collect();
-            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            let known = if known.is_empty() {
+                "none".to_owned()
+            } else {
+                known.join(", ")
+            };
             found.add(path, format!("no step is counted as `{route}`; there is {known}"));
         }
     }
