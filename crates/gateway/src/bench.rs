@@ -16,5 +16,7 @@ mod interrupt;
 mod ownership;
 pub(crate) mod running;
 
+pub(crate) mod policies;
+
 pub(crate) mod baselines;
 pub(crate) mod folder;

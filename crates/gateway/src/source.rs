@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use portcullis_config::{Loaded, Problems, load_with, parse, read};
 
+use crate::bench::policies::Isolation;
 use crate::watched::Watched;
 
 /// Where a configuration comes from.
@@ -18,6 +19,7 @@ pub(crate) struct Source {
 enum From {
     File(PathBuf),
     Text(String),
+    Isolated(PathBuf, Isolation),
 }
 
 impl Source {
@@ -37,6 +39,14 @@ impl Source {
         }
     }
 
+    /// A file, of which what is isolated is otherwise: for a gate under test.
+    pub(crate) fn isolated(path: PathBuf, isolation: Isolation) -> Source {
+        Source {
+            from: From::Isolated(path, isolation),
+            files: Mutex::default(),
+        }
+    }
+
     /// Reads and checks the configuration. Variables come from the environment of the process.
     ///
     /// # Errors
@@ -52,6 +62,10 @@ impl Source {
         let loaded = match &self.from {
             From::File(path) => load_with(path, &environment, &read),
             From::Text(text) => parse(text, "command line".as_ref(), &environment, &read),
+            From::Isolated(path, isolation) => load_with(path, &environment, &read).map(|mut loaded| {
+                isolation.apply(&mut loaded.file);
+                loaded
+            }),
         };
         *self.files.lock().unwrap_or_else(PoisonError::into_inner) = files.into_inner();
         loaded

@@ -115,6 +115,7 @@ mod it {
 
     mod bench_once;
     mod bench_page;
+    mod bench_policies;
     mod bench_stages;
 
     mod browser;

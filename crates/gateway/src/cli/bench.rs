@@ -3,6 +3,7 @@
 mod once;
 mod options;
 mod overlay;
+mod policies;
 mod stages;
 
 use std::process::ExitCode;
@@ -35,6 +36,9 @@ The seven stages, which leave their files in the folder bench:
   portcullis bench run           the load, into bench/runs
   portcullis bench compare A B   whether B is better or worse than A
   portcullis bench all           all of them, for the gate of portcullis.yaml
+
+Whether limits, circuit breakers and the rest do what a gate's file says:
+  portcullis bench policies
 
 Exit codes:
   0  it was measured, and every objective was met

@@ -55,7 +55,10 @@ pub(crate) fn check(mut plan: Plan, profile: &Profile, owned: &[String]) -> Resu
 }
 
 /// Raises the limit of descriptors as far as the system lets us.
-fn descriptors(connections: usize) -> Result<(), String> {
+///
+/// # Errors
+/// When that isn't far enough.
+pub(crate) fn descriptors(connections: usize) -> Result<(), String> {
     let needed = connections as u64 + SPARE;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current.is_none_or(|current| current >= needed) {

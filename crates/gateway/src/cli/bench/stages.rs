@@ -8,6 +8,7 @@ use portcullis_config::units;
 
 use super::options::{Judging, Load, Output, Owned, Way};
 use super::overlay;
+use super::policies::Policies;
 use crate::bench::baselines;
 use crate::bench::folder::Folder;
 use crate::bench::gate;
@@ -136,6 +137,22 @@ pub(super) enum Stage {
   portcullis bench stand-in --bind 127.0.0.1:9000 --delay 5ms
   portcullis bench stand-in --capacity 2000 --queue 100")]
     StandIn(StandIn),
+    /// Test by spikes whether the policies of a gate's file do what it says.
+    ///
+    /// Serves by the file in a process of its own, with stand-ins for all targets, and reaches nothing else that it names.
+    /// Limits let no more through than they say, and answer what they let through in time; circuit breakers open, stay open and
+    /// close; what is worth less is sent away first; retries keep to their budget. What can't be tested is told.
+    #[command(after_help = "Examples:
+  portcullis bench policies
+  portcullis bench policies site.yaml --only limits --route orders
+  portcullis bench policies --header 'X-Api-Key: ${KEY}' --format junit")]
+    Policies(Policies),
+    /// Serve as the gate of such a test, until standard input ends.
+    #[command(hide = true)]
+    IsolatedGate {
+        /// The gate's file.
+        file: PathBuf,
+    },
     /// All stages in order, for a gate that runs.
     ///
     /// What is there already is kept: a scenario that was edited is run as it is. Compares with the baseline `default`, if
@@ -367,6 +384,8 @@ impl Stage {
             .run(),
             Stage::Baseline { what } => what.run(),
             Stage::StandIn(server) => server.serve(),
+            Stage::Policies(policies) => policies.run(),
+            Stage::IsolatedGate { file } => crate::bench::policies::serve(&file),
             Stage::Report { run, shown } => compare::show(&run, shown.format, shown.report.as_deref()),
             Stage::All {
                 made_of,
