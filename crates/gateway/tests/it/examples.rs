@@ -94,6 +94,7 @@ fn each_example_has_a_test_here() {
         .map(|path| path.strip_prefix(repository()).unwrap().to_owned())
         .collect();
     let tested: BTreeSet<PathBuf> = [
+        "examples/hiring/bench.yaml",
         "examples/hiring/portcullis.yaml",
         "conformance/peers/bare.yaml",
         "conformance/peers/guarded.yaml",
@@ -279,6 +280,37 @@ fn the_example_hiring_keeps_what_it_was_told() {
     drop(gate);
     let gate = hiring.start();
     assert_eq!(gate.get(&place).json()["name"], "Ada");
+}
+
+#[test]
+fn the_load_test_of_the_example_hiring_passes_and_leaves_nothing_behind() {
+    let folder = Folder::new();
+    let hiring = Hiring::new(folder.path());
+    let gate = hiring.start();
+    let candidates = || gate.get("/candidates?select=id").json();
+    let before = candidates();
+    let output = portcullis()
+        .args(["bench", "run"])
+        .arg(repository().join("examples/hiring/bench.yaml"))
+        .args(["--profile", "smoke", "--quiet", "--format", "json", "--folder"])
+        .arg(folder.path().join("bench"))
+        .env("CALENDAR_PORT", hiring.calendar().port().to_string())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["verdict"], "pass");
+    let routes = &report["measured"]["phases"][0]["routes"];
+    for (route, requests) in [
+        ("page", 6),
+        ("questions", 3),
+        ("invite", 3),
+        ("read back", 3),
+        ("dismiss", 3),
+    ] {
+        assert_eq!(routes[route]["ended"], requests, "{route}: {routes}");
+    }
+    assert_eq!(candidates(), before);
 }
 
 #[test]

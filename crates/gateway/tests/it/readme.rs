@@ -130,6 +130,8 @@ fn each_line_works(document: &str) {
         }
         let mut command = Command::new("sh");
         command.args(["-c", &aimed(&line, &hiring)]).current_dir(repository());
+        // Where a load test goes is said in its file.
+        command.env("CALENDAR_PORT", hiring.calendar().port().to_string());
         succeeds(&format!("{document}: {line}"), &mut command);
     }
 }
