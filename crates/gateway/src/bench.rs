@@ -9,6 +9,7 @@ pub(crate) mod sources;
 mod compile;
 mod dry_run;
 mod promised;
+mod rows;
 mod scenario_file;
 pub(crate) mod stages;
 

@@ -1,6 +1,7 @@
 //! Runs that others are compared with: by a name, or as files.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use portcullis_bench::history::{self, File, Line, Store, Trouble};
@@ -101,7 +102,7 @@ impl Durable {
     }
 }
 
-fn told(error: portcullis_stores::durable::Error) -> Trouble {
+fn told(error: impl Display) -> Trouble {
     Trouble(format!("the durable store: {error}"))
 }
 

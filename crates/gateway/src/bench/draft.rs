@@ -1,5 +1,7 @@
 //! Requests that a source proposes, before a person has looked at them.
 
+use std::collections::BTreeMap;
+
 /// What a source found worth asking, and what it didn't.
 #[derive(Debug, Default)]
 pub(crate) struct Draft {
@@ -9,6 +11,10 @@ pub(crate) struct Draft {
     pub(crate) left_out: Vec<LeftOut>,
     /// What a person should know about it.
     pub(crate) notes: Vec<String>,
+    /// Where routes of the gate describe themselves, with the names of the routes.
+    pub(crate) described: Vec<(String, Drafted)>,
+    /// Rows that paths have a value of, by name: `{{orders.id}}` is that of the rows `orders`.
+    pub(crate) rows: BTreeMap<String, Vec<String>>,
 }
 
 /// A request that could be part of a scenario.
@@ -55,6 +61,8 @@ impl Draft {
         self.requests.extend(other.requests);
         self.left_out.extend(other.left_out);
         self.notes.extend(other.notes);
+        self.described.extend(other.described);
+        self.rows.extend(other.rows);
     }
 }
 

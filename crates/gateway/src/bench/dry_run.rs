@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use portcullis_bench::flow::Iteration;
+use portcullis_bench::request::Request;
 use portcullis_bench::{Plan, Target};
-use portcullis_core::{Body, Headers, Known};
+use portcullis_core::{Body, Headers, Known, Method};
 use portcullis_http1::client::{Connection, Failure, Outbound, Timeouts};
 use portcullis_http1::framing::BodyLength;
 use portcullis_http1::{HeadLimits, buffers};
@@ -43,12 +44,7 @@ pub(crate) struct Answered {
 /// # Errors
 /// When nothing can be asked at all.
 pub(crate) fn each(plan: &Plan) -> Result<Vec<Result<Answered, String>>, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| format!("no runtime: {error}"))?;
-    // Our HTTP stays on one thread.
-    LocalSet::new().block_on(&runtime, async {
+    on_a_runtime(async {
         let mut outcomes = Vec::with_capacity(plan.flows.len());
         for (number, flow) in (0..).zip(plan.flows.iter()) {
             let step = flow
@@ -67,10 +63,40 @@ pub(crate) fn each(plan: &Plan) -> Result<Vec<Result<Answered, String>>, String>
             outcomes.push(outcome);
         }
         Ok(outcomes)
-    })
+    })?
 }
 
-async fn ask(target: &Target, request: &portcullis_bench::request::Request) -> Result<Answered, String> {
+/// Asks for a document of the target.
+///
+/// # Errors
+/// When there is no answer, or no good one.
+pub(crate) fn document(target: &Target, path: &str, headers: &[(String, String)]) -> Result<Bytes, String> {
+    let mut fields = Headers::new();
+    for (name, value) in headers {
+        fields.append(name.as_str(), value);
+    }
+    let request = Request::new(&target.authority, Method::Get, path, fields, Bytes::new()).map_err(|unfit| unfit.0)?;
+    let answered = on_a_runtime(async {
+        let outcome = tokio::time::timeout(PATIENCE, ask(target, &request)).await;
+        outcome.unwrap_or_else(|_| Err(format!("no answer within {PATIENCE:?}")))
+    })??;
+    match answered.body {
+        Some(body) if answered.status == 200 => Ok(body),
+        Some(_) => Err(format!("it is answered with {}", answered.status)),
+        None => Err("it is too large".to_owned()),
+    }
+}
+
+/// Our HTTP stays on one thread.
+fn on_a_runtime<T>(work: impl Future<Output = T>) -> Result<T, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("no runtime: {error}"))?;
+    Ok(LocalSet::new().block_on(&runtime, work))
+}
+
+async fn ask(target: &Target, request: &Request) -> Result<Answered, String> {
     let stream = connect(&target.addresses).await?;
     match &target.tls {
         None => exchange(stream, request).await,
@@ -95,7 +121,7 @@ async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, String> {
     Ok(stream)
 }
 
-async fn exchange<IO>(stream: IO, request: &portcullis_bench::request::Request) -> Result<Answered, String>
+async fn exchange<IO>(stream: IO, request: &Request) -> Result<Answered, String>
 where
     IO: AsyncRead + AsyncWrite + Unpin + 'static,
 {
@@ -116,7 +142,7 @@ where
     })
 }
 
-fn outbound(request: &portcullis_bench::request::Request) -> Outbound {
+fn outbound(request: &Request) -> Outbound {
     let framing = match request.body.len() {
         0 => BodyLength::None,
         length => BodyLength::Sized(length as u64),

@@ -77,8 +77,8 @@ impl Scenario {
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub(crate) fn text(text: String) -> Result<Scenario, String> {
-        let scenario = Scenario::read(&text, "command line".as_ref());
+    pub(crate) fn text(text: &str) -> Result<Scenario, String> {
+        let scenario = Scenario::read(text, "command line".as_ref());
         // Nobody has seen that text, so its places mean nothing to anybody.
         scenario.map_err(|Problems(problems)| {
             let told = |problem: &Problem| match problem.path.as_str() {

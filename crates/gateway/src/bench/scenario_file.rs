@@ -1,5 +1,6 @@
 //! Writes `bench.yaml`, the one file of a test that a person edits.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
@@ -9,12 +10,17 @@ use super::draft::{Draft, Drafted, LeftOut};
 /// The most that is told of what was left out.
 const MOST_LEFT_OUT: usize = 200;
 
+/// The longest name of a flow or route.
+const LONGEST_NAME: usize = 128;
+
 /// What goes into the file.
 pub(crate) struct ScenarioFile<'s> {
     /// What it was made of, in words.
     pub(crate) from: &'s str,
     /// The target's URL.
     pub(crate) target: &'s str,
+    /// What is trusted, where that isn't what the system trusts.
+    pub(crate) tls: Option<Value>,
     /// Fields of every request, as they are to stand in the file: `${NAME}` is the variable.
     pub(crate) headers: &'s [(String, String)],
     /// What must hold: for a route, or for all together.
@@ -39,6 +45,9 @@ impl ScenarioFile<'_> {
         comment(&mut out, "portcullis bench setup   says whether all of it works");
         comment(&mut out, "portcullis bench run     runs it");
         let _ = writeln!(out, "\ntarget: {}", scalar(self.target));
+        if let Some(tls) = &self.tls {
+            let _ = writeln!(out, "tls: {tls}");
+        }
         if !self.headers.is_empty() {
             let _ = writeln!(out, "headers: {}", group(self.headers, str::to_owned));
         }
@@ -46,15 +55,37 @@ impl ScenarioFile<'_> {
         out.push_str(&objectives(self.objectives));
         out.push('\n');
         out.push_str(&profiles(self.profiles));
+        self.write_rows(&mut out);
         self.write_flows(&mut out);
         self.write_left_out(&mut out);
         out
     }
 
+    fn write_rows(&self, out: &mut String) {
+        if self.draft.rows.is_empty() {
+            return;
+        }
+        out.push_str("\n# Rows that were there when this was made.\ndata:\n");
+        for (name, values) in &self.draft.rows {
+            let rows: Vec<Value> = values.iter().map(|value| json!({"id": escaped(value)})).collect();
+            let _ = writeln!(out, "  {name}: {}", json!({"rows": rows, "order": "random"}));
+        }
+    }
+
     fn write_flows(&self, out: &mut String) {
         out.push_str("\nflows:\n");
+        let mut taken = HashSet::new();
         for request in &self.draft.requests {
-            write_flow(out, request);
+            let line = format!("{} {}", request.method, request.path);
+            // Requests that differ in their host or their fields alone are told apart by their routes.
+            let routed = (1..).map(|number| match number {
+                1 => format!("{line} ({})", request.route),
+                more => format!("{line} ({}) #{more}", request.route),
+            });
+            let name = std::iter::once(line.clone())
+                .chain(routed)
+                .find(|name| taken.insert(name.clone()));
+            write_flow(out, &name.unwrap_or_default(), &line, request);
         }
     }
 
@@ -88,7 +119,7 @@ pub(crate) fn objectives(objectives: &[(Option<String>, String)]) -> String {
     out.push('\n');
     for (route, objective) in objectives {
         let _ = match route {
-            Some(route) => writeln!(out, "  - {}: {}", literal(route), literal(objective)),
+            Some(route) => writeln!(out, "  - {}: {}", label(route), literal(objective)),
             None => writeln!(out, "  - {}", literal(objective)),
         };
     }
@@ -109,15 +140,14 @@ pub(crate) fn profiles(profiles: &[(&'static str, Value)]) -> String {
     clippy::cast_sign_loss,
     reason = "a weight beyond it counts as the largest"
 )]
-fn write_flow(out: &mut String, request: &Drafted) {
-    let line = format!("{} {}", request.method, request.path);
-    let _ = writeln!(out, "  - name: {}", literal(&line));
+fn write_flow(out: &mut String, name: &str, line: &str, request: &Drafted) {
+    let _ = writeln!(out, "  - name: {}", label(name));
     let weight = request.weight.round().max(1.0) as u32;
     if weight != 1 {
         let _ = writeln!(out, "    weight: {weight}");
     }
-    let _ = writeln!(out, "    steps:\n      - request: {}", literal(&line));
-    let _ = writeln!(out, "        route: {}", literal(&request.route));
+    let _ = writeln!(out, "    steps:\n      - request: {}", literal(line));
+    let _ = writeln!(out, "        route: {}", label(&request.route));
     if !request.headers.is_empty() {
         let _ = writeln!(out, "        headers: {}", group(&request.headers, escaped));
     }
@@ -137,6 +167,22 @@ fn scalar(text: &str) -> String {
 /// A text that means itself: no variable of the environment, and nothing that is filled in.
 fn literal(text: &str) -> String {
     scalar(&escaped(text))
+}
+
+/// A name, which has 1 to 128 visible ASCII characters. What is longer keeps its end, where names differ.
+fn label(text: &str) -> String {
+    let plain = |letter: char| {
+        if letter.is_ascii_graphic() || letter == ' ' {
+            letter
+        } else {
+            '?'
+        }
+    };
+    let mut name: String = text.trim().chars().map(plain).collect();
+    if name.len() > LONGEST_NAME {
+        name = format!("...{}", &name[name.len() - LONGEST_NAME + 3..]);
+    }
+    literal(if name.is_empty() { "/" } else { &name })
 }
 
 fn escaped(text: &str) -> String {
@@ -166,6 +212,45 @@ mod tests {
     use super::*;
 
     #[test]
+    fn names_are_what_names_may_be() {
+        assert_eq!(label("a\tb\u{e4}$"), "\"a?b?$$\"");
+        assert_eq!(label(" "), "\"/\"");
+        let long = label(&format!("/{}/end", "x".repeat(300)));
+        assert!(long.len() == LONGEST_NAME + 2 && long.ends_with("/end\""), "{long}");
+    }
+
+    #[test]
+    fn requests_of_one_path_have_names_of_their_own() {
+        let request = |route: &str| Drafted {
+            route: route.to_owned(),
+            method: "GET".to_owned(),
+            path: "/a".to_owned(),
+            ..Drafted::default()
+        };
+        let draft = Draft {
+            requests: ["x", "y", "y"].map(request).into(),
+            ..Draft::default()
+        };
+        let file = ScenarioFile {
+            from: "x",
+            target: "http://127.0.0.1:1",
+            tls: None,
+            headers: &[],
+            objectives: &[],
+            profiles: &[],
+            draft: &draft,
+        };
+        let read = portcullis_contract::yaml::parse(&file.text()).unwrap();
+        let names: Vec<_> = read["flows"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|flow| flow["name"].clone())
+            .collect();
+        assert_eq!(names, ["GET /a", "GET /a (y)", "GET /a (y) #2"]);
+    }
+
+    #[test]
     fn the_file_says_what_was_found_and_what_was_not() {
         let mut draft = Draft::default();
         draft.requests.push(Drafted {
@@ -182,6 +267,7 @@ mod tests {
         let file = ScenarioFile {
             from: "x",
             target: "http://127.0.0.1:1",
+            tls: None,
             headers: &[("X-Key".to_owned(), "${KEY}".to_owned())],
             objectives: &[
                 (None, "p99 < 1s".to_owned()),

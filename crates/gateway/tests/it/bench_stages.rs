@@ -29,7 +29,7 @@ routes:
   - {path: /plain, to: {respond: hello}, objectives: 'p99 < 10s'}
   - {path: '/items/{id}', to: {respond: an item}}
   - {path: /gone, to: {respond: {status: 410}}}
-  - {path: /secret, policies: keys, to: {respond: hidden}}
+  - {path: /secret, policies: keys, to: {respond: hidden}, objectives: 'p50 < 1s'}
   - {path: /change, method: POST, to: {respond: done}}
   - {host: other.test, path: /hosted, headers: {x-version: '2'}, to: {respond: hosted}}
 ";
@@ -123,6 +123,60 @@ routes:
     );
     assert!(file.contains("GET /broken: its content breaks its schema"), "{file}");
     good(folder, &["run", "-p", "smoke", "-q"]);
+}
+
+#[test]
+fn rows_that_are_there_are_asked_for() {
+    let folder = Folder::new();
+    let database = rusqlite::Connection::open(folder.path().join("shop.db")).unwrap();
+    database
+        .execute_batch(
+            "CREATE TABLE orders (id INTEGER PRIMARY KEY, name TEXT); INSERT INTO orders VALUES (7, 'a'), (9, 'b')",
+        )
+        .unwrap();
+    drop(database);
+    let gate = Gate::start_in(
+        folder,
+        "listeners: ['127.0.0.1:0']
+databases: {shop: 'sqlite:shop.db'}
+routes:
+  - {path: '/one/**', to: {table: shop.orders}}
+  - {path: '/v1/**', to: {tables: {database: shop, tables: '*'}}}
+",
+    );
+    let folder = &gate.folder;
+    good(folder, &["build", "--target", &format!("http://{}", gate.address())]);
+    let file = folder.read("bench/bench.yaml");
+    for part in [
+        "GET /one\"",
+        "GET /one/{{one.id}}",
+        "GET /v1/orders\"",
+        "GET /v1/orders/{{v1_orders.id}}",
+    ] {
+        assert!(file.contains(part), "{part}: {file}");
+    }
+    good(folder, &["run", "-p", "smoke", "-q"]);
+}
+
+#[test]
+fn baselines_can_be_in_the_store_of_a_gate() {
+    let server = StandIn::start(Behaviour::default()).unwrap();
+    let folder = Folder::new();
+    folder.write(
+        "gate.yaml",
+        "listeners: ['127.0.0.1:0']\nstores: {durable: 'sqlite:store.db'}\nroutes: [{path: /, to: {respond: a}}]\n",
+    );
+    let url = format!("http://{}/", server.address());
+    bench(&folder, &[&url, "-p", "smoke", "-q", "-o", "a.json"]);
+    good(
+        &folder,
+        &["baseline", "save", "main", "a.json", "--store-of", "gate.yaml"],
+    );
+    let listed = good(&folder, &["baseline", "list", "--store-of", "gate.yaml"]);
+    assert_eq!(listed, "main: 1 runs\n");
+    assert!(folder.path().join("store.db").is_file());
+    let (_, error, code) = bench(&folder, &["compare", "main", "a.json", "--store-of", "gate.yaml"]);
+    assert_eq!(code, Some(4), "{error}");
 }
 
 #[test]

@@ -45,6 +45,8 @@ pub(crate) struct Log {
     pub(crate) routes: Vec<Option<String>>,
     /// When which of them came, from the first line on, ascending.
     pub(crate) arrivals: Vec<(Duration, u32)>,
+    /// Whether it has whole seconds only, so that requests of one second are spread over it.
+    pub(crate) only_seconds: bool,
     /// Lines that no request could be read from.
     pub(crate) unreadable: u64,
     /// The first of these, by its number.
@@ -157,7 +159,8 @@ impl Log {
         Drafted {
             route: self.routes[at].clone().unwrap_or_else(|| path.to_owned()),
             method: asked.method.clone(),
-            path: asked.path.clone(),
+            // Braces mean something else in a scenario.
+            path: asked.path.replace('{', "%7B").replace('}', "%7D"),
             headers: host.map(|host| ("Host".to_owned(), host)).into_iter().collect(),
             body: None,
             weight: count as f64,
@@ -222,12 +225,24 @@ impl Reading {
         self.times.sort_by_key(|(time, _)| *time);
         let first = self.times.first().map_or(0, |(time, _)| *time);
         let after = |time: i64| Duration::from_millis(u64::try_from(time - first).unwrap_or(0));
-        self.log.arrivals = self
-            .times
-            .iter()
-            .map(|(time, request)| (after(*time), *request))
-            .collect();
+        let arrivals = self.times.iter().map(|(time, request)| (after(*time), *request));
+        self.log.arrivals = arrivals.collect();
+        self.log.only_seconds = self.times.iter().all(|(time, _)| time % 1000 == 0);
+        if self.log.only_seconds {
+            spread(&mut self.log.arrivals);
+        }
         self.log
+    }
+}
+
+/// Spreads those of each second over it. A log of whole seconds doesn't say when within it they came; all at once would be a burst
+/// that there never was.
+fn spread(arrivals: &mut [(Duration, u32)]) {
+    for of_second in arrivals.chunk_by_mut(|(one, _), (other, _)| one == other) {
+        let count = u32::try_from(of_second.len()).unwrap_or(u32::MAX);
+        for ((after, _), place) in of_second.iter_mut().zip(0..) {
+            *after += Duration::from_secs(1) * place / count;
+        }
     }
 }
 
@@ -254,6 +269,20 @@ mod tests {
         assert_eq!(arrivals, [(0, 1), (2, 0), (2, 1)]);
         assert_eq!((log.counts(), log.seconds()), (vec![1, 2], vec![1, 0, 2]));
         assert!((log.rate() - 1.5).abs() < 1e-9);
+    }
+
+    #[test]
+    fn requests_of_a_whole_second_are_spread_over_it() {
+        let line = |second: u32| format!("::1 - - [10/Oct/2000:13:55:{second:02} -0700] \"GET / HTTP/1.1\" 200 2\n");
+        let millis = |text: &str| {
+            let log = read(text);
+            let arrivals: Vec<_> = log.arrivals.iter().map(|(after, _)| after.as_millis()).collect();
+            (log.only_seconds, arrivals)
+        };
+        let text: String = [1, 1, 1, 1, 3, 3].into_iter().map(line).collect();
+        assert_eq!(millis(&text), (true, vec![0, 250, 500, 750, 2000, 2500]));
+        let exact = [ours(1, "GET", "/"), ours(1, "GET", "/")].concat();
+        assert_eq!(millis(&exact), (false, vec![0, 0]));
     }
 
     #[test]

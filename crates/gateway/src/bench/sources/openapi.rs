@@ -6,6 +6,7 @@ mod sample;
 
 use std::path::Path;
 
+use portcullis_contract::json;
 use portcullis_contract::schema::Documents;
 use portcullis_policies::openapi::documents;
 use serde_json::Value;
@@ -28,6 +29,17 @@ const MOST: usize = 5_000;
 pub(crate) fn draft(document: &str, base: &Path, prefix: Option<&str>, wish: &Wish) -> Result<Draft, String> {
     let documents = documents(document, base)?;
     draft_of(&documents, document, prefix, wish)
+}
+
+/// The same, of a description that was given by the server itself.
+///
+/// # Errors
+/// When it isn't one.
+pub(crate) fn draft_of_answer(content: &[u8], wish: &Wish) -> Result<Draft, String> {
+    let root = json::parse(content, json::DEEPEST).map_err(|error| error.to_string())?;
+    let mut documents = Documents::default();
+    documents.add("answer", root).map_err(|error| error.to_string())?;
+    draft_of(&documents, "answer", None, wish)
 }
 
 fn draft_of(documents: &Documents, name: &str, prefix: Option<&str>, wish: &Wish) -> Result<Draft, String> {
@@ -107,6 +119,7 @@ impl<'d> Api<'d> {
             ));
         }
         let mut request = Drafted {
+            guessed: template.contains('{').then(|| "values that were made up".to_owned()),
             route: name.to_owned(),
             method,
             path: format!("{}{template}", self.prefix),
@@ -114,13 +127,16 @@ impl<'d> Api<'d> {
             body: None,
             weight: 1.0,
             statuses: statuses(operation),
-            guessed: None,
         };
         self.put_parameters(&mut request, item, operation)?;
         if let Some(body) = operation.get("requestBody") {
             self.put_body(&mut request, self.pages.follow(body))?;
         }
-        Ok(request)
+        let texts = request.headers.iter().map(|(_, value)| value).chain(&request.body);
+        match texts.into_iter().any(|text| text.contains("{{")) {
+            true => Err("an example of it has `{{`, which stands for something else in a scenario".to_owned()),
+            false => Ok(request),
+        }
     }
 
     /// A scheme of security that the operation can't do without.
@@ -215,6 +231,7 @@ mod tests {
         draft_of(&documents, "api.json", None, wish).unwrap()
     }
 
+    #[allow(clippy::needless_pass_by_value, reason = "what a test builds it gives away")]
     fn only(paths: Value) -> Drafted {
         let wish = Wish {
             writes: true,
@@ -245,7 +262,7 @@ mod tests {
             request.headers,
             [("X-Trace".into(), "on".into()), ("Cookie".into(), "session=s".into())]
         );
-        assert_eq!((&*request.statuses, request.guessed), (&[200, 304][..], None));
+        assert_eq!(request.statuses, [200, 304]);
     }
 
     #[test]

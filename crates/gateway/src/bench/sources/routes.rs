@@ -132,7 +132,7 @@ fn by_route(route: &Route, name: &str, wish: &Wish, draft: &mut Draft) {
             return;
         }
     };
-    for path in paths(route, draft, name) {
+    for path in paths(route, name, draft) {
         let (path, guessed) = filled(&path, wish);
         let mut request = Drafted {
             route: name.to_owned(),
@@ -160,11 +160,14 @@ fn method(route: &Route) -> Option<&str> {
 }
 
 /// The patterns of paths below a route that are worth asking for.
-fn paths(route: &Route, draft: &mut Draft, name: &str) -> Vec<String> {
-    let To::Tables(to) = &route.to else {
-        return vec![route.path.clone()];
-    };
+fn paths(route: &Route, name: &str, draft: &mut Draft) -> Vec<String> {
     let below = route.path.trim_end_matches("**").trim_end_matches('/');
+    let to = match &route.to {
+        // The rows, and one of them.
+        To::Table(_) => return vec![below.to_owned(), format!("{below}/{{key}}")],
+        To::Tables(to) => to,
+        _ => return vec![route.path.clone()],
+    };
     let named: Vec<&str> = match &to.tables.tables {
         Which::All(_) => Vec::new(),
         Which::Listed(names) => names
@@ -173,13 +176,22 @@ fn paths(route: &Route, draft: &mut Draft, name: &str) -> Vec<String> {
             .collect(),
         Which::Named(tables) => tables.keys().map(String::as_str).filter(|name| *name != "*").collect(),
     };
-    if named.is_empty() {
+    if named.is_empty() && to.tables.openapi {
+        let mut request = Drafted {
+            method: "GET".to_owned(),
+            path: format!("{below}/openapi.json"),
+            ..Drafted::default()
+        };
+        add_needed(route, &mut request);
+        draft.described.push((name.to_owned(), request));
+    } else if named.is_empty() {
         draft.leave(
             name,
-            "which tables it has is known by the database alone: build from its /openapi.json",
+            "which tables it has is known by the database alone, and it doesn't describe itself",
         );
     }
-    named.iter().map(|table| format!("{below}/{table}")).collect()
+    let both = |table: &&str| [format!("{below}/{table}"), format!("{below}/{table}/{{key}}")];
+    named.iter().flat_map(both).collect()
 }
 
 /// A path of that pattern, and what of it is made up.

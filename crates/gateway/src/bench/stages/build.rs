@@ -1,15 +1,20 @@
 //! The scenario: requests from routes, a description or a log, each tried once.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
+use portcullis_bench::Target;
 use portcullis_config::Loaded;
+use serde_json::{Value, json};
 
 use super::{metrics, plan};
-use crate::bench::draft::Draft;
+use crate::bench::draft::{Draft, Drafted};
+use crate::bench::dry_run::Answered;
 use crate::bench::folder::write_once;
 use crate::bench::promised::Promised;
+use crate::bench::rows::Rows;
 use crate::bench::running::Scenario;
 use crate::bench::scenario_file::ScenarioFile;
 use crate::bench::sources::log::Log;
@@ -35,6 +40,10 @@ pub(crate) struct Building {
     pub(crate) wish: Wish,
     /// Whose targets may be asked.
     pub(crate) owned: Vec<String>,
+    /// Authorities of the target's certificate.
+    pub(crate) cacert: Option<PathBuf>,
+    /// Whether any certificate is taken.
+    pub(crate) insecure: bool,
     /// Whether each request is tried once.
     pub(crate) dry_run: bool,
     /// Where the scenario is written; nowhere but standard output without it.
@@ -73,10 +82,17 @@ impl Building {
         if draft.requests.is_empty() {
             return Err(nothing_left(&draft));
         }
+        for (route, objective) in metrics::objectives(gate.as_ref()) {
+            if let Some(route) = route.filter(|route| routes_of(route, &draft).is_empty()) {
+                draft.notes.push(format!(
+                    "`{objective}` of {route} isn't judged, for nothing is asked of it."
+                ));
+            }
+        }
         let (requests, left_out) = (draft.requests.len(), draft.left_out.len());
         let text = self.text(&target, gate.as_ref(), log.as_ref(), &draft);
         // What is written is what can be read.
-        Scenario::parsed(&text, self.out.as_deref().unwrap_or("bench.yaml".as_ref()))?;
+        Scenario::parsed(&text, self.place())?;
         if let Some(out) = &self.out {
             write_once(out, &text, self.force)?;
         }
@@ -103,42 +119,102 @@ impl Building {
 
     /// Asks for each request once, and leaves out what was made up and isn't known, or isn't as described.
     fn try_each(&self, target: &str, draft: &mut Draft) -> Result<(), String> {
-        if draft.requests.is_empty() {
+        let at = self.reached(target)?;
+        for (route, request) in std::mem::take(&mut draft.described) {
+            let found = dry_run::document(&at, &request.path, &self.with_own(&request))
+                .and_then(|content| openapi::draft_of_answer(&content, &self.wish));
+            match found {
+                Ok(found) => draft.take(named_by(&route, found)),
+                Err(why) => draft.leave(route, format!("its description can't be used: {why}")),
+            }
+        }
+        let requests = std::mem::take(&mut draft.requests);
+        if requests.is_empty() {
             return Ok(());
         }
-        let text = self.text(target, None, None, draft);
-        let compiled = Scenario::parsed(&text, "bench.yaml".as_ref())?.compiled()?;
-        ownership::check(&compiled.plan.target, &self.owned)?;
         let promised = self.promised()?;
-        let outcomes = dry_run::each(&compiled.plan)?;
+        let outcomes = self.outcomes(target, &requests)?;
         if let Some(Err(why)) = outcomes.iter().find(|_| outcomes.iter().all(Result::is_err)) {
             return Err(format!(
                 "{target} doesn't answer: {why}. Start it, or leave the trial out by --no-dry-run"
             ));
         }
-        let tried: Vec<_> = draft.requests.drain(..).zip(outcomes).collect();
-        for (request, outcome) in tried {
-            let name = format!("{} {}", request.method, request.path);
-            let allowed = |status: u16| match request.statuses.is_empty() {
-                true => status < 400,
-                false => request.statuses.contains(&status),
-            };
-            let wrong = match &outcome {
-                Err(why) => Some(why.clone()),
-                Ok(answered) if !allowed(answered.status) => Some(match &request.guessed {
-                    Some(guess) => format!("it is answered with {} (it was tried with {guess})", answered.status),
-                    None => format!("it is answered with {}", answered.status),
-                }),
-                Ok(answered) => promised
-                    .as_ref()
-                    .and_then(|promised| promised.wrong(&request.method, &request.path, answered)),
-            };
-            match wrong {
-                Some(why) => draft.leave(name, why),
-                None => draft.requests.push(request),
+        let mut rows = Rows::default();
+        for (request, outcome) in requests.iter().zip(&outcomes) {
+            if let Ok(answered) = outcome {
+                rows.learn(request, answered);
+            }
+        }
+        for (request, outcome) in requests.into_iter().zip(outcomes) {
+            match self.of_a_row(target, &request, &rows, draft)? {
+                Some(made) => draft.requests.push(made),
+                None => match wrong(&request, &outcome, promised.as_ref()) {
+                    Some(why) => draft.leave(format!("{} {}", request.method, request.path), why),
+                    None => draft.requests.push(request),
+                },
             }
         }
         Ok(())
+    }
+
+    /// A request for any row that is there, in the place of one for a row that was made up, if that works.
+    fn of_a_row(
+        &self,
+        target: &str,
+        request: &Drafted,
+        rows: &Rows,
+        draft: &mut Draft,
+    ) -> Result<Option<Drafted>, String> {
+        let Some((first, known)) = rows.known(request) else {
+            return Ok(None);
+        };
+        let outcomes = self.outcomes(target, std::slice::from_ref(&first))?;
+        if outcomes
+            .first()
+            .is_none_or(|outcome| wrong(&first, outcome, None).is_some())
+        {
+            return Ok(None);
+        }
+        draft.rows.insert(known.name, known.ids.to_vec());
+        Ok(Some(Drafted {
+            path: known.path,
+            ..first
+        }))
+    }
+
+    fn outcomes(&self, target: &str, requests: &[Drafted]) -> Result<Vec<Result<Answered, String>>, String> {
+        let draft = Draft {
+            requests: requests.to_vec(),
+            ..Draft::default()
+        };
+        let compiled = Scenario::parsed(&self.text(target, None, None, &draft), self.place())?.compiled()?;
+        dry_run::each(&compiled.plan)
+    }
+
+    /// The target, if it may be asked.
+    fn reached(&self, target: &str) -> Result<Target, String> {
+        let only = Draft {
+            requests: vec![Drafted {
+                route: "/".to_owned(),
+                method: "GET".to_owned(),
+                path: "/".to_owned(),
+                ..Drafted::default()
+            }],
+            ..Draft::default()
+        };
+        let compiled = Scenario::parsed(&self.text(target, None, None, &only), self.place())?.compiled()?;
+        let at = compiled.plan.target;
+        ownership::check(&at, &self.owned)?;
+        Ok(at)
+    }
+
+    fn with_own(&self, request: &Drafted) -> Vec<(String, String)> {
+        request.headers.iter().chain(&self.wish.headers).cloned().collect()
+    }
+
+    /// The path of the scenario, from which relative paths in it start.
+    fn place(&self) -> &Path {
+        self.out.as_deref().unwrap_or("bench.yaml".as_ref())
     }
 
     fn promised(&self) -> Result<Option<Promised>, String> {
@@ -165,12 +241,23 @@ impl Building {
         ScenarioFile {
             from: from.as_deref().unwrap_or("nothing"),
             target,
+            tls: self.tls(),
             headers: &self.wish.headers,
-            objectives: &metrics::objectives(gate),
+            objectives: &asked_for(metrics::objectives(gate), draft),
             profiles: &plan::profiles(volume, log.as_deref()),
             draft,
         }
         .text()
+    }
+
+    fn tls(&self) -> Option<Value> {
+        match (&self.cacert, self.insecure) {
+            (Some(file), _) => {
+                Some(json!({"ca": self.seen_from_the_file(file).display().to_string().replace('$', "$$")}))
+            }
+            (None, true) => Some(json!({"verify": false})),
+            (None, false) => None,
+        }
     }
 
     /// A path as the scenario says it, which is relative to its own folder.
@@ -185,6 +272,61 @@ impl Building {
             None => path.to_owned(),
         }
     }
+}
+
+/// The names under which requests of a gate's route are counted: its own, or with an operation behind it.
+fn routes_of<'d>(route: &str, draft: &'d Draft) -> BTreeSet<&'d str> {
+    let below = |name: &str| {
+        name.strip_prefix(route)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    };
+    let names = draft.requests.iter().map(|request| request.route.as_str());
+    names.filter(|name| below(name)).collect()
+}
+
+/// Objectives for what is asked: those of a route under each name that its requests are counted by.
+fn asked_for(objectives: Vec<metrics::Objective>, draft: &Draft) -> Vec<metrics::Objective> {
+    let of_each = |(route, objective): metrics::Objective| -> Vec<metrics::Objective> {
+        match route {
+            None => vec![(None, objective)],
+            Some(route) => routes_of(&route, draft)
+                .into_iter()
+                .map(|name| (Some(name.to_owned()), objective.clone()))
+                .collect(),
+        }
+    };
+    objectives.into_iter().flat_map(of_each).collect()
+}
+
+/// What is wrong with what came back; nothing where it is as it should be.
+fn wrong(request: &Drafted, outcome: &Result<Answered, String>, promised: Option<&Promised>) -> Option<String> {
+    let answered = match outcome {
+        Ok(answered) => answered,
+        Err(why) => return Some(why.clone()),
+    };
+    let allowed = match request.statuses.is_empty() {
+        true => answered.status < 400,
+        false => request.statuses.contains(&answered.status),
+    };
+    match (&request.guessed, allowed) {
+        (_, true) => promised?.wrong(&request.method, &request.path, answered),
+        (Some(guess), false) => Some(format!(
+            "it is answered with {} (it was tried with {guess})",
+            answered.status
+        )),
+        (None, false) => Some(format!("it is answered with {}", answered.status)),
+    }
+}
+
+/// Requests of a description that a route gives of itself.
+fn named_by(route: &str, mut found: Draft) -> Draft {
+    for request in &mut found.requests {
+        request.route = format!("{route} {}", request.route);
+    }
+    for left in &mut found.left_out {
+        left.what = format!("{route} {}", left.what);
+    }
+    found
 }
 
 /// Reads an access log.

@@ -23,10 +23,10 @@ pub(super) fn run(
     judging: &Judging,
     output: &Output,
 ) -> Result<u8, String> {
-    let scenario = running::Scenario::text(document(url, asked, load, way)?.to_string())?;
+    let scenario = running::Scenario::text(&document(url, asked, load, way)?.to_string())?;
     let other = match &judging.against {
         Some(other) => Some(running::Scenario::text(
-            document(&whole(other, url), asked, load, way)?.to_string(),
+            &document(&whole(other, url), asked, load, way)?.to_string(),
         )?),
         None => None,
     };

@@ -271,6 +271,12 @@ pub(super) struct MadeOf {
     /// A field for every request. `${VARIABLE}` stands in the file as it is, so no secret does.
     #[arg(short = 'H', long = "header", value_name = "FIELD")]
     headers: Vec<String>,
+    /// Authorities of the target's certificate, as PEM.
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
+    cacert: Option<PathBuf>,
+    /// Take any certificate of the target.
+    #[arg(short = 'k', long)]
+    insecure: bool,
     /// Don't try each request.
     #[arg(long)]
     no_dry_run: bool,
@@ -326,6 +332,8 @@ impl MadeOf {
             rate: volume.rate,
             wish: build::wish(self.writes, &self.values, &self.headers)?,
             owned: owned.i_own_this_target.clone(),
+            cacert: self.cacert.clone(),
+            insecure: self.insecure,
             dry_run: !self.no_dry_run,
             out,
             force,
@@ -395,7 +403,7 @@ impl Stage {
                 profile,
                 judging,
                 output,
-            } => all(&made_of, &volume, &place, &owned, profile, judging, &output),
+            } => all(&made_of, &volume, &place, &owned, profile, &judging, &output),
         }
     }
 }
@@ -503,7 +511,7 @@ fn all(
     place: &Place,
     owned: &Owned,
     profile: String,
-    judging: Judging,
+    judging: &Judging,
     output: &Output,
 ) -> Result<u8, String> {
     let folder = place.folder();

@@ -55,7 +55,7 @@ impl<'d> Api<'d> {
         let mut found: Vec<&Value> = list(operation).map(|parameter| self.pages.follow(parameter)).collect();
         for parameter in list(item).map(|parameter| self.pages.follow(parameter)) {
             let same = |known: &&Value| known["name"] == parameter["name"] && known["in"] == parameter["in"];
-            if !found.iter().any(|known| same(&known)) {
+            if !found.iter().any(same) {
                 found.push(parameter);
             }
         }

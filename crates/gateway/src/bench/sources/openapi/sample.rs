@@ -216,6 +216,7 @@ mod tests {
         sample(&Pages::new(&documents, "a"), documents.get("a").unwrap())
     }
 
+    #[allow(clippy::needless_pass_by_value, reason = "what a test builds it gives away")]
     fn check(schema: Value, expected: Value) {
         assert_eq!(made(schema.clone()).unwrap(), expected, "{schema}");
     }
