@@ -126,9 +126,10 @@ pub(crate) fn check(path: &Path) -> Result<(), String> {
         false => folder.unwrap_or(Path::new(".")),
     };
     let may = access(place, Access::WRITE_OK).map_err(io::Error::from);
-    may.and_then(|()| match path.is_dir() {
-        true => Err(io::ErrorKind::IsADirectory.into()),
-        false => Ok(()),
+    may.and_then(|()| match (path.exists(), place.is_dir()) {
+        (true, true) => Err(io::ErrorKind::IsADirectory.into()),
+        (false, false) => Err(io::ErrorKind::NotADirectory.into()),
+        _ => Ok(()),
     })
     .map_err(|error| told(path, &error))
 }

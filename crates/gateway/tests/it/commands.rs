@@ -255,7 +255,7 @@ fn without_arguments_it_says_what_it_can_do() {
 
 #[test]
 fn help_teaches() {
-    for name in ["run", "check", "explain", "schema", "proxy"] {
+    for name in ["run", "check", "explain", "schema", "proxy", "bench"] {
         let (said, code) = run(Path::new("."), &[name, "--help"]);
         assert_eq!(code, Some(0), "{said}");
         assert!(
@@ -272,7 +272,7 @@ fn help_teaches() {
 
 #[test]
 fn examples_of_the_help_fit_a_narrow_terminal() {
-    for name in ["run", "check", "explain", "schema", "proxy"] {
+    for name in ["run", "check", "explain", "schema", "proxy", "bench"] {
         let (said, _) = run(Path::new("."), &[name, "--help"]);
         let examples = said.split_once("Example").unwrap().1;
         for line in examples.lines() {
