@@ -21,7 +21,7 @@ const LAG: Duration = Duration::from_millis(1);
 /// Lag that is never held against a run, as a part of the p99 that it measured.
 const LAG_OF_P99: f64 = 0.05;
 /// How busy the busiest thread may be. Beyond that, what is due queues in the generator itself.
-const BUSIEST: f64 = 0.85;
+pub(crate) const BUSIEST: f64 = 0.85;
 
 /// Which model a run used, as far as its generator's troubles are concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,6 +13,7 @@ use crate::engine::Fault;
 use crate::load::Load;
 use crate::measured::PhaseMeasured;
 use crate::report::Judged;
+use crate::verdict::BUSIEST;
 
 /// The most steps of a search. A usual one takes ten.
 const MOST_STEPS: usize = 60;
@@ -137,6 +138,16 @@ impl Capacity {
             }
         };
         match *known {
+            Known::Between { good, bad } if busiest(steps, good) > BUSIEST => {
+                session.find(found::CAPACITY_AT_LEAST, good);
+                session.outcome.invalid.push(format!(
+                    "at {} the busiest thread of the load generator used {:.0} % of its processor already, so that what was too much \
+                     at {} may be its own limit",
+                    shown(good),
+                    busiest(steps, good) * 100.0,
+                    shown(bad)
+                ));
+            }
             Known::Between { good, bad } => {
                 session.find(found::CAPACITY, good);
                 session.find(found::CAPACITY_FAILED, bad);
@@ -213,6 +224,12 @@ impl Capacity {
             ));
         }
     }
+}
+
+/// How busy the generator was with a rate that was good.
+fn busiest(steps: &[Step], rate: f64) -> f64 {
+    let step = steps.iter().rfind(|step| step.rate == rate);
+    step.map_or(0.0, Step::busiest)
 }
 
 #[cfg(test)]

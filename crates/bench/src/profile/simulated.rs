@@ -28,6 +28,8 @@ pub(super) struct Simulated {
     pub(super) fails_every: Option<u64>,
     /// The rate above which the load generator comes too late.
     pub(super) generator_most: f64,
+    /// How busy the load generator is below that, while the target keeps up; one that doesn't leaves it less to do.
+    pub(super) busy: f64,
     /// How late the load generator usually is, which is in no latency.
     pub(super) lag: Duration,
     /// Runs, counted from zero, that something else on the machine disturbs: all is a second late from their middle on.
@@ -55,6 +57,7 @@ impl Simulated {
             sheds_beyond: None,
             fails_every: None,
             generator_most: f64::INFINITY,
+            busy: 0.2,
             lag: Duration::from_micros(20),
             disturbed: Vec::new(),
             rates: Vec::new(),
@@ -121,7 +124,11 @@ impl Runs for Simulated {
         let late = last_rate > self.generator_most;
         let lag = if late { LATE } else { self.lag };
         measured.generator.lag.record(lag);
-        measured.generator.busiest = if late { 0.99 } else { 0.2 };
+        measured.generator.busiest = match late {
+            true => 0.99,
+            false if last_rate > self.capacity => 0.2,
+            false => self.busy,
+        };
         Ok(measured)
     }
 }

@@ -224,6 +224,11 @@ impl Step {
         }
     }
 
+    /// How much of its processor the busiest thread of the generator used.
+    pub(super) fn busiest(&self) -> f64 {
+        self.measured.generator.busiest
+    }
+
     fn p99(&self) -> Option<Duration> {
         self.measured.counted().0.latency.quantile(0.99)
     }

@@ -110,6 +110,17 @@ fn a_limit_of_the_generator_is_not_taken_for_the_targets() {
 }
 
 #[test]
+fn a_limit_that_is_near_that_of_the_generator_is_not_the_targets_for_certain() {
+    let mut system = Simulated::of(500.0);
+    system.busy = 0.86;
+    let outcome = outcome(&Capacity::default(), system, &["p99 < 50ms"]);
+    assert_eq!(outcome.found.get(found::CAPACITY), None, "{:?}", outcome.remarks);
+    let at_least = outcome.found[found::CAPACITY_AT_LEAST];
+    assert!((485.0..=500.0).contains(&at_least), "{at_least}");
+    assert!(outcome.invalid[0].contains("its own limit"), "{:?}", outcome.invalid);
+}
+
+#[test]
 fn headroom_is_counted_from_what_is_expected() {
     let judged = |expected| {
         let capacity = Capacity {
