@@ -86,8 +86,8 @@ struct Found<'l> {
 impl Found<'_> {
     fn add(&mut self, path: &str, message: impl Into<String>) {
         // What all steps share is looked at with each of them.
-        let is_known = |problem: &Problem| problem.path == path && path.starts_with("headers.");
-        if !self.problems.iter().any(is_known) {
+        let is_shared = path.starts_with("headers.");
+        if !is_shared || self.problems.iter().all(|problem| problem.path != path) {
             self.problems.push(self.loaded.problem(path, message));
         }
     }

@@ -72,6 +72,10 @@ pub(super) fn read(
             "{left_out} requests of the log are left out: they change something, and their content isn't there, or they make no request"
         ));
     }
+    if log.only_seconds {
+        remarks
+            .push("the log has whole seconds only: requests of the same second are spread evenly over it".to_owned());
+    }
     if log.unreadable > 0 {
         remarks.push(format!("{} lines of the log can't be read", log.unreadable));
     }

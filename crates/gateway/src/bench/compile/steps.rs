@@ -28,6 +28,8 @@ pub(super) struct Steps<'s> {
     proof: Option<(String, String)>,
     /// The names, each once.
     pub(super) routes: Vec<String>,
+    /// Whether it was told that there are too many. A file of thousands of flows has one problem then.
+    told_routes: bool,
 }
 
 /// For whom a flow captures.
@@ -50,6 +52,7 @@ impl<'s> Steps<'s> {
             authority,
             proof,
             routes: Vec::new(),
+            told_routes: false,
         }
     }
 
@@ -132,7 +135,9 @@ impl<'s> Steps<'s> {
         let Some(route) = self.route(name) else {
             let message =
                 format!("requests are counted under more than {MOST_ROUTES} names; give several the same `route`");
-            found.add(path, message);
+            if !std::mem::replace(&mut self.told_routes, true) {
+                found.add(path, message);
+            }
             return None;
         };
         let template = match Template::new(&draft, &self.authority, scope) {

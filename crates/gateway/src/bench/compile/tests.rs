@@ -315,7 +315,7 @@ fn a_log_is_replayed_with_flows_of_its_own() {
         .map(|planned| (planned.after.as_millis(), planned.flow))
         .collect();
     assert_eq!(arrivals, [(0, 0), (1000, 1), (2000, 0)]);
-    assert_eq!(compiled.remarks.len(), 2, "{:?}", compiled.remarks);
+    assert_eq!(compiled.remarks.len(), 3, "{:?}", compiled.remarks);
 
     let alone = b"{target: 'http://127.0.0.1:1', profiles: {replay: access.log}}";
     let alone = compiled_of(&[("bench.yaml", alone), ("access.log", log.concat().as_bytes())]).unwrap();
@@ -323,6 +323,16 @@ fn a_log_is_replayed_with_flows_of_its_own() {
     refused(
         &[("bench.yaml", alone_without_log().as_bytes())],
         &[("3:3", "the log `access.log` can't be read")],
+    );
+}
+
+#[test]
+fn too_many_names_are_one_problem() {
+    let flows: String = (0..3_000).map(|number| format!("- GET /{number}\n")).collect();
+    let text = format!("target: http://127.0.0.1:1\nprofiles: {{smoke: {{}}}}\nflows:\n{flows}");
+    refused(
+        &[("bench.yaml", text.as_bytes())],
+        &[("2004:3", "under more than 2000 names")],
     );
 }
 
