@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
+use portcullis_bench::compare::Metric;
+use portcullis_bench::environment;
 use portcullis_bench::history::{self, File, Line, Store, Trouble};
 use portcullis_bench::summary::Summary;
 use portcullis_stores::durable::baselines::Baselines;
@@ -16,6 +18,12 @@ use crate::compile::durable::path_of;
 
 /// The most runs that are read from a folder.
 const MOST: usize = 1_000;
+
+/// What of a history is looked at.
+const WATCHED: [Metric; 4] = [Metric::P50, Metric::P99, Metric::Throughput, Metric::Capacity];
+
+/// Where the shuffles begin that tell what chance would find: the same history is told in the same words.
+const SEED: u64 = 1;
 
 /// Runs by what a person calls them: a file of one run, a folder of several, a file of baselines, or the name of a baseline.
 ///
@@ -47,16 +55,41 @@ pub(crate) fn named(store: &dyn Store, name: &str) -> Result<Vec<Summary>, Strin
     history::load(store, name).map_err(|error| error.to_string())
 }
 
-/// The names of a store, with how many runs each has.
+/// All runs of a store by their names, oldest first.
 ///
 /// # Errors
 /// When it can't be read.
-pub(crate) fn names(store: &dyn Store) -> Result<BTreeMap<String, usize>, String> {
-    let mut names = BTreeMap::new();
-    for (name, _) in history::all(store).map_err(|error| error.to_string())? {
-        *names.entry(name).or_default() += 1;
+pub(crate) fn all(store: &dyn Store) -> Result<BTreeMap<String, Vec<Summary>>, String> {
+    let mut names: BTreeMap<String, Vec<Summary>> = BTreeMap::new();
+    for (name, run) in history::all(store).map_err(|error| error.to_string())? {
+        names.entry(name).or_default().push(run);
     }
     Ok(names)
+}
+
+/// When the runs of a name got better or worse for good, a line each: what changes a little at a time shows in no comparison of two
+/// sets. Only those that were made like the last one are looked at.
+pub(crate) fn turns(mut runs: Vec<Summary>) -> Vec<String> {
+    let Some(last) = runs.pop() else { return Vec::new() };
+    runs.retain(|run| is_like(run, &last));
+    runs.push(last);
+    let turns = WATCHED
+        .into_iter()
+        .flat_map(|metric| history::turns(&runs, metric, SEED));
+    turns
+        .map(|turn| {
+            let began = i64::try_from(turn.began).ok();
+            let began = began.and_then(|began| jiff::Timestamp::from_millisecond(began).ok());
+            let day = began.unwrap_or_default().strftime("%Y-%m-%d %H:%M UTC");
+            format!("{day}: {}", turn.sentence)
+        })
+        .collect()
+}
+
+fn is_like(run: &Summary, other: &Summary) -> bool {
+    let differences = environment::differences(&run.environment, &other.environment);
+    (&run.name, &run.target, &run.profile) == (&other.name, &other.target, &other.profile)
+        && !differences.iter().any(|difference| difference.matters)
 }
 
 /// Keeps runs under a name, beside those that it has.

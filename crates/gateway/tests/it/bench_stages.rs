@@ -231,6 +231,38 @@ fn a_wrong_scenario_is_told_with_its_places() {
 }
 
 #[test]
+fn what_changed_for_good_is_told_of_a_baseline() {
+    let server = StandIn::start(Behaviour::default()).unwrap();
+    let folder = Folder::new();
+    let url = format!("http://{}/", server.address());
+    bench(
+        &folder,
+        &[&url, "--users", "1", "--for", "100ms", "-q", "-o", "run.json"],
+    );
+    let mut run: Value = serde_json::from_str(&folder.read("run.json")).unwrap();
+    run["verdict"] = "pass".into();
+    run["invalid"] = Value::Array(Vec::new());
+    for day in 0..16_u64 {
+        run["began"] = (1_700_000_000_000 + day * 86_400_000).into();
+        let capacity = if day < 8 { 1_000 } else { 900 } + day % 2;
+        run["found"]["capacity"] = capacity.into();
+        folder.write("runs/run.json", run.to_string());
+        good(&folder, &["baseline", "save", "main", "runs/run.json"]);
+    }
+    let list = good(&folder, &["baseline", "list"]);
+    assert!(
+        list.starts_with("main: 16 runs\n  2023-11-22 22:13 UTC: capacity got worse for good: from "),
+        "{list}"
+    );
+    assert_eq!(list.lines().count(), 2, "{list}");
+    // A run that was made in another way has no history yet.
+    run["profile"] = "load".into();
+    folder.write("runs/run.json", run.to_string());
+    good(&folder, &["baseline", "save", "main", "runs/run.json"]);
+    assert_eq!(good(&folder, &["baseline", "list"]), "main: 17 runs\n");
+}
+
+#[test]
 fn few_runs_prove_nothing_and_say_so() {
     let server = StandIn::start(Behaviour::default()).unwrap();
     let folder = Folder::new();

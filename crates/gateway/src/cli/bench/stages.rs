@@ -221,7 +221,7 @@ pub(super) enum Baseline {
         #[command(flatten)]
         place: Place,
     },
-    /// Print the names, and how many runs each has.
+    /// Print the names, how many runs each has, and since when they are better or worse for good.
     List {
         #[command(flatten)]
         place: Place,
@@ -436,8 +436,11 @@ impl Baseline {
                 print(&format!("{count} runs kept as {name}\n"));
             }
             Baseline::List { place } => {
-                for (name, count) in baselines::names(&*place.folder().baselines()?)? {
-                    print(&format!("{name}: {count} runs\n"));
+                for (name, runs) in baselines::all(&*place.folder().baselines()?)? {
+                    print(&format!("{name}: {} runs\n", runs.len()));
+                    for turn in baselines::turns(runs) {
+                        print(&format!("  {turn}\n"));
+                    }
                 }
             }
         }
