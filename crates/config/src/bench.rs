@@ -96,7 +96,7 @@ pub struct Scenario {
     /// How every request proves who it is, but those of steps with `auth: false`.
     #[serde(default)]
     pub auth: Option<Auth>,
-    /// What can be run, each with its own load. A command runs one of them or all.
+    /// What can be run, each with its own load. A command runs one of them.
     #[serde(default)]
     pub profiles: Profiles,
     /// What must hold of a run: `p99 < 50ms`, `errors < 0.1%`, or by the names of routes: `orders: p99 < 20ms`.
