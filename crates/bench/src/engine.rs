@@ -22,7 +22,7 @@ mod tally;
 mod http1;
 mod http2;
 mod http3;
-mod shared;
+mod multiplexed;
 
 #[cfg(test)]
 mod tests;
@@ -200,7 +200,10 @@ fn check(plan: &Plan) -> Result<(), Fault> {
         return Err(Fault(format!("no more than {MOST_LANES} requests can be in progress")));
     }
     match plan.flows.iter().find(|flow| !is_fit(flow)) {
-        Some(flow) => Err(Fault(format!("the flow `{}` has no step, or one of no route", flow.name))),
+        Some(flow) => Err(Fault(format!(
+            "the flow `{}` has no step, or one of no route",
+            flow.name
+        ))),
         None => Ok(()),
     }
 }
@@ -218,7 +221,10 @@ fn check_phase(phase: &Phase, flows: usize) -> Result<(), Fault> {
         return Err(Fault(format!("the script of `{}` is not in order", phase.name)));
     }
     if script.iter().any(|planned| planned.flow as usize >= flows) {
-        return Err(Fault(format!("the script of `{}` has a flow that does not exist", phase.name)));
+        return Err(Fault(format!(
+            "the script of `{}` has a flow that does not exist",
+            phase.name
+        )));
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ use self::streams::Partial;
 use crate::engine::dialer::Dialer;
 use crate::engine::failing;
 use crate::engine::line::Line;
-use crate::engine::shared::{Handle, Shared};
+use crate::engine::multiplexed::{Handle, Shared};
 use crate::flow::Wants;
 use crate::outcome::{Answer, Failed, Failure};
 use crate::request::Request;

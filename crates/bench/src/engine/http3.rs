@@ -17,7 +17,7 @@ use self::connection::Connection;
 use crate::engine::dialer::Dialer;
 use crate::engine::failing;
 use crate::engine::line::Line;
-use crate::engine::shared::{Handle, Shared};
+use crate::engine::multiplexed::{Handle, Shared};
 use crate::flow::Wants;
 use crate::outcome::{Answer, Failed, Failure};
 use crate::request::Request;

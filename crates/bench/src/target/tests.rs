@@ -27,7 +27,11 @@ fn a_url_is_taken_apart() {
 
 #[test]
 fn credentials_are_refused_without_being_told() {
-    for url in ["http://me:secret@a.test/", "ftp://me:secret@a.test/", "me:secret@a.test"] {
+    for url in [
+        "http://me:secret@a.test/",
+        "ftp://me:secret@a.test/",
+        "me:secret@a.test",
+    ] {
         let refused = Location::parse(url).unwrap_err().0;
         assert!(refused.contains("a.test") && !refused.contains("secret"), "{refused}");
     }

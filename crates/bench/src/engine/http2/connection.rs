@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::streams::{Partial, Streams};
 use crate::engine::dialer::{Dialer, Open, Secured};
 use crate::engine::failing;
-use crate::engine::shared::Handle;
+use crate::engine::multiplexed::Handle;
 use crate::flow::Wants;
 use crate::outcome::{Failed, Failure};
 

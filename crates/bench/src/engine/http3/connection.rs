@@ -17,7 +17,7 @@ use quinn::{ClientConfig, ConnectError, Endpoint, TransportErrorCode};
 
 use crate::engine::dialer::{Dialer, alpn};
 use crate::engine::failing;
-use crate::engine::shared::Handle;
+use crate::engine::multiplexed::Handle;
 use crate::outcome::Failed;
 use crate::target::Protocol;
 
