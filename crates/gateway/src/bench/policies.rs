@@ -41,7 +41,6 @@ use super::draft::LeftOut;
 use super::gate as gate_file;
 use super::interrupt;
 use super::running::looking::Looking;
-use super::running::ready::descriptors;
 use super::running::results::{self, Output};
 use super::sources::Wish;
 use crate::cli::complain;
@@ -51,9 +50,6 @@ pub(crate) use self::isolation::{Isolation, Subject};
 
 /// The most stand-ins: each has a thread.
 const MOST_SERVICES: usize = 256;
-
-/// Descriptors that a test may need, here and at the gate: two for each connection at the most loaded, and more.
-const DESCRIPTORS: usize = 6_000;
 
 /// What is wanted.
 pub(crate) struct Wanted {
@@ -112,7 +108,6 @@ impl Wanted {
     }
 
     fn test(&self, loaded: &Loaded) -> Result<Report, String> {
-        descriptors(DESCRIPTORS)?;
         let began = SystemTime::now();
         let mut gathered = Gathered::default();
         let (asked, left_out) = asked::asked(loaded, &self.wish, self.route.as_deref());

@@ -55,7 +55,7 @@ fn a_limit_lets_no_more_through_and_nothing_of_the_file_is_touched() {
          - {{name: rows, path: /rows, policies: few, to: {{table: d.rows}}}}\n"
     );
     let (report, code) = tested(&folder, &configuration, "limits");
-    for begins in ["at most", "answers are good", "429 says"] {
+    for begins in ["at most", "answers are good", "429 has"] {
         let (measured, met) = assertion(&report, begins);
         assert!(met, "{begins}: {measured}");
     }
@@ -80,7 +80,7 @@ fn a_circuit_opens_and_closes() {
     let configuration = format!("{SERVICE}routes: [{{path: /a, to: {{service: up}}}}]\n");
     let (report, code) = tested(&folder, &configuration, "breakers");
     // How long it takes is the machine's, too; that it happens, and in which order, is not.
-    for begins in ["it lets 3 probes", "while open it answers"] {
+    for begins in ["at most 3 probes", "while open 503 has"] {
         let (measured, met) = assertion(&report, begins);
         assert!(met, "{begins}: {measured}");
     }
@@ -109,7 +109,7 @@ const CLASSES: &str = "overload: {requests: 20}\nroutes:\n\
 #[test]
 fn what_is_worth_less_is_sent_away_first() {
     let (report, code) = tested(&Folder::new(), &format!("{SERVICE}{CLASSES}"), "shedding");
-    for begins in ["at most 1 % are", "503 says", "answers are good"] {
+    for begins in ["at most 1 % are", "503 has", "answers are good"] {
         let (measured, met) = assertion(&report, begins);
         assert!(met, "{begins}: {measured}");
     }
@@ -121,7 +121,7 @@ fn a_limit_of_another_kind_is_found_out() {
     let narrow = SERVICE.replace("circuit_breaker", "max_connections: 1, circuit_breaker");
     let (report, code) = tested(&Folder::new(), &format!("{narrow}{CLASSES}"), "shedding");
     assert!(!assertion(&report, "at most 1 % are").1, "{report:#}");
-    assert!(!assertion(&report, "503 says").1, "{report:#}");
+    assert!(!assertion(&report, "503 has").1, "{report:#}");
     assert_eq!(
         (code, report["verdict"].as_str()),
         (Some(3), Some("fail")),

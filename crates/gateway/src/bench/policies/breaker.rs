@@ -176,7 +176,7 @@ fn judge(
     let met = wrong.is_none() && count > 0;
     findings.push(Finding::certain(
         Some(service),
-        "while open it answers 503 `circuit_open` and says when to come again",
+        "while open 503 has `circuit_open` and Retry-After",
         wrong.unwrap_or_else(|| format!("{count} times")),
         met,
     ));
@@ -186,7 +186,7 @@ fn judge(
         findings.push(
             Finding::certain(
                 Some(service),
-                format!("while the service {name} every request is answered"),
+                format!("every request passes while the service {name}"),
                 format!("{passed} of {}", all.ended),
                 passed == all.ended && passed > 0,
             )
@@ -225,10 +225,7 @@ impl Timeline {
             .map(|probe| probe.requests)
             .collect();
         findings.push(finding(
-            format!(
-                "it lets {} through at most while the service fails",
-                probes(course.probes)
-            ),
+            format!("at most {} at a time while the service fails", probes(course.probes)),
             match in_failure.is_empty() {
                 true => "none".to_owned(),
                 false => list(in_failure.iter().map(u64::to_string)),

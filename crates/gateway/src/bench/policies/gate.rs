@@ -13,6 +13,9 @@ use super::isolation::{Isolation, MOST_BYTES};
 use crate::server;
 use crate::source::Source;
 
+/// The program that runs, even if its file has been replaced meanwhile (proc(5)).
+const OURSELVES: &str = "/proc/self/exe";
+
 /// How long a gate may take until it serves.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -48,8 +51,7 @@ impl TestGate {
     pub(super) fn start(file: &Path, isolation: &Isolation) -> Result<TestGate, String> {
         let failed =
             |what: &str, error: &dyn std::fmt::Display| format!("no gate could be started to test: {what}: {error}");
-        let program = std::env::current_exe().map_err(|error| failed("this program's file", &error))?;
-        let mut command = Command::new(program);
+        let mut command = Command::new(OURSELVES);
         command.args(["bench", "isolated-gate"]).arg(file);
         for name in OF_THE_MANAGER {
             command.env_remove(name);

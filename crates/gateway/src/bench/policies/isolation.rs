@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 
-use portcullis_config::File;
 use portcullis_config::bind::Bind;
+use portcullis_config::listener::Http3;
+use portcullis_config::overload::Overload;
 use portcullis_config::policy::PolicySet;
 use portcullis_config::route::{PolicyRef, Route};
 use portcullis_config::service::{Protocol, Service, ServiceTls, Target};
 use portcullis_config::stores::Stores;
+use portcullis_config::{File, defaults};
 use serde::{Deserialize, Serialize};
 
 /// The most bytes of one that is handed over: some ten thousand services.
@@ -74,21 +76,19 @@ impl Isolation {
         for set in file.policies.values_mut().chain(inline) {
             self.strip(set);
         }
-        if matches!(self.subject, Subject::Breakers | Subject::Retries) {
-            file.overload = portcullis_config::overload::Overload::default();
+        if self.subject != Subject::Shedding {
+            file.overload = Overload::default();
         }
     }
 
     /// Takes out of a service what would answer in the place of what is tested.
     fn quieten(&self, service: &mut Service) {
-        if self.subject == Subject::Limits {
-            return;
-        }
         service.adaptive_concurrency = None;
         if self.subject != Subject::Shedding {
             service.hedge = None;
+            service.max_connections = service.max_connections.max(defaults::max_connections());
         }
-        if self.subject == Subject::Retries {
+        if self.subject != Subject::Breakers {
             service.circuit_breaker = None;
         }
     }
@@ -106,9 +106,12 @@ impl Isolation {
         if let Some(keys) = &mut set.api_key {
             keys.store = false;
         }
+        if let Some(inspect) = &mut set.inspect {
+            inspect.audit_log = None;
+        }
+        set.concurrency = None;
         if self.subject != Subject::Limits {
             set.rate_limit = None;
-            set.concurrency = None;
         }
     }
 }
@@ -134,18 +137,11 @@ pub(super) fn left_out(file: &File, route: &Route) -> Option<&'static str> {
 
 /// The sets of policies that apply to a route, in their order.
 pub(super) fn sets<'f>(file: &'f File, route: &'f Route) -> Vec<&'f PolicySet> {
-    named_sets(file, route, "").into_iter().map(|(_, set)| set).collect()
-}
-
-/// The same, with the names under which clients see them; `own` is that of sets that are written with the route.
-pub(super) fn named_sets<'f>(file: &'f File, route: &'f Route, own: &'f str) -> Vec<(&'f str, &'f PolicySet)> {
-    let everywhere = file
-        .everywhere
-        .iter()
-        .filter_map(|name| Some((name.as_str(), file.policies.get(name)?)));
+    let named = |name: &String| file.policies.get(name);
+    let everywhere = file.everywhere.iter().filter_map(named);
     let of_route = route.policies.iter().filter_map(|policies| match policies {
-        PolicyRef::Name(name) => Some((name.as_str(), file.policies.get(name)?)),
-        PolicyRef::Inline(set) => Some((own, &**set)),
+        PolicyRef::Name(name) => file.policies.get(name),
+        PolicyRef::Inline(set) => Some(&**set),
     });
     everywhere.chain(of_route).collect()
 }
@@ -189,8 +185,8 @@ fn one_listener(file: &mut File) {
     listener.mode = None;
     listener.tls = None;
     listener.redirect_to_https = None;
-    listener.http3 = portcullis_config::listener::Http3::default();
-    listener.protocols = portcullis_config::defaults::listener_protocols();
+    listener.http3 = Http3::default();
+    listener.protocols = defaults::listener_protocols();
     listener.proxy_protocol.clear();
     // The whole load comes from one address.
     listener.limits.connections_per_client = None;
@@ -224,11 +220,12 @@ listeners: [{bind: '0.0.0.0:443', redirect_to_https: 8443}, {bind: '0.0.0.0:80',
 admin: {bind: '127.0.0.1:9901'}
 state: /var/lib/gate
 bans: {after: 20/1m}
+overload: {requests: 50}
 databases: {d: 'sqlite:d.db'}
 services:
   up: {targets: ['https://a.example', 'https://b.example'], health: {}, circuit_breaker: {}, protocol: auto}
 policies:
-  all: {access_log: {file: a.log}}
+  all: {access_log: {file: a.log}, inspect: {audit_log: b.log}}
   few: {rate_limit: 10/1s}
   proof: {jwt: {issuers: [{issuer: 'https://i.example', audience: a}]}}
 everywhere: all
@@ -252,13 +249,15 @@ routes:
     fn nothing_outside_is_reached() {
         let file = isolated(Subject::Limits);
         assert!(file.admin.is_none() && file.state.is_none() && file.databases.is_empty());
-        assert!(file.bans.after.is_none() && file.policies["all"].access_log.is_none());
+        let all = &file.policies["all"];
+        assert!(file.bans.after.is_none() && all.access_log.is_none());
+        assert!(all.inspect.as_ref().is_some_and(|inspect| inspect.audit_log.is_none()));
         let listener = &file.listeners[0];
         assert_eq!((file.listeners.len(), listener.limits.connections), (1, 77));
         assert_eq!(listener.bind.to_string(), "127.0.0.1:0");
         let up = &file.services["up"];
         assert_eq!((up.targets.len(), &*up.targets[0].url), (1, "http://127.0.0.1:7"));
-        assert!(up.health.is_none() && up.protocol == Protocol::Http1 && up.circuit_breaker.is_some());
+        assert!(up.health.is_none() && up.protocol == Protocol::Http1);
         let paths: Vec<_> = file.routes.iter().map(|route| &*route.path).collect();
         assert_eq!(paths, ["/a", "/c"]);
     }
@@ -274,7 +273,9 @@ routes:
                 .count()
         };
         assert_eq!(Subject::ALL.map(limits_left), [2, 0, 0, 0]);
-        assert!(isolated(Subject::Breakers).services["up"].circuit_breaker.is_some());
-        assert!(isolated(Subject::Retries).services["up"].circuit_breaker.is_none());
+        let breaks = |subject| isolated(subject).services["up"].circuit_breaker.is_some();
+        assert_eq!(Subject::ALL.map(breaks), [false, true, false, false]);
+        let sheds = |subject| isolated(subject).overload.requests.is_some();
+        assert_eq!(Subject::ALL.map(sheds), [false, false, true, false]);
     }
 }

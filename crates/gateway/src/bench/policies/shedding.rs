@@ -12,6 +12,7 @@ use super::asked::{Asked, good_or_refused};
 use super::finding::{Finding, Refusals, good, lacking, of_answered, of_phases, others, with_status};
 use super::spike::{Spike, steady};
 use super::{Bench, Tested};
+use crate::bench::running::ready::descriptors;
 
 /// The status of what is sent away.
 const SHED: u16 = 503;
@@ -102,6 +103,9 @@ pub(super) fn test(
     if !patient {
         return Err("its services' timeouts are too short for stand-ins that take 250 ms".to_owned());
     }
+    // The gate has as many connections with clients, and more with stand-ins. It has our limit of descriptors.
+    let connections = 2 * limit as usize;
+    descriptors(2 * connections)?;
     let gate = bench.gate()?;
     let slow = || Behaviour {
         delay: Delay::Fixed(DELAY),
@@ -120,7 +124,6 @@ pub(super) fn test(
         lower.flow(1, LOWER, &authority, expect())?,
     ];
     let routes = vec![higher.name.clone(), lower.name.clone()];
-    let connections = 2 * limit as usize;
     let rate = (HIGHER + LOWER) * f64::from(limit) / DELAY.as_secs_f64();
     let mut rises = steady("overload rises", RISES, rate);
     rises.counts = false;
@@ -190,7 +193,7 @@ fn judge(classes: &Classes<'_, '_>, of_higher: &RouteMeasured, of_lower: &RouteM
     let told = lacking.unwrap_or_else(|| "all".to_owned());
     findings.push(Finding::certain(
         lower,
-        "503 says `overloaded` and when to come again",
+        "503 has `overloaded` and Retry-After",
         told,
         met,
     ));
