@@ -3,6 +3,8 @@
 use std::fs;
 use std::process::Command;
 
+use portcullis_bench::stand_in::{Behaviour, StandIn};
+
 use super::examples::{Hiring, repository};
 use super::folder::Folder;
 use super::gate::portcullis;
@@ -128,6 +130,9 @@ fn each_line_works(document: &str) {
         {
             continue;
         }
+        // Runs are kept, and not in the repository.
+        let kept = format!("bench run --folder {}", folder.path().join("bench").display());
+        let line = line.replace("bench run", &kept);
         let mut command = Command::new("sh");
         command.args(["-c", &aimed(&line, &hiring)]).current_dir(repository());
         // Where a load test goes is said in its file.
@@ -226,5 +231,39 @@ fn the_configurations_of_the_documents_can_run() {
                 portcullis().arg("check").current_dir(folder.path()),
             );
         }
+    }
+}
+
+#[test]
+fn the_files_of_the_guide_to_load_tests_are_understood() {
+    let server = StandIn::start(Behaviour::default()).unwrap();
+    let shown: Vec<Block> = blocks("docs/bench.md")
+        .into_iter()
+        .filter(|block| block.kind == "yaml")
+        .collect();
+    let (scenarios, gates): (Vec<Block>, Vec<Block>) =
+        shown.into_iter().partition(|block| block.text.contains("flows:"));
+    assert!(!scenarios.is_empty() && !gates.is_empty());
+    for Block { text, .. } in scenarios {
+        let folder = Folder::new();
+        folder.write("bench.yaml", &text);
+        folder.write("people.csv", "id,name\n1,Ada\n");
+        let mut command = portcullis();
+        let target = format!("http://{}", server.address());
+        command
+            .args(["bench", "setup", "bench.yaml", "--target", &target])
+            .env("TOKEN", "t")
+            .current_dir(folder.path());
+        let output = command.output().unwrap();
+        // Each flow is tried, and what the server answers isn't what the guide's does.
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(said.contains("FAILED buy: status: 200"), "{text}{output:?}");
+        assert!(output.stderr.is_empty(), "{output:?}");
+    }
+    for Block { text, .. } in gates {
+        let folder = Folder::new();
+        let rest = "listeners: [127.0.0.1:0]\nservices: {orders: [http://127.0.0.1:9]}\n";
+        folder.write("portcullis.yaml", format!("{rest}{text}"));
+        succeeds(&text, portcullis().arg("check").current_dir(folder.path()));
     }
 }
