@@ -13,7 +13,8 @@ pub(super) fn target(text: &str) -> Checked {
     // The message doesn't repeat them: logs of pipelines are read by many.
     if text.contains('@') {
         return Err(
-            "a user and a password have no place in a target; requests have them as the field `Authorization`".to_owned(),
+            "a user and a password have no place in a target; requests have them as the field `Authorization`"
+                .to_owned(),
         );
     }
     address::target(text)
@@ -97,7 +98,10 @@ fn is_percentile(text: &str) -> bool {
     };
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
     let is_short = whole.len() <= 3 && fraction.len() <= 3 && is_number(digits);
-    is_short && digits.parse().is_ok_and(|percent: f64| percent > 0.0 && percent < 100.0)
+    is_short
+        && digits
+            .parse()
+            .is_ok_and(|percent: f64| percent > 0.0 && percent < 100.0)
 }
 
 /// `status 503`, `status 5xx` or `failures.timeout`.

@@ -87,38 +87,44 @@ pub(crate) fn first_requests(plan: &Plan) -> Result<(), String> {
     for (route, measured) in tried(plan)? {
         for (kind, causes) in &measured.failures {
             let Some(cause) = causes.keys().next() else { continue };
-            let said = format!("{}{route}: {}: {cause}", plan.target.name, kind.word());
-            match kind {
-                Failure::Status | Failure::Check => complain(&format!("warning: the first request of {said}")),
-                Failure::Tls => {
-                    let help = "trust its authority by --cacert FILE (`tls.ca` in a file), or take any certificate by --insecure";
-                    return Err(format!("the first request of {said}; {help}"));
-                }
-                _ => return Err(format!("the first request of {said}")),
+            let told = told(&plan.target.name, &route, *kind, cause);
+            if is_answer(*kind) {
+                complain(&format!("warning: {told}"));
+            } else {
+                return Err(told);
             }
         }
     }
     Ok(())
 }
 
-/// What came of the first request of each flow, by its route. All share one connection.
+/// Whether what failed has been answered all the same.
+fn is_answer(kind: Failure) -> bool {
+    matches!(kind, Failure::Status | Failure::Check)
+}
+
+/// That a first request has failed, and what can be done about it.
+fn told(target: &str, route: &str, kind: Failure, cause: &str) -> String {
+    let asked = match route.starts_with('/') {
+        true => format!("{target}{route}"),
+        false => format!("`{route}` at {target}"),
+    };
+    let help = match kind {
+        Failure::Tls if cause.contains("does not speak TLS") => "; write http:// if that is what it speaks",
+        Failure::Tls => {
+            "; trust its authority by --cacert FILE (`tls.ca` in a file), or take any certificate by --insecure"
+        }
+        _ => "",
+    };
+    format!("the first request of {asked}: {}: {cause}{help}", kind.word())
+}
+
+/// What came of the first request of each flow, by its route, up to the first that was not answered. They go one after another, so that
+/// each has all the time that a request may take.
 ///
 /// # Errors
 /// When no load can be made at all.
 pub(crate) fn tried(plan: &Plan) -> Result<Vec<(String, RouteMeasured)>, String> {
-    let script: Vec<Planned> = (0..plan.flows.len().min(MOST_TRIED))
-        .filter_map(|flow| u32::try_from(flow).ok())
-        .map(|flow| Planned {
-            after: Duration::ZERO,
-            flow,
-        })
-        .collect();
-    let phase = Phase {
-        name: "first".to_owned(),
-        duration: Duration::ZERO,
-        load: Load::Script(script.into()),
-        counts: true,
-    };
     let small = Plan {
         connections: 1,
         streams: 1,
@@ -126,10 +132,46 @@ pub(crate) fn tried(plan: &Plan) -> Result<Vec<(String, RouteMeasured)>, String>
         ..plan.clone()
     };
     let told = |fault: Fault| fault.to_string();
-    let measured = Engine::start(small)
-        .map_err(told)?
-        .run(&[phase], &mut ())
-        .map_err(told)?;
-    let phases = measured.phases.into_iter();
-    Ok(phases.flat_map(|phase| phase.routes).collect())
+    let mut engine = Engine::start(small).map_err(told)?;
+    let mut routes = Vec::new();
+    for flow in (0..plan.flows.len().min(MOST_TRIED)).filter_map(|flow| u32::try_from(flow).ok()) {
+        let only = Planned {
+            after: Duration::ZERO,
+            flow,
+        };
+        let phase = Phase {
+            name: "first".to_owned(),
+            duration: Duration::ZERO,
+            load: Load::Script([only].into()),
+            counts: true,
+        };
+        let measured = engine.run(&[phase], &mut ()).map_err(told)?;
+        let its = measured.phases.into_iter().flat_map(|phase| phase.routes);
+        let begun = routes.len();
+        routes.extend(its);
+        let mut kinds = routes[begun..].iter().flat_map(|(_, measured)| measured.failures.keys());
+        if kinds.any(|kind| !is_answer(*kind)) {
+            break;
+        }
+    }
+    Ok(routes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_first_request_that_fails_says_what_to_do() {
+        let told = |route, kind, cause| told("https://a.test", route, kind, cause);
+        assert_eq!(
+            told("/x", Failure::Tls, "the server does not speak TLS"),
+            "the first request of https://a.test/x: tls: the server does not speak TLS; write http:// if that is what it speaks"
+        );
+        assert!(told("/x", Failure::Tls, "unknown issuer").contains("--cacert"));
+        assert_eq!(
+            told("GET /", Failure::Reset, "connection reset"),
+            "the first request of `GET /` at https://a.test: reset: connection reset"
+        );
+    }
 }
