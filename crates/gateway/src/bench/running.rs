@@ -198,7 +198,9 @@ fn one(wish: &Wish, compiled: Compiled, environment: BTreeMap<String, String>) -
         );
     }
     let plan = ready::check(plan, &profile, &wish.owned)?;
-    if let Some(setup) = setup {
+    if let Some(mut setup) = setup {
+        // Only addresses where somebody listens are left of it.
+        setup.target = plan.target.clone();
         run::set_up(setup).map_err(|fault| fault.to_string())?;
     }
     ready::first_requests(&plan)?;

@@ -149,7 +149,9 @@ pub(crate) fn tried(plan: &Plan) -> Result<Vec<(String, RouteMeasured)>, String>
         let its = measured.phases.into_iter().flat_map(|phase| phase.routes);
         let begun = routes.len();
         routes.extend(its);
-        let mut kinds = routes[begun..].iter().flat_map(|(_, measured)| measured.failures.keys());
+        let mut kinds = routes[begun..]
+            .iter()
+            .flat_map(|(_, measured)| measured.failures.keys());
         if kinds.any(|kind| !is_answer(*kind)) {
             break;
         }

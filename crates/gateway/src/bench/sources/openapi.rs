@@ -132,6 +132,18 @@ impl<'d> Api<'d> {
         if let Some(body) = operation.get("requestBody") {
             self.put_body(&mut request, self.pages.follow(body))?;
         }
+        // One that can't be sent must not spoil the file for the others.
+        let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
+        if !is_plain(&request.path) {
+            return Err("its path has characters that stand in none; they are written percent-encoded".to_owned());
+        }
+        if let Some((name, _)) = request
+            .headers
+            .iter()
+            .find(|(_, value)| value.contains(char::is_control))
+        {
+            return Err(format!("its example of the field {name} has control characters"));
+        }
         let texts = request.headers.iter().map(|(_, value)| value).chain(&request.body);
         match texts.into_iter().any(|text| text.contains("{{")) {
             true => Err("an example of it has `{{`, which stands for something else in a scenario".to_owned()),
@@ -301,6 +313,10 @@ mod tests {
         let parameter =
             json!([{"name": "q", "in": "query", "required": true, "schema": {"type": "string", "pattern": "^x+$"}}]);
         assert!(why(json!({"parameters": parameter}), "get", &plain).contains("pattern"));
+        let parameter = json!([{"name": "X-A", "in": "header", "required": true, "example": "a\r\nb: c"}]);
+        assert!(why(json!({"parameters": parameter}), "get", &plain).contains("control characters"));
+        let odd = drafted(&json!({"/\u{1b}[31m": {"get": {}}, "/good": {"get": {}}}), &plain);
+        assert_eq!((odd.requests.len(), odd.left_out.len()), (1, 1));
     }
 
     #[test]

@@ -30,7 +30,9 @@ pub(crate) fn check(scenario: &Scenario, owned: &[String]) -> Result<Readiness, 
         "ok     {} can be reached, with room for {} connections",
         plan.target.name, plan.connections
     );
-    if let Some(setup) = compiled.setup {
+    if let Some(mut setup) = compiled.setup {
+        // Only addresses where somebody listens are left of it.
+        setup.target = plan.target.clone();
         run::set_up(setup).map_err(|fault| fault.to_string())?;
         words.push_str("ok     what is done once before the load\n");
     }
