@@ -109,10 +109,13 @@ const CLASSES: &str = "overload: {requests: 20}\nroutes:\n\
 #[test]
 fn what_is_worth_less_is_sent_away_first() {
     let (report, code) = tested(&Folder::new(), &format!("{SERVICE}{CLASSES}"), "shedding");
-    for begins in ["at most 1 % are", "503 has", "answers are good"] {
+    for begins in ["503 has", "answers are good"] {
         let (measured, met) = assertion(&report, begins);
         assert!(met, "{begins}: {measured}");
     }
+    // A machine that stands still gathers more of the higher class, too, than there is room for; then nothing is known.
+    let kept = assertion(&report, "at most 1 % are").1;
+    assert!(kept || report["verdict"] == "invalid", "{report:#}");
     assert!(matches!(code, Some(0 | 4)), "{code:?}: {report:#}");
 }
 

@@ -180,7 +180,8 @@ fn judge(classes: &Classes<'_, '_>, of_higher: &RouteMeasured, of_lower: &RouteM
             "at most 1 % are sent away",
             shown(of_higher),
             of_higher.ended > 0 && high <= HARDLY,
-        ),
+        )
+        .by_generator(),
     ];
     for (name, all) in [(higher, of_higher), (lower, of_lower)] {
         let wrong = others(all, &[SHED]);
