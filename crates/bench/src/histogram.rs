@@ -217,12 +217,21 @@ impl Serialize for Histogram {
 
 impl<'de> Deserialize<'de> for Histogram {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Histogram, D::Error> {
-        let values = Vec::<(u64, u64)>::deserialize(deserializer)?;
-        let mut histogram = Histogram::new();
-        for (micros, count) in values {
-            histogram.record_many(Duration::from_micros(micros), count);
+        let mut values = Vec::<(u64, u64)>::deserialize(deserializer)?;
+        values.retain(|(_, count)| *count > 0);
+        for (micros, _) in &mut values {
+            *micros = largest((*micros).clamp(1, LONGEST));
         }
-        Ok(histogram)
+        values.sort_unstable();
+        values.dedup_by(|(micros, count), (kept, sum)| {
+            let same = micros == kept;
+            *sum = if same { sum.saturating_add(*count) } else { *sum };
+            same
+        });
+        // However many there are, they take no more than the file that they come from.
+        Ok(Histogram {
+            values: Values::Few(values),
+        })
     }
 }
 
@@ -273,6 +282,27 @@ mod tests {
         few.record_micros(1_000_000);
         many.record_micros(1_000_000);
         assert!(few.values().eq(many.values()) && few.count() == 15_001);
+    }
+
+    #[test]
+    fn what_is_read_takes_as_much_as_it_has() {
+        let text: Vec<(u64, u64)> = (0..2_000).rev().map(|at| (1_000 + at * 40, 1 + at % 3)).collect();
+        let text = serde_json::to_string(&text).unwrap();
+        let mut read: Histogram = serde_json::from_str(&text).unwrap();
+        let mut recorded = Histogram::new();
+        for at in 0..2_000 {
+            recorded.record_many(Duration::from_micros(1_000 + at * 40), 1 + at % 3);
+        }
+        assert!(matches!((&read.values, &recorded.values), (Values::Few(_), Values::Many(_))));
+        assert!(read.values().eq(recorded.values()));
+        for share in [0.0, 0.5, 0.99, 1.0] {
+            assert_eq!(read.quantile(share), recorded.quantile(share), "{share}");
+        }
+        read.record_micros(7);
+        recorded.record_micros(7);
+        assert!(read.values().eq(recorded.values()));
+        let none: Histogram = serde_json::from_str("[[5,0],[0,3],[99999999999,1]]").unwrap();
+        assert_eq!((none.count(), none.min()), (4, Some(Duration::from_micros(1))));
     }
 
     #[test]
