@@ -372,14 +372,32 @@ pub(crate) fn print(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
-/// Writes to standard error.
+/// Writes to standard error. What is complained of may repeat what a file or a server says; a terminal would obey control characters
+/// in it, so they are shown in its place.
 pub(crate) fn complain(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let _ = writeln!(std::io::stderr(), "{}", harmless(text));
+}
+
+fn harmless(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' | '\t' => shown.push(character),
+            control if control.is_control() => shown.extend(control.escape_default()),
+            other => shown.push(other),
+        }
+    }
+    shown
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_terminal_obeys_no_complaint() {
+        assert_eq!(harmless("a\n\tb\u{1b}[2J\rü"), "a\n\tb\\u{1b}[2J\\rü");
+    }
 
     #[test]
     fn the_command_line_is_consistent() {
