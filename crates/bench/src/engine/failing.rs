@@ -6,6 +6,10 @@ use rustls::CertificateError;
 
 use crate::outcome::{Failed, Failure};
 
+/// What `openssl req -x509` makes where nobody says otherwise: a certificate for signing others, which no server may show (RFC 5280
+/// §4.2.1.9 leaves that to whoever looks).
+const IS_AUTHORITY: &str = "an authority's certificate in the place of a server's";
+
 /// No connection.
 pub(super) fn connect(why: &str) -> Failed {
     Failed::new(Failure::Connect, why)
@@ -90,6 +94,8 @@ fn of_certificate(error: &CertificateError) -> String {
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
             "certificate not meant for a server"
         }
+        // The crate that looks has this as one of its own.
+        CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => IS_AUTHORITY,
         other => return format!("bad certificate: {other}"),
     };
     word.to_owned()

@@ -33,6 +33,8 @@ use crate::cli::complain;
 pub(crate) struct Scenario {
     loaded: Loaded,
     overrides: Overrides,
+    /// Whether the program made its text itself: nobody has seen that, so its places mean nothing to anybody.
+    made: bool,
 }
 
 /// What is run, judged and written.
@@ -78,15 +80,8 @@ impl Scenario {
     /// # Errors
     /// Everything that is wrong with it.
     pub(crate) fn text(text: &str) -> Result<Scenario, String> {
-        let scenario = Scenario::read(text, "command line".as_ref());
-        // Nobody has seen that text, so its places mean nothing to anybody.
-        scenario.map_err(|Problems(problems)| {
-            let told = |problem: &Problem| match problem.path.as_str() {
-                "" => problem.message.clone(),
-                path => format!("{path}: {}", problem.message),
-            };
-            problems.iter().map(told).collect::<Vec<_>>().join("\n")
-        })
+        let scenario = Scenario::read(text, "command line".as_ref()).map_err(|problems| without_places(&problems))?;
+        Ok(Scenario { made: true, ..scenario })
     }
 
     /// The text of a file. Its path names it in problems, and relative paths in it start from there.
@@ -102,6 +97,7 @@ impl Scenario {
         Ok(Scenario {
             loaded: portcullis_config::bench::parse(text, path, &environment, &portcullis_config::read)?,
             overrides: Overrides::default(),
+            made: false,
         })
     }
 
@@ -142,8 +138,19 @@ impl Scenario {
     /// # Errors
     /// Everything that is wrong with it.
     pub(crate) fn compiled(&self) -> Result<Compiled, String> {
-        compile(&self.loaded, &self.overrides).map_err(|problems| problems.to_string())
+        compile(&self.loaded, &self.overrides).map_err(|problems| match self.made {
+            true => without_places(&problems),
+            false => problems.to_string(),
+        })
     }
+}
+
+fn without_places(Problems(problems): &Problems) -> String {
+    let told = |problem: &Problem| match problem.path.as_str() {
+        "" => problem.message.clone(),
+        path => format!("{path}: {}", problem.message),
+    };
+    problems.iter().map(told).collect::<Vec<_>>().join("\n")
 }
 
 /// Runs a scenario, judges it, and gives the exit code.
@@ -312,5 +319,23 @@ fn keep(wish: &Wish, report: &Report) -> Result<(), String> {
     match &wish.folder {
         Some(folder) => folder.keep(report).map(|_| ()),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_has_written_has_no_places() {
+        let problems = |text: &str| match Scenario::text(text).and_then(|scenario| scenario.compiled()) {
+            Ok(_) => panic!("{text} is good"),
+            Err(why) => why,
+        };
+        for (target, told) in [("'http://a b'", "target: "), ("'http://a.invalid:0'", "target: ")] {
+            let text = format!("{{target: {target}, profiles: {{smoke: {{}}}}, flows: GET /}}");
+            assert!(problems(&text).starts_with(told), "{}", problems(&text));
+        }
     }
 }

@@ -7,7 +7,12 @@ use crate::tls::Versions;
 
 /// A server with a certificate for `localhost` that is good or not, and the certificate.
 fn secured(year: i32) -> (StandIn, Vec<u8>) {
+    secured_as(year, rcgen::IsCa::NoCa)
+}
+
+fn secured_as(year: i32, what: rcgen::IsCa) -> (StandIn, Vec<u8>) {
     let mut made = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    made.is_ca = what;
     made.not_after = rcgen::date_time_ymd(year, 1, 1);
     made.distinguished_name
         .push(rcgen::DnType::CommonName, format!("until {year}"));
@@ -67,10 +72,17 @@ fn requests_go_by_tls() {
 fn what_is_wrong_with_a_certificate_is_said() {
     let (server, certificate) = secured(2100);
     let (expired, old_certificate) = secured(2001);
+    let (signing, authority) = secured_as(2101, rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained));
     for (server, authorities, name, why) in [
         (&server, &certificate, "elsewhere", "wrong name"),
         (&server, &old_certificate, "localhost", "unknown issuer"),
         (&expired, &old_certificate, "localhost", "certificate expired"),
+        (
+            &signing,
+            &authority,
+            "localhost",
+            "an authority's certificate in the place of a server's",
+        ),
     ] {
         let settings = crate::tls::Settings {
             authorities: Some(authorities.clone()),

@@ -111,6 +111,9 @@ fn told(target: &str, route: &str, kind: Failure, cause: &str) -> String {
     };
     let help = match kind {
         Failure::Tls if cause.contains("does not speak TLS") => "; write http:// if that is what it speaks",
+        Failure::Tls if cause.contains("an authority's certificate") => {
+            "; take it by --insecure, or make one with -addext basicConstraints=critical,CA:FALSE"
+        }
         Failure::Tls => {
             "; trust its authority by --cacert FILE (`tls.ca` in a file), or take any certificate by --insecure"
         }
@@ -171,6 +174,7 @@ mod tests {
             "the first request of https://a.test/x: tls: the server does not speak TLS; write http:// if that is what it speaks"
         );
         assert!(told("/x", Failure::Tls, "unknown issuer").contains("--cacert"));
+        assert!(told("/x", Failure::Tls, "an authority's certificate in").contains("CA:FALSE"));
         assert_eq!(
             told("GET /", Failure::Reset, "connection reset"),
             "the first request of `GET /` at https://a.test: reset: connection reset"
