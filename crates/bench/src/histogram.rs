@@ -293,7 +293,10 @@ mod tests {
         for at in 0..2_000 {
             recorded.record_many(Duration::from_micros(1_000 + at * 40), 1 + at % 3);
         }
-        assert!(matches!((&read.values, &recorded.values), (Values::Few(_), Values::Many(_))));
+        assert!(matches!(
+            (&read.values, &recorded.values),
+            (Values::Few(_), Values::Many(_))
+        ));
         assert!(read.values().eq(recorded.values()));
         for share in [0.0, 0.5, 0.99, 1.0] {
             assert_eq!(read.quantile(share), recorded.quantile(share), "{share}");

@@ -68,6 +68,9 @@ pub struct Second {
     pub failed: u64,
     /// Requests that ended in it, whenever they were due.
     pub ended: u64,
+    /// Of these, the ones that failed.
+    #[serde(default)]
+    pub bad: u64,
     /// Of those that were due in it, microseconds: the median.
     pub p50: u64,
     /// The 90th percentile.

@@ -9,21 +9,21 @@ use crate::measured::{Measured, PhaseMeasured, RouteMeasured};
 ///
 /// What is answered after a phase isn't put down to it: a target that gets twice as much as it can do answers the rest while
 /// the run waits for the end, and dividing by the length of the phase would make it look twice as fast. So the whole seconds
-/// within the phases are counted, each by what ended in it.
+/// within the phases are counted, each by what was answered well in it; what fails after them says nothing of them either.
 pub fn answered(measured: &Measured) -> Option<f64> {
     let (total, lasted) = measured.counted();
-    let good = share_of_good(&total)?;
-    let (mut ended, mut seconds) = (0, 0);
+    let share = share_of_good(&total)?;
+    let (mut good, mut seconds) = (0, 0);
     for phase in measured.phases.iter().filter(|phase| phase.counts) {
         for second in &measured.seconds[whole_seconds(phase, measured.seconds.len())] {
-            ended += second.ended;
+            good += second.ended.saturating_sub(second.bad);
             seconds += 1;
         }
     }
     match seconds {
         // Short phases have no whole second of their own; then what was asked in them has to do.
-        0 => (!lasted.is_zero()).then(|| total.ended as f64 * good / lasted.as_secs_f64()),
-        seconds => Some(ended as f64 * good / f64::from(seconds)),
+        0 => (!lasted.is_zero()).then(|| total.ended as f64 * share / lasted.as_secs_f64()),
+        seconds => Some(good as f64 / f64::from(seconds)),
     }
 }
 
@@ -96,8 +96,17 @@ mod tests {
     }
 
     #[test]
+    fn what_fails_after_the_phase_takes_nothing_from_its_rate() {
+        let mut overloaded = measured(Duration::from_secs(2), &[100, 100, 100, 100], 400, 200);
+        overloaded.seconds[2].bad = 100;
+        overloaded.seconds[3].bad = 100;
+        assert_eq!(answered(&overloaded), Some(100.0));
+    }
+
+    #[test]
     fn failures_are_no_answers() {
-        let failing = measured(Duration::from_secs(2), &[100, 100], 200, 50);
+        let mut failing = measured(Duration::from_secs(2), &[100, 100], 200, 50);
+        failing.seconds[0].bad = 50;
         assert_eq!(answered(&failing), Some(75.0));
         let (total, _) = failing.counted();
         assert_eq!(answered_of(&failing, &total), Some(75.0));

@@ -157,6 +157,7 @@ impl Collecting {
         row.due += delta.due;
         row.failed += delta.failed;
         row.ended += delta.ended;
+        row.bad += delta.bad;
         row.waiting += delta.waiting;
         let (Some(latency), Some(place)) = (delta.latency, place.checked_sub(self.first)) else {
             return;
@@ -237,6 +238,7 @@ mod tests {
                     due: 1,
                     failed: 0,
                     ended: 1,
+                    bad: 0,
                     latency: Some(latency),
                     waiting: 3,
                 }],

@@ -33,6 +33,7 @@ struct Window {
     due: u64,
     failed: u64,
     ended: u64,
+    bad: u64,
     latency: Option<Histogram>,
     waiting: u64,
     /// Requests that were due in it and have not ended.
@@ -68,6 +69,8 @@ pub(super) struct SecondDelta {
     pub(super) failed: u64,
     /// Requests that ended in it.
     pub(super) ended: u64,
+    /// Of these, the ones that failed.
+    pub(super) bad: u64,
     /// Of those that were due in it.
     pub(super) latency: Option<Histogram>,
     /// Arrivals that waited at its end.
@@ -159,7 +162,9 @@ impl Tally {
         window.open = window.open.saturating_sub(1);
         window.failed += u64::from(ended.failed.is_some());
         window.latency.get_or_insert_default().record_micros(micros);
-        self.window(at).ended += 1;
+        let window = self.window(at);
+        window.ended += 1;
+        window.bad += u64::from(ended.failed.is_some());
         let phase = self.phases.get_mut(counted.phase);
         let Some(route) = phase.and_then(|phase| phase.routes.get_mut(counted.route)) else {
             return;
@@ -244,6 +249,7 @@ impl Tally {
                     due,
                     failed: std::mem::take(&mut window.failed),
                     ended,
+                    bad: std::mem::take(&mut window.bad),
                     latency: window.latency.take(),
                     waiting: if self.first + place < current {
                         std::mem::take(&mut window.waiting)

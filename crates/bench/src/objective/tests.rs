@@ -35,13 +35,14 @@ fn run(requests: u64) -> Measured {
         routes: BTreeMap::from([("/orders".to_owned(), route)]),
         ..PhaseMeasured::default()
     };
-    let second = |ended| Second {
+    let second = |ended, bad| Second {
         ended,
+        bad,
         ..Second::default()
     };
     Measured {
         phases: vec![phase(false, 0, slow), phase(true, 1, route)],
-        seconds: vec![second(1), second(requests)],
+        seconds: vec![second(1, 0), second(requests, 2.min(requests))],
         ..Measured::default()
     }
 }

@@ -73,6 +73,7 @@ struct Row {
     due: u64,
     failed: u64,
     ended: u64,
+    bad: u64,
 }
 
 impl Runs for Simulated {
@@ -160,6 +161,7 @@ fn count(phase: &mut PhaseMeasured, rows: &mut Vec<Row>, due: f64, latency: f64,
     let row_of = |time: f64| usize::try_from(Duration::from_secs_f64(time).as_secs()).unwrap_or(usize::MAX - 1);
     rows.resize_with((row_of(ended) + 1).max(rows.len()), Row::default);
     rows[row_of(ended)].ended += 1;
+    rows[row_of(ended)].bad += u64::from(failed);
     let row = &mut rows[row_of(due)];
     row.due += 1;
     row.failed += u64::from(failed);
@@ -186,6 +188,7 @@ impl Row {
             due: self.due,
             failed: self.failed,
             ended: self.ended,
+            bad: self.bad,
             p50: micros(0.5),
             p90: micros(0.9),
             p99: micros(0.99),

@@ -121,7 +121,7 @@ fn possible(report: &Report) -> Result<(), Unreadable> {
         }
     }
     for second in &measured.seconds {
-        let counts = [second.due, second.failed, second.ended, second.waiting];
+        let counts = [second.due, second.failed, second.ended, second.bad, second.waiting];
         let micros = [second.p50, second.p90, second.p99, second.max];
         if counts.iter().chain(&micros).any(|number| *number > MOST_COUNTED) {
             return Err(Unreadable::Impossible("seconds"));

@@ -157,6 +157,7 @@ fn second_of(times: &Histogram, failed: u64) -> Second {
         due: times.count(),
         failed,
         ended: times.count(),
+        bad: failed,
         p50: micros(0.5),
         p90: micros(0.9),
         p99: micros(0.99),

@@ -28,9 +28,11 @@ fn nobody_there() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let (_, total) = run(plan(address, 2), &[ten()]);
+    let (measured, total) = run(plan(address, 2), &[ten()]);
     assert_eq!(failures(&total), [(Failure::Connect, "connection refused", 10)]);
     assert_eq!((total.ended, total.latency.count()), (10, 10));
+    let bad: u64 = measured.seconds.iter().map(|second| second.bad).sum();
+    assert_eq!(bad, total.failed());
 }
 
 #[test]
