@@ -1,5 +1,6 @@
 //! What is told of runs: one document on standard output, and files.
 
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -10,7 +11,6 @@ use portcullis_bench::report::{comparison, html, json, junit, markdown, text};
 use portcullis_bench::verdict::{self, FAILED, PASSED, UNDECIDED};
 
 use crate::bench::folder;
-use crate::cli::print;
 
 /// Where results go.
 #[derive(Clone, Debug, Default)]
@@ -66,7 +66,7 @@ pub(crate) fn write(output: &Output, reports: &[Report], compared: Option<Compar
         Some(compared) => of_comparison(compared, output.format),
         None => of_reports(reports, output.format),
     };
-    print(&format!("{}\n", text.trim_end()));
+    put(&mut std::io::stdout(), &format!("{}\n", text.trim_end()))?;
     if let Some(path) = &output.out {
         for (number, report) in reports.iter().enumerate() {
             folder::write(&numbered(path, number), &json::write(report))?;
@@ -81,6 +81,15 @@ pub(crate) fn write(output: &Output, reports: &[Report], compared: Option<Compar
         folder::write(path, &page)?;
     }
     Ok(exit_code(reports, compared))
+}
+
+/// Writes a whole document. A reader that has seen enough, such as `head`, is no failure; a full disk is, since what is there then
+/// looks like a result.
+fn put(out: &mut impl Write, text: &str) -> Result<(), String> {
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(format!("the result can't be written: {error}")),
+        _ => Ok(()),
+    }
 }
 
 /// A comparison alone, in a form.
@@ -134,8 +143,18 @@ fn numbered(path: &Path, number: usize) -> PathBuf {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_and_a_reader_who_left_is_not() {
+        let mut full = std::fs::File::create("/dev/full").unwrap();
+        assert!(put(&mut full, "x").unwrap_err().contains("can't be written"));
+        let (reader, mut left) = std::io::pipe().unwrap();
+        drop(reader);
+        assert_eq!(put(&mut left, "x"), Ok(()));
+    }
 
     #[test]
     fn files_of_further_runs_have_numbers() {
