@@ -120,7 +120,7 @@ pub(super) const TOOLS: &[Tool] = &[
         program: "autocannon",
         protocol: Protocol::Http1,
         ours: false,
-        least: Some(5.0),
+        least: None,
         arguments: |command, url, seconds, _| {
             command.args(["--json", "-c", CONNECTIONS, "-d", &seconds.to_string(), url]);
         },
