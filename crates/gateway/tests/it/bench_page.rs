@@ -50,6 +50,7 @@ fn spike() -> Report {
         seconds.extend((0..lasted).map(|second| Second {
             due: 300 * slower.min(5),
             ended: 300,
+            bad: u64::from(slower > 1) * 30,
             failed: u64::from(slower > 1) * 40,
             p50: 1200 * slower + second,
             p90: 1700 * slower,
