@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_password_in_a_target_is_not_told() {
-        let told = check("bench-target", "http://me:hunter2@example.com").unwrap_err();
+        let told = check("bench-target", "http://me:hunter2@example.com").expect_err("it has a password");
         assert!(told.contains("Authorization") && !told.contains("hunter2"), "{told}");
     }
 
