@@ -33,6 +33,8 @@ pub(crate) struct Peer {
     stream: TcpStream,
     input: Vec<u8>,
     seen: Arc<Seen>,
+    /// Where the request that it sent last stands among those that were seen.
+    place: usize,
     /// Which connection it is, from 0.
     pub(crate) number: usize,
 }
@@ -67,6 +69,7 @@ impl Upstream {
                     stream,
                     input: Vec::new(),
                     seen: Arc::clone(&known),
+                    place: 0,
                     number,
                 };
                 let script = Arc::clone(&script);
@@ -167,7 +170,8 @@ impl Peer {
             let length = length.parse().unwrap();
             request.body = self.take(length)?;
         }
-        *self.seen.requests.lock().unwrap().last_mut().unwrap() = request.clone();
+        // Not the last one, which may have come on another connection meanwhile.
+        self.seen.requests.lock().unwrap()[self.place] = request.clone();
         Some(request)
     }
 
@@ -181,7 +185,9 @@ impl Peer {
             fields: lines.map(field).collect(),
             ..Received::default()
         };
-        self.seen.requests.lock().unwrap().push(request.clone());
+        let mut requests = self.seen.requests.lock().unwrap();
+        self.place = requests.len();
+        requests.push(request.clone());
         Some(request)
     }
 
