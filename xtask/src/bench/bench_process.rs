@@ -34,7 +34,11 @@ pub(super) fn run(
         .args(["--threads", "1", "--warm-up", "0s", "--for", &format!("{seconds}s")])
         .args(["--format", "json"])
         .args(words);
-    let said = process::output_with(&mut command, &CODES)?;
+    let said = process::output_with(&mut command, &CODES).map_err(|failure| match failure.split_once(" failed: ") {
+        // Tables tell the reason, not where programs lie.
+        Some((_, reason)) => reason.to_owned(),
+        None => failure,
+    })?;
     done(&said)
 }
 

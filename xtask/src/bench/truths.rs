@@ -147,13 +147,13 @@ impl Said {
     }
 }
 
-/// An answer takes 10 ms, or 5 % more.
+/// An answer takes 20 ms, or 5 % more.
 fn slower(session: &Session, count: u32) -> Result<Option<Line>, String> {
     if count == 0 {
         return Ok(None);
     }
-    let base = StandIn::start(session, &["--delay", "10ms"])?;
-    let head = StandIn::start(session, &["--delay", "10500us"])?;
+    let base = StandIn::start(session, &["--delay", "20ms"])?;
+    let head = StandIn::start(session, &["--delay", "21ms"])?;
     let said = compare(session, &base, &head, count)?;
     Ok(Some(Line::new(
         format!("slower by 5 %, {count} comparisons of 5 runs with 5"),
@@ -167,7 +167,7 @@ fn alike(session: &Session, count: u32) -> Result<Option<Line>, String> {
     if count == 0 {
         return Ok(None);
     }
-    let server = StandIn::start(session, &["--delay", "10ms"])?;
+    let server = StandIn::start(session, &["--delay", "20ms"])?;
     let said = compare(session, &server, &server, count)?;
     Ok(Some(Line::new(
         format!("with itself, {count} comparisons of 5 runs with 5"),

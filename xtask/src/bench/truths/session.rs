@@ -118,7 +118,7 @@ impl Session {
     /// When they can't be run.
     pub(super) fn compare(&self, base: &StandIn, head: &StandIn) -> Result<Value, String> {
         let words = ["--against", &base.url, "-n", "5", "--min-effect", "2"];
-        let load = ["--rate", "2500", "--for", "500ms", "--warm-up", "100ms", "-c", "100"];
+        let load = ["--rate", "4k", "--for", "300ms", "--warm-up", "100ms", "-c", "200"];
         self.measure(head, &[&words[..], &load].concat())
     }
 }
