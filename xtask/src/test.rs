@@ -41,13 +41,13 @@ const STEPS: &[Step] = &[
     }),
     step("unit", unit),
     step("integration", || {
-        let elsewhere = ["browser::", "clients::", "examples::", "floods::", "readme::"];
+        let elsewhere = ["browser::", "clients::", "examples::", "floods::", "page::", "readme::"];
         integration(&elsewhere.map(|tests| ["--skip", tests]).concat())
     }),
     step("examples", || integration(&["examples::"])),
     step("readme", || integration(&["readme::"])),
     step("floods", || integration(&["--test-threads=1", "floods::"])),
-    slow("browser", || integration(&["browser::"])),
+    slow("browser", || integration(&["browser::", "page::"])),
     slow("clients", || {
         clients::prepare()?;
         integration(&["clients::"])

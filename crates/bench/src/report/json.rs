@@ -57,7 +57,7 @@ pub fn write(report: &Report) -> String {
     serde_json::to_string(report).expect("a report has texts for keys and nothing else that JSON has no form for")
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 ///
 /// # Errors
 /// When it is something else, too large, of another form, or has numbers that no run has.
